@@ -1,0 +1,1 @@
+"""Monitoring for Python web backends."""

@@ -1,0 +1,52 @@
+"""No exception of Dozor's reaches the watched application: it is contained, counted, and logged at most once a minute."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+logger = logging.getLogger("dozor")
+
+_LOG_EVERY_SECONDS = 60.0
+_lock = threading.Lock()
+_counts: Counter[str] = Counter()
+_logged_at: dict[str, float] = {}
+
+
+def report(place: str) -> None:
+    """Count the exception being handled under *place*, and log it unless one from there was logged in the last minute.
+
+    *place* names code, not data (`redis.slowlog`), so that their number is bounded. Safe in any thread; never raises.
+    """
+    try:
+        with _lock:
+            _counts[place] += 1
+            at = time.monotonic()
+            quiet = at - _logged_at.get(place, -_LOG_EVERY_SECONDS) < _LOG_EVERY_SECONDS
+            if not quiet:
+                _logged_at[place] = at
+        if not quiet:
+            logger.warning(
+                "internal error in %s (contained; repeats within a minute are counted only)",
+                place,
+                exc_info=True,  # noqa: LOG014 - called while the exception is being handled
+            )
+    except Exception:  # noqa: BLE001, S110 - a logging handler of the user's may raise; there is nobody left to tell
+        pass
+
+
+@contextmanager
+def contained(place: str) -> Iterator[None]:
+    """Run the body; `report` what it raises. Cancellation and the like (BaseException) pass."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - this is the one place that catches everything
+        report(place)
+
+
+def counts() -> dict[str, int]:
+    """How often something was contained since the process began, by place."""
+    with _lock:
+        return dict(_counts)

@@ -1,0 +1,94 @@
+"""What can go wrong, as a tree.
+
+    DozorError
+    ├── ConfigurationError      a flag, variable, file, URL or argument is wrong; `dozor` ends with status 2
+    │   └── RuleError           a rule file or a `Rule` is wrong; carries file, line and key
+    ├── PromQLError             an expression cannot be parsed, or cannot be evaluated
+    │   └── QueryLimitError     ... would take more samples, time, length or depth than is allowed
+    ├── AlertNotFound           no alert has that id
+    ├── ActionForbidden         the alert's state does not allow that action
+    ├── DeliveryError           a receiver did not take a notification
+    └── StoreUnavailable        Dozor's own database did not answer in time, or at all
+
+Each builds its message from what it is given; every message can be shown to a user as it is.
+"""
+
+__all__ = [
+    "ActionForbidden",
+    "AlertNotFound",
+    "ConfigurationError",
+    "DeliveryError",
+    "DozorError",
+    "PromQLError",
+    "QueryLimitError",
+    "RuleError",
+    "StoreUnavailable",
+]
+
+
+class DozorError(Exception):
+    """Any error that Dozor raises on purpose."""
+
+
+class ConfigurationError(DozorError):
+    """Something the user wrote is wrong. *key* is what they wrote it under, *origin* where (a flag, variable, file:line)."""
+
+    def __init__(self, message: str, *, key: str | None = None, origin: str | None = None) -> None:
+        self.key, self.origin = key, origin
+        super().__init__(": ".join(part for part in (origin, key, message) if part))
+
+
+class RuleError(ConfigurationError):
+    """A rule is wrong. *line* counts from 1; *key* is the path to the fault, such as `groups[0].rules[2].expr`."""
+
+    def __init__(
+        self, message: str, *, file: str | None = None, line: int | None = None, key: str | None = None
+    ) -> None:
+        self.file, self.line = file, line
+        super().__init__(message, key=key, origin=f"{file}:{line}" if file and line else file)
+
+
+class PromQLError(DozorError):
+    """An expression cannot be parsed or evaluated."""
+
+
+class QueryLimitError(PromQLError):
+    """An expression asks for more than one query may take."""
+
+
+class AlertNotFound(DozorError):  # noqa: N818 - named for what is the case, as in KeyError's family
+    """No alert has this id."""
+
+    def __init__(self, alert_id: str) -> None:
+        self.alert_id = alert_id
+        super().__init__(f"no alert has the id {alert_id!r}")
+
+
+class ActionForbidden(DozorError):  # noqa: N818
+    """The alert's state does not allow the action."""
+
+    def __init__(self, action: str, alert_id: str, state: str) -> None:
+        self.action, self.alert_id, self.state = action, alert_id, state
+        super().__init__(f"cannot {action} alert {alert_id}: it is {state}")
+
+
+class DeliveryError(DozorError):
+    """A receiver did not take a notification.
+
+    Args:
+        receiver: the notifier's name.
+        reason: what happened, in words, without secrets.
+        recoverable: whether another attempt may succeed; if not, the notification goes to the dead letters at once.
+        retry_after_seconds: how long the receiver asked to be left alone, if it did.
+    """
+
+    def __init__(
+        self, receiver: str, reason: str, *, recoverable: bool = True, retry_after_seconds: float | None = None
+    ) -> None:
+        self.receiver, self.reason = receiver, reason
+        self.recoverable, self.retry_after_seconds = recoverable, retry_after_seconds
+        super().__init__(f"{receiver}: {reason}")
+
+
+class StoreUnavailable(DozorError):  # noqa: N818
+    """Dozor's own database does not answer."""

@@ -1,0 +1,192 @@
+"""Counter and histogram, made for being written a million times between two readings.
+
+A histogram's hot path is one `deque.append`, which is atomic with the GIL and without it; sorting into buckets happens
+when somebody reads. Gauges have no class: they are read from the watched thing at the moment of collection.
+"""
+
+import math
+import threading
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from dozor.model.labels import Labels
+from dozor.model.sample import Sample
+
+# What is not yet sorted into buckets; beyond this many the writer sorts, so that a stalled reader costs no memory.
+_FOLD_AT: Final = 8192
+
+OTHER: Final = "other"
+
+
+class Counter:
+    """A number that only rises. Exact under threads, with and without the GIL."""
+
+    __slots__ = ("_lock", "_value")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._value = 0.0
+
+    def inc(self, amount: float = 1.0) -> None:
+        """Add *amount*, which must not be negative."""
+        with self._lock:
+            self._value += amount
+
+    @property
+    def value(self) -> float:
+        """What has been counted so far."""
+        return self._value
+
+
+class HistogramSnapshot(NamedTuple):
+    """A histogram at one moment.
+
+    *cumulative* are the counts up to each bound and to +Inf; *max_since_last* is the largest value since the snapshot
+    before, None where there was none.
+    """
+
+    cumulative: tuple[int, ...]
+    sum: float
+    max_since_last: float | None
+
+    @property
+    def count(self) -> int:
+        """How many values were observed."""
+        return self.cumulative[-1]
+
+
+class Histogram:
+    """Durations (or sizes) sorted into buckets. *bounds* rise and are inclusive upper bounds, without +Inf."""
+
+    __slots__ = ("_bounds", "_counts", "_lock", "_max", "_pending", "_sum", "append", "bucket_labels")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = tuple(bounds)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._sum = 0.0
+        self._max: float | None = None
+        self._lock = threading.Lock()
+        self._pending: deque[float] = deque()
+        self.append = self._pending.append
+        """The cheapest way to observe, for a caller that is itself collected every few seconds."""
+        self.bucket_labels = (*(format_bound(bound) for bound in self._bounds), "+Inf")
+
+    def observe(self, value: float) -> None:
+        """Take *value* in."""
+        self.append(value)
+        if len(self._pending) > _FOLD_AT:
+            self._fold()
+
+    def snapshot(self) -> HistogramSnapshot:
+        """What has been observed up to now."""
+        with self._lock:
+            self._fold_locked()
+            cumulative, total = [], 0
+            for count in self._counts:
+                total += count
+                cumulative.append(total)
+            largest, self._max = self._max, None
+            return HistogramSnapshot(tuple(cumulative), self._sum, largest)
+
+    def samples(self, name: str, labels: Labels) -> list[Sample]:
+        """The samples of this histogram under the metric *name*, as Prometheus lays them out."""
+        return histogram_samples(name, labels, self.bucket_labels, self.snapshot())
+
+    def _fold(self) -> None:
+        with self._lock:
+            self._fold_locked()
+
+    def _fold_locked(self) -> None:
+        pending, counts, bounds = self._pending, self._counts, self._bounds
+        for _ in range(len(pending)):
+            value = pending.popleft()
+            counts[bisect_left(bounds, value)] += 1
+            self._sum += value
+            if self._max is None or value > self._max:
+                self._max = value
+
+
+def histogram_samples(
+    name: str, labels: Labels, bucket_labels: Sequence[str], snapshot: HistogramSnapshot
+) -> list[Sample]:
+    """*snapshot* as `name_bucket{le=…}`, `name_sum` and `name_count`."""
+    bucket = f"{name}_bucket"
+    samples = [
+        Sample(bucket, _with_le(labels, bound), float(count))
+        for bound, count in zip(bucket_labels, snapshot.cumulative, strict=True)
+    ]
+    samples.append(Sample(f"{name}_sum", labels, snapshot.sum))
+    samples.append(Sample(f"{name}_count", labels, float(snapshot.count)))
+    return samples
+
+
+_le_cache: dict[tuple[Labels, str], Labels] = {}
+
+
+def _with_le(labels: Labels, bound: str) -> Labels:
+    # The same few label sets are asked for at every scrape; building and hashing them anew would be most of its cost.
+    key = (labels, bound)
+    found = _le_cache.get(key)
+    if found is None:
+        if len(_le_cache) > 50_000:
+            _le_cache.clear()
+        found = _le_cache[key] = labels.with_({"le": bound})
+    return found
+
+
+def format_bound(bound: float) -> str:
+    """A bucket bound as prometheus-client and Prometheus 3 write it: `0.005`, `1.0`, `+Inf`."""
+    return "+Inf" if math.isinf(bound) else repr(float(bound))
+
+
+M = TypeVar("M")
+
+
+class Children(Generic[M]):
+    """One instrument for each combination of label values, up to a limit; what comes after shares the child `other`.
+
+    A metric whose label a stranger chooses (a path, an SQL text) would otherwise grow without end. `folded` counts the
+    look-ups that went to the shared child.
+    """
+
+    __slots__ = ("_base", "_children", "_limit", "_lock", "_make", "_names", "_overflow", "folded")
+
+    def __init__(
+        self, names: Sequence[str], make: Callable[[], M], *, base: Labels | None = None, limit: int = 1000
+    ) -> None:
+        self._names, self._make, self._limit = tuple(names), make, limit
+        self._children: dict[tuple[str, ...], tuple[Labels, M]] = {}
+        self._overflow: tuple[Labels, M] | None = None
+        self._lock = threading.Lock()
+        self.folded = Counter()
+        self._base = base or Labels()
+
+    def get(self, *values: str) -> M:
+        """The child for these label *values*, made at first use."""
+        found = self._children.get(values)
+        return found[1] if found is not None else self._add(values)
+
+    def items(self) -> list[tuple[Labels, M]]:
+        """All children with their labels."""
+        with self._lock:
+            children = list(self._children.values())
+            return [*children, self._overflow] if self._overflow else children
+
+    def _add(self, values: tuple[str, ...]) -> M:
+        with self._lock:
+            found = self._children.get(values)
+            if found is not None:
+                return found[1]
+            if len(self._children) >= self._limit:
+                self.folded.inc()
+                if self._overflow is None:
+                    self._overflow = (self._labels((OTHER,) * len(self._names)), self._make())
+                return self._overflow[1]
+            child = self._make()
+            self._children[values] = (self._labels(values), child)
+            return child
+
+    def _labels(self, values: tuple[str, ...]) -> Labels:
+        return self._base.with_(dict(zip(self._names, values, strict=True)))

@@ -1,0 +1,117 @@
+"""An alert, as rules raise it, people act on it and history keeps it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from functools import total_ordering
+
+from dozor.model.labels import Labels
+
+
+@total_ordering
+class Severity(Enum):
+    """How bad it is. A rule's `severity` label holds the name in lower case."""
+
+    INFO = "INFO"
+    WARNING = "WARNING"
+    CRITICAL = "CRITICAL"
+    EMERGENCY = "EMERGENCY"
+
+    def __lt__(self, other: "Severity") -> bool:
+        return _RANK[self] < _RANK[other]
+
+
+_RANK = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+class AlertState(StrEnum):
+    """The state shown, in rising order of precedence (specification 1.4)."""
+
+    PENDING = "PENDING"
+    FIRING = "FIRING"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    SILENCED = "SILENCED"
+    RESOLVED = "RESOLVED"
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """Somebody owns the alert. Ends when the alert resolves."""
+
+    at: float
+    by: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSilence:
+    """Nobody is told of the alert until *until* (Unix seconds), or, where that is None, until it resolves."""
+
+    at: float
+    until: float | None = None
+    by: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert from its first breach to its end. Times are Unix seconds of `Clock.timestamp()`.
+
+    Identity is *rule* and *labels* (which hold `alertname` and no `severity`); *id* is new for each occurrence.
+
+    Attributes:
+        severity: the severity in force, after any escalation.
+        value: what the rule's expression gave when it was last evaluated and held.
+        active_at: since when the condition holds; fired_at: since when that has been for long enough.
+        holds: whether the rule's condition held at the last evaluation that had data.
+        clear_since: since when the resolve condition has held, without a break; None where it does not hold.
+        idle_since: since when there has been no data for the rule's ratio for lack of traffic; None where there is.
+        no_data: the series is gone while its target is still watched.
+        inhibited_by: the rules that keep this alert quiet now.
+        quiet_until: the end of the cooldown of an earlier occurrence; nobody is told before it.
+        told_severity: the severity people were last told, None if they never were. told_at: when.
+        told_resolved: whether they were told of the end.
+    """
+
+    id: str
+    rule: str
+    labels: Labels
+    severity: Severity
+    component: str
+    annotations: Mapping[str, str]
+    value: float
+    active_at: float
+    fired_at: float | None = None
+    resolved_at: float | None = None
+    resolve_reason: str | None = None
+    holds: bool = True
+    clear_since: float | None = None
+    idle_since: float | None = None
+    no_data: bool = False
+    acknowledged: Acknowledgement | None = None
+    silenced: AlertSilence | None = None
+    inhibited_by: tuple[str, ...] = ()
+    quiet_until: float | None = None
+    told_severity: Severity | None = None
+    told_at: float | None = None
+    told_resolved: bool = False
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def state(self) -> AlertState:
+        """RESOLVED over SILENCED over ACKNOWLEDGED over FIRING over PENDING.
+
+        A silence that has run out is taken off by the next evaluation, so this needs no time.
+        """
+        if self.resolved_at is not None:
+            return AlertState.RESOLVED
+        if self.silenced is not None:
+            return AlertState.SILENCED
+        if self.acknowledged is not None:
+            return AlertState.ACKNOWLEDGED
+        return AlertState.PENDING if self.fired_at is None else AlertState.FIRING
+
+    @property
+    def firing(self) -> bool:
+        """Whether the alert has fired and not ended, whatever people have done about it."""
+        return self.fired_at is not None and self.resolved_at is None

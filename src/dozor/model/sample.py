@@ -1,0 +1,41 @@
+"""What instruments hand over: metric families of samples."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from dozor.model.labels import Labels
+
+
+class MetricType(StrEnum):
+    """The types of the Prometheus exposition, by their names there."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Sample(NamedTuple):
+    """One value of one series at the moment of collection.
+
+    *name* is the sample's own name: the family's, or for a histogram one of `…_bucket`, `…_sum`, `…_count`. *labels* are
+    without `__name__`. A value that is unknown has no sample; it is never 0 or NaN.
+    """
+
+    name: str
+    labels: Labels
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All samples of one metric, with what is said about them.
+
+    *unit* is the base unit in words (`seconds`, `bytes`, `percent`, `connections`), empty for a number without one.
+    """
+
+    name: str
+    type: MetricType
+    help: str
+    unit: str
+    samples: tuple[Sample, ...]
