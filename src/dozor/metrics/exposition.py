@@ -26,6 +26,19 @@ def render(families: Sequence[Family], *, openmetrics: bool = False) -> bytes:
     return _generate_openmetrics(collector) if openmetrics else _generate_text(collector)  # type: ignore[arg-type, no-untyped-call]
 
 
+def merge(families: Iterable[Family]) -> list[Family]:
+    """*families* with those of one name made into one, ordered by name. The first one's type, help and unit count."""
+    merged: dict[str, Family] = {}
+    for family in families:
+        seen = merged.get(family.name)
+        merged[family.name] = (
+            family
+            if seen is None
+            else Family(seen.name, seen.type, seen.help, seen.unit, seen.samples + family.samples)
+        )
+    return [merged[name] for name in sorted(merged)]
+
+
 class _Families(Collector):
     """Stands where prometheus-client expects a registry, of which it asks nothing but `collect`."""
 

@@ -1,0 +1,158 @@
+"""The cycle: who is collected when, what is stored, what is told to the evaluation."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+
+from dozor.clock import Clock
+from dozor.model.labels import Labels
+from dozor.model.sample import Family, MetricType, Sample
+from dozor.scrape import Scraper
+from dozor.testing import FakeClock
+
+pytestmark = pytest.mark.anyio
+
+
+class Store:
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.appended: list[tuple[float, list[str]]] = []
+        self.stale: list[str] = []
+
+    def append(self, at: float, samples: Iterable[Sample]) -> None:
+        self.appended.append((at, [sample.name for sample in samples]))
+
+    def mark_stale(self, at: float, keys: Iterable[tuple[str, Labels]]) -> None:
+        self.stale.extend(name for name, _ in keys)
+
+
+class Thing:
+    """A watched thing with one gauge for each of *metrics*."""
+
+    def __init__(self, name: str, *metrics: str) -> None:
+        self.name = name
+        self.metrics = metrics or (name,)
+        self.refreshes = 0
+        self.failure: Exception | None = None
+        self.hang: asyncio.Event | None = None
+        self.deaf = False
+
+    async def refresh(self) -> None:
+        self.refreshes += 1
+        while self.hang and not self.hang.is_set():
+            try:
+                await self.hang.wait()
+            except asyncio.CancelledError:
+                if not self.deaf:
+                    raise
+        if self.failure:
+            raise self.failure
+
+    def families(self) -> list[Family]:
+        return [Family(name, MetricType.GAUGE, "", "", (Sample(name, Labels(), 1.0),)) for name in self.metrics]
+
+
+def scraper(
+    store: Store, *things: Thing, clock: Clock | None = None, interval: float = 0.3
+) -> tuple[Scraper, list[float]]:
+    evaluations: list[float] = []
+
+    async def on_samples(at: float) -> None:
+        evaluations.append(at)
+
+    made = Scraper(store, clock or FakeClock(), interval, on_samples)
+    for thing in things:
+        made.add(thing)
+    return made, evaluations
+
+
+async def test_prompt_collectors_share_one_timestamp_and_one_evaluation() -> None:
+    store = Store()
+    made, evaluations = scraper(store, Thing("a"), Thing("b"))
+    await made.cycle()
+    assert len(evaluations) == 1
+    assert {at for at, _ in store.appended} == set(evaluations)
+
+
+async def test_a_collector_that_hangs_delays_nobody_and_is_evaluated_when_its_time_is_up() -> None:
+    store, slow = Store(), Thing("slow")
+    slow.hang = asyncio.Event()
+    made, evaluations = scraper(store, slow, Thing("quick"), clock=Clock())
+    await made.cycle()
+    assert [names for _, names in store.appended] == [["quick"], ["slow"]]
+    assert len(evaluations) == 2
+    assert evaluations[1] - evaluations[0] < 0.8 * 0.3 + 0.2
+    assert [health.failing for health in made.health()] == ["timeout", None]
+
+
+async def test_a_collector_that_ignores_its_deadline_has_one_collection_in_flight() -> None:
+    store, deaf = Store(), Thing("deaf")
+    deaf.hang, deaf.deaf = asyncio.Event(), True
+    made, _ = scraper(store, deaf, clock=Clock())
+    await made.cycle()
+    await made.cycle()
+    assert deaf.refreshes == 1
+    deaf.hang.set()
+    await asyncio.sleep(0)
+    await made.cycle()
+    assert deaf.refreshes == 2
+
+
+async def test_age_counts_from_the_last_success_and_survives_a_clock_that_is_set() -> None:
+    clock, thing = FakeClock(), Thing("redis:main")
+    made, _ = scraper(Store(), thing, clock=clock, interval=1.0)
+    await made.cycle()
+    thing.failure = ConnectionError("gone")
+    clock.advance(30)
+    clock.set_wall(-3600)
+    await made.cycle()
+    (health,) = made.health()
+    assert (health.age_seconds, health.failing) == (30, "ConnectionError")
+    age = next(family for family in made.families() if family.name == "dozor_collector_age_seconds")
+    assert age.samples == (Sample("dozor_collector_age_seconds", Labels(collector="redis:main"), 30.0),)
+    thing.failure = None
+    await made.cycle()
+    assert made.health()[0].age_seconds == 0
+
+
+async def test_series_that_vanish_are_marked_stale() -> None:
+    store, thing = Store(), Thing("thing", "one", "two")
+    made, _ = scraper(store, thing)
+    await made.cycle()
+    thing.metrics = ("one",)
+    await made.cycle()
+    assert store.stale == ["two"]
+    made.remove("thing")
+    assert store.stale == ["two", "one"]
+
+
+async def test_families_that_raise_leave_the_others_standing() -> None:
+    class Broken(Thing):
+        def families(self) -> list[Family]:
+            raise RuntimeError("no")
+
+    store = Store()
+    made, evaluations = scraper(store, Broken("broken"), Thing("fine"))
+    await made.cycle()
+    assert ["fine"] in [names for _, names in store.appended]
+    assert [family.name for family in made.collect()] == ["fine"]
+    assert len(evaluations) == 1
+
+
+async def test_two_collectors_of_one_name_are_refused() -> None:
+    made, _ = scraper(Store(), Thing("a"))
+    with pytest.raises(ValueError, match="'a' already"):
+        made.add(Thing("a"))
+
+
+async def test_a_step_of_the_system_clock_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    made, _ = scraper(Store(), clock=clock)
+    clock.set_wall(3600)
+    await made.cycle()
+    await made.cycle()
+    assert [record.getMessage() for record in caplog.records] == [
+        "the system clock was set by +3600.0 s; durations are not affected, dates follow it"
+    ]
