@@ -35,7 +35,7 @@ def test_a_histogram_is_read_back_as_one() -> None:
     histogram.observe(0.7)
     samples = tuple(histogram.samples("wait_seconds", Labels(pool="p")))
     text = render([Family("wait_seconds", MetricType.HISTOGRAM, "Help.", "seconds", samples)], openmetrics=True)
-    (family,) = parse_openmetrics(text.decode())
+    (family,) = parse_openmetrics(text.decode())  # type: ignore[no-untyped-call]
     assert family.type == "histogram"
     assert [(s.labels.get("le"), s.value) for s in family.samples if s.name.endswith("_bucket")] == [
         ("0.5", 0), ("1.0", 1), ("+Inf", 1),

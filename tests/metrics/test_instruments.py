@@ -1,6 +1,7 @@
 """Counters and histograms under threads; children under a flood of label values."""
 
 import threading
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +10,12 @@ from dozor.metrics import Children, Counter, Histogram
 from dozor.model.labels import Labels
 
 
-def in_threads(count: int, work: object) -> None:
-    threads = [threading.Thread(target=work) for _ in range(count)]  # type: ignore[arg-type]
+def in_threads(count: int, work: Callable[[], None], times: int = 5000) -> None:
+    def repeat() -> None:
+        for _ in range(times):
+            work()
+
+    threads = [threading.Thread(target=repeat) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -19,7 +24,7 @@ def in_threads(count: int, work: object) -> None:
 
 def test_a_counter_loses_nothing_under_threads() -> None:
     counter = Counter()
-    in_threads(8, lambda: [counter.inc() for _ in range(5000)])
+    in_threads(8, counter.inc)
     assert counter.value == 40_000
 
 
@@ -33,7 +38,7 @@ def test_a_histogram_loses_nothing_while_it_is_being_read() -> None:
 
     reader = threading.Thread(target=read)
     reader.start()
-    in_threads(8, lambda: [histogram.observe(0.25) for _ in range(5000)])
+    in_threads(8, lambda: histogram.observe(0.25))
     done.set()
     reader.join()
     snapshot = histogram.snapshot()

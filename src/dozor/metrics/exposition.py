@@ -23,7 +23,7 @@ def render(families: Sequence[Family], *, openmetrics: bool = False) -> bytes:
     `total_alerts_count` keeps its name.
     """
     collector = _Families(families)
-    return _generate_openmetrics(collector) if openmetrics else _generate_text(collector)  # type: ignore[arg-type, no-untyped-call]
+    return _generate_openmetrics(collector) if openmetrics else _generate_text(collector)  # type: ignore[no-untyped-call]
 
 
 def merge(families: Iterable[Family]) -> list[Family]:

@@ -9,7 +9,8 @@ import threading
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 from dozor.model.labels import Labels
 from dozor.model.sample import Sample
@@ -40,7 +41,8 @@ class Counter:
         return self._value
 
 
-class HistogramSnapshot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class HistogramSnapshot:
     """A histogram at one moment.
 
     *cumulative* are the counts up to each bound and to +Inf; *max_since_last* is the largest value since the snapshot
