@@ -18,6 +18,8 @@ from sqlalchemy import URL, make_url
 from dozor.demo.servers import EmbeddedServer, EmbeddedServers, ServersUnavailable
 from dozor.testing import FakeClock
 
+pytest_plugins = ["tests.summary"]
+
 
 @dataclass(frozen=True)
 class GivenServer:

@@ -1,0 +1,82 @@
+# Everything a developer does here. Needs only Python 3.11 or later and make; the first call also needs the network.
+# Nothing is installed outside .venv.
+
+SHELL := /bin/bash
+PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
+  $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+VENV := .venv
+BIN := $(VENV)/bin
+# Not `:=`, because the recipe that puts uv into the environment runs after this line is read.
+UV = $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
+APT := -o Acquire::Retries=0 -o Acquire::http::Timeout=20
+LOCK := $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate
+NO_NETWORK := echo 'make: the packages of the lock file could not be installed. The first call needs the network; without it,' \
+  'a later call works with UV_OFFLINE=1 where everything is in the cache already.' >&2
+
+# uv keeps its cache below HOME, which a container or a service user may not have.
+ifneq ($(shell mkdir -p "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}" 2>/dev/null && echo yes),yes)
+export UV_CACHE_DIR := $(CURDIR)/$(VENV)/cache
+endif
+# The cache and the environment may lie on different file systems; then uv copies, which needs no advice.
+export UV_LINK_MODE ?= copy
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check fix lock promtool clean
+
+help:  ## Say what can be made
+	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: $(VENV)/ready  ## Make the environment .venv and install Dozor and its tools into it
+
+run: $(VENV)/ready  ## Run the demo: a sample application on real servers, watched; http://127.0.0.1:8002/
+	exec $(BIN)/dozor demo
+
+test: $(VENV)/ready $(VENV)/sqlalchemy-2.0/ready promtool  ## Run all tests, those of the database also on SQLAlchemy 2.0
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+check: $(VENV)/ready  ## Lint, formatting, types, imports between packages
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+fix: $(VENV)/ready  ## Mend what can be mended by a program: lint and formatting
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: $(VENV)/uv-found  ## Choose the newest versions that pyproject.toml allows, with hashes and without hosts
+	$(LOCK) --upgrade pyproject.toml --extra demo --group dev -o requirements.lock
+	echo 'sqlalchemy>=2.0.40,<2.1' | $(LOCK) --upgrade --no-deps - -o requirements-sqlalchemy20.lock
+
+clean:  ## Remove the environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .schemathesis build dist
+
+$(BIN)/python:
+	@if [ -z '$(PYTHON)' ]; then echo 'make: no Python 3.11 or later was found; name one: make PYTHON=/path/to/python3.12' >&2; exit 1; fi
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo 'make: $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+
+$(VENV)/uv-found: $(BIN)/python
+	@command -v uv >/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check 'uv>=0.9' || { $(NO_NETWORK); exit 1; }
+	@touch $@
+
+# --no-build-isolation: Dozor is built by the hatchling that is locked, not by one fetched for the purpose.
+$(VENV)/ready: requirements.lock pyproject.toml $(VENV)/uv-found
+	@$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements.lock || { $(NO_NETWORK); exit 1; }
+	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/sqlalchemy-2.0/ready: requirements-sqlalchemy20.lock $(VENV)/uv-found
+	@rm -rf $(@D)
+	@$(UV) pip install -q --python $(BIN)/python --target $(@D) --no-deps --require-hashes -r $< || { $(NO_NETWORK); exit 1; }
+	@touch $@
+
+# promtool checks what we expose against Prometheus' own opinion. Taken out of Debian's package, because installing that would
+# start a Prometheus. Never a reason to fail: a test that misses it says so in the closing lines.
+promtool:
+	@PATH="$$PWD/$(BIN):$$PATH"; command -v promtool >/dev/null || { \
+	  t=$$(mktemp -d) && cd $$t && command -v apt-get >/dev/null && \
+	  { [ "$$(id -u)" != 0 ] || apt-get -qq $(APT) update; } && apt-get -qq $(APT) download prometheus && \
+	  dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool >promtool && \
+	  install -m 755 promtool '$(CURDIR)/$(BIN)/promtool'; rm -rf "$$t"; } >/dev/null 2>&1 || true; \
+	command -v promtool >/dev/null || echo 'make: promtool is not here and apt cannot bring it: what needs it is left out'
