@@ -60,7 +60,7 @@ def test_a_writer_nobody_reads_stays_bounded() -> None:
     histogram = Histogram([1])
     for _ in range(100_000):
         histogram.observe(0.1)
-    assert len(histogram._pending) < 10_000
+    assert len(histogram.pending) < 10_000
     assert histogram.snapshot().count == 100_000
 
 

@@ -6,7 +6,7 @@ when somebody reads. Gauges have no class: they are read from the watched thing 
 
 import math
 import threading
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from dozor.model.labels import Labels
 from dozor.model.sample import Sample
 
 # What is not yet sorted into buckets; beyond this many the writer sorts, so that a stalled reader costs no memory.
-_FOLD_AT: Final = 8192
+FOLD_AT: Final = 8192
 
 OTHER: Final = "other"
 
@@ -62,7 +62,7 @@ class HistogramSnapshot:
 class Histogram:
     """Durations (or sizes) sorted into buckets. *bounds* rise and are inclusive upper bounds, without +Inf."""
 
-    __slots__ = ("_bounds", "_counts", "_lock", "_max", "_pending", "_sum", "append", "bucket_labels")
+    __slots__ = ("_bounds", "_counts", "_lock", "_max", "_sum", "append", "bucket_labels", "pending")
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = tuple(bounds)
@@ -70,16 +70,17 @@ class Histogram:
         self._sum = 0.0
         self._max: float | None = None
         self._lock = threading.Lock()
-        self._pending: deque[float] = deque()
-        self.append = self._pending.append
-        """The cheapest way to observe, for a caller that is itself collected every few seconds."""
+        self.pending: deque[float] = deque()
+        """What is observed and not yet sorted into buckets."""
+        self.append = self.pending.append
+        """The cheapest way to observe, for a caller that looks at the length of `pending` itself."""
         self.bucket_labels = (*(format_bound(bound) for bound in self._bounds), "+Inf")
 
     def observe(self, value: float) -> None:
         """Take *value* in."""
         self.append(value)
-        if len(self._pending) > _FOLD_AT:
-            self._fold()
+        if len(self.pending) > FOLD_AT:
+            self.fold()
 
     def snapshot(self) -> HistogramSnapshot:
         """What has been observed up to now."""
@@ -96,18 +97,31 @@ class Histogram:
         """The samples of this histogram under the metric *name*, as Prometheus lays them out."""
         return histogram_samples(name, labels, self.bucket_labels, self.snapshot())
 
-    def _fold(self) -> None:
-        with self._lock:
-            self._fold_locked()
+    def fold(self) -> None:
+        """Sort what is pending into buckets, unless somebody is at it already.
+
+        It never waits: a writer may be a finalizer that the garbage collector runs in the midst of a reader's fold.
+        """
+        if self._lock.acquire(blocking=False):
+            try:
+                self._fold_locked()
+            finally:
+                self._lock.release()
 
     def _fold_locked(self) -> None:
-        pending, counts, bounds = self._pending, self._counts, self._bounds
-        for _ in range(len(pending)):
-            value = pending.popleft()
-            counts[bisect_left(bounds, value)] += 1
-            self._sum += value
-            if self._max is None or value > self._max:
-                self._max = value
+        take = self.pending.popleft
+        values = sorted([take() for _ in range(len(self.pending))])
+        if not values:
+            return
+        # Bounds are few and values many: looking up each bound among the sorted values spares a step for each value.
+        below = 0
+        for index, bound in enumerate(self._bounds):
+            up_to = bisect_right(values, bound)
+            self._counts[index] += up_to - below
+            below = up_to
+        self._counts[-1] += len(values) - below
+        self._sum += sum(values)
+        self._max = values[-1] if self._max is None else max(self._max, values[-1])
 
 
 def histogram_samples(
