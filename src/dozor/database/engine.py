@@ -1,0 +1,102 @@
+"""The engine that Dozor's own data goes through; the application's engines are never used for it."""
+
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
+
+from dozor.database.url import STORE_KEY, sqlite_path
+from dozor.errors import ConfigurationError
+
+BUSY_TIMEOUT_SECONDS: Final = 5.0
+"""How long SQLite waits for another process that writes to the same file."""
+
+_CONNECT_TIMEOUT_SECONDS: Final = 5
+_STATEMENT_TIMEOUT_SECONDS: Final = 30
+_WRITES: Final = "dozor_writes"
+
+
+def build_engine(url: URL) -> Engine:
+    """An engine for *url*, not yet connected.
+
+    Raises:
+        ConfigurationError: the PostgreSQL driver is not installed.
+    """
+    return _sqlite_engine(url) if url.get_backend_name() == "sqlite" else _postgresql_engine(url)
+
+
+def writing(engine: Engine) -> Engine:
+    """*engine*, for transactions that write: on SQLite they take the write lock at once.
+
+    A transaction that began by reading and then wants to write fails at once when another process has written between,
+    whatever the busy timeout.
+    """
+    return engine.execution_options(**{_WRITES: True})
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    # In memory every connection would be a database of its own, hence the one that is shared.
+    pool: dict[str, Any] = {"pool_size": 1, "max_overflow": 1} if sqlite_path(url) else {"poolclass": StaticPool}
+    engine = create_engine(
+        url,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_SECONDS},
+        isolation_level="SERIALIZABLE",
+        hide_parameters=True,
+        **pool,
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # Python's sqlite3 would begin transactions by itself, late and without their DDL; `_begin_sqlite` does it instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    try:
+        cursor.execute("PRAGMA synchronous=NORMAL")  # with WAL: no commit is lost to a kill, only to a power cut
+        cursor.execute("PRAGMA foreign_keys=ON")
+    finally:
+        cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    try:
+        engine = create_engine(
+            url,
+            connect_args={
+                "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
+                "application_name": "dozor",
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 20_000,  # milliseconds, until a peer that has vanished is given up
+                "prepare_threshold": None,  # prepared statements do not survive a pooler such as PgBouncer
+                **{name: value for name, value in url.query.items() if name == "application_name"},
+            },
+            isolation_level="READ COMMITTED",
+            hide_parameters=True,
+            pool_size=1,
+            max_overflow=1,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+        )
+    except ImportError as error:
+        raise ConfigurationError(
+            "keeping Dozor's data in PostgreSQL needs the driver psycopg: pip install 'dozor[postgres]'",
+            key=STORE_KEY,
+        ) from error
+    event.listen(engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    # Not by the start-up parameter `options`, which PgBouncer refuses.
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT_SECONDS}s'")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{_STATEMENT_TIMEOUT_SECONDS}s'")
+    connection.commit()

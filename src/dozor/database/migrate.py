@@ -1,0 +1,102 @@
+"""Brings the tables to the newest revision, in one transaction."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection, Engine, column, inspect, select, table, text
+from typing_extensions import override
+
+from dozor.database.engine import writing
+from dozor.database.schema import REVISION, VERSION_TABLE
+from dozor.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
+
+# Any number will do, as long as every Dozor takes the same: PostgreSQL lets one of them at a time pass.
+_LOCK: Final = 0x646F7A6F72
+
+_CHATTY_LOGGERS: Final = ("alembic", "alembic.runtime.migration", "alembic.runtime.plugins")
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the database of *engine* to the newest revision. Several processes may do so at once; one does the work.
+
+    Raises:
+        ConfigurationError: the tables were made by a newer Dozor.
+        SQLAlchemyError: the database does not answer, or is broken.
+    """
+    with engine.connect() as connection:
+        if _revision(connection) == REVISION:
+            return
+    with writing(engine).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        current = _revision(connection)
+        if current != REVISION:
+            with _quietly():
+                _apply(connection, current)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
+
+
+def _apply(connection: Connection, current: str | None) -> None:
+    # Imported here, since it takes longer than all else of Dozor's and is wanted once for each release.
+    from alembic.operations import Operations  # noqa: PLC0415
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    script = ScriptDirectory(str(Path(__file__).with_name("migrations")))
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    operations = Operations(context)
+    for revision, module in _pending(script, current):
+        module.upgrade(operations)
+        context.stamp(script, revision)
+
+
+def _pending(script: "ScriptDirectory", current: str | None) -> list[tuple[str, Any]]:
+    revisions: list[tuple[str, Any]] = [(found.revision, found.module) for found in script.walk_revisions()]
+    revisions.reverse()
+    known = [revision for revision, _ in revisions]
+    if current is None:
+        return revisions
+    if current not in known:
+        raise ConfigurationError(
+            f"Dozor's store was written by a newer Dozor (its tables are at revision {current}, this release knows those "
+            f"up to {known[-1]}): install that release or a later one, or name another store",
+            key="DOZOR_STORE_URL",
+        )
+    return revisions[known.index(current) + 1 :]
+
+
+class _NotFromThisThread(logging.Filter):
+    """Drops what the thread that made it logs below WARNING; what the application's own migrations say passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING or record.thread != self._thread
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    quiet = _NotFromThisThread()
+    loggers = [logging.getLogger(name) for name in _CHATTY_LOGGERS]
+    for logger in loggers:
+        logger.addFilter(quiet)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(quiet)

@@ -1,0 +1,222 @@
+"""The outbox: one row for each notification and receiver, written with the change that caused it.
+
+A row is *pending* until it is *sent* or, given up, *dead*. Delivery claims it for a while (a lease), sends, and settles.
+A claim that was never settled, since its process was killed, runs out, and the row can be claimed again: every message
+is sent at least once, and sent twice only when the process died between sending and settling.
+
+Every function works in the caller's transaction. Times are Unix seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, Update, and_, func, or_, select
+
+from dozor.containment import report
+from dozor.database.records import decode_notification, encode_notification
+from dozor.database.schema import outbox
+from dozor.database.statements import insert
+from dozor.model.notification import Notification
+
+PENDING: Final = "pending"
+SENT: Final = "sent"
+DEAD: Final = "dead"
+
+LONGEST_WAIT_SECONDS: Final = 3600.0
+"""No row waits longer for its next attempt; one that seems to was written before the clock was set back."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One notification on its way to one receiver.
+
+    *attempts* counts the claims, the present one included. *settled_at* is when it was sent or given up.
+    """
+
+    id: int
+    receiver: str
+    notification: Notification
+    attempts: int
+    created_at: float
+    settled_at: float | None = None
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxCounts:
+    """How many rows are on their way, and how many were given up and are kept to be looked at."""
+
+    pending: int
+    dead: int
+
+
+def add(connection: Connection, notifications: Sequence[Notification], receivers: Sequence[str]) -> None:
+    """One row for each of *notifications* and *receivers*, due at once; one that is there already stays as it is."""
+    rows = [
+        {
+            "notification_id": notification.id,
+            "receiver": receiver,
+            "group_key": notification.group,
+            "payload": payload,
+            "state": PENDING,
+            "created_at": notification.created_at,
+            "attempts": 0,
+            "next_at": notification.created_at,
+        }
+        for notification, payload in ((each, encode_notification(each)) for each in notifications)
+        for receiver in receivers
+    ]
+    if rows:
+        statement = insert(connection, outbox)
+        connection.execute(statement.on_conflict_do_nothing(index_elements=["notification_id", "receiver"]), rows)
+
+
+def claim(
+    connection: Connection, at: float, lease_seconds: float, limit: int, receiver: str | None = None
+) -> list[OutboxRow]:
+    """Up to *limit* rows that are due, oldest first, claimed until *at* + *lease_seconds*.
+
+    Of one receiver and group only the oldest pending row is ever given out, so that their order is kept. *receiver*
+    None: any.
+    """
+    c = outbox.c
+    due = select(c.id).where(_is_head(), _is_free(at, lease_seconds), *_of(receiver)).order_by(c.id).limit(limit)
+    ids = list(connection.scalars(due.with_for_update(skip_locked=True)))
+    if not ids:
+        return []
+    connection.execute(
+        outbox.update().where(c.id.in_(ids)).values(attempts=c.attempts + 1, claimed_until=at + lease_seconds)
+    )
+    return _rows(connection, at, c.id.in_(ids))
+
+
+def next_due(connection: Connection, receiver: str | None = None) -> float | None:
+    """When the next row can be claimed; None if none is pending."""
+    c = outbox.c
+    free_at = func.coalesce(c.claimed_until, c.next_at)
+    return connection.scalar(select(func.min(free_at)).where(_is_head(), *_of(receiver)))
+
+
+def settle_sent(connection: Connection, row: OutboxRow, at: float) -> None:
+    """*row* has arrived. Holds even if its lease has run out meanwhile."""
+    connection.execute(
+        outbox.update()
+        .where(outbox.c.id == row.id)
+        .values(state=SENT, settled_at=at, claimed_until=None, last_error=None)
+    )
+
+
+def settle_retry(connection: Connection, row: OutboxRow, next_at: float, error: str) -> None:
+    """*row* did not arrive and is to be tried again at *next_at*. Does nothing if somebody else has claimed it since."""
+    connection.execute(_still_ours(row).values(next_at=next_at, claimed_until=None, last_error=error))
+
+
+def settle_dead(connection: Connection, row: OutboxRow, at: float, error: str) -> None:
+    """*row* is given up. Does nothing if somebody else has claimed it since."""
+    connection.execute(_still_ours(row).values(state=DEAD, settled_at=at, claimed_until=None, last_error=error))
+
+
+def bury(connection: Connection, at: float, created_before: float, receivers: Sequence[str]) -> int:
+    """Give up rows older than *created_before* of receivers that exist no longer (not in *receivers*); how many."""
+    c = outbox.c
+    forgotten = outbox.update().where(c.state == PENDING, c.created_at < created_before, c.receiver.not_in(receivers))
+    return connection.execute(
+        forgotten.values(state=DEAD, settled_at=at, claimed_until=None, last_error="no receiver of this name is set up")
+    ).rowcount
+
+
+def dead_letters(connection: Connection, limit: int) -> list[OutboxRow]:
+    """Rows that were given up, the newest first."""
+    c = outbox.c
+    statement = select(outbox).where(c.state == DEAD).order_by(c.settled_at.desc(), c.id.desc()).limit(limit)
+    found = []
+    for row in connection.execute(statement):
+        notification = _readable(row.payload)
+        if notification is not None:
+            found.append(_record(row, notification))
+    return found
+
+
+def counts(connection: Connection) -> OutboxCounts:
+    """How many rows are pending and how many dead."""
+    c = outbox.c
+    statement = select(c.state, func.count()).where(c.state.in_([PENDING, DEAD])).group_by(c.state)
+    by_state = {row[0]: row[1] for row in connection.execute(statement)}
+    return OutboxCounts(pending=by_state.get(PENDING, 0), dead=by_state.get(DEAD, 0))
+
+
+def forget(connection: Connection, *, sent_before: float, dead_before: float) -> None:
+    """Delete rows that were sent, or given up, before these times."""
+    c = outbox.c
+    connection.execute(
+        outbox.delete().where(
+            or_(
+                and_(c.state == SENT, c.settled_at < sent_before),
+                and_(c.state == DEAD, c.settled_at < dead_before),
+            )
+        )
+    )
+
+
+def _is_head() -> ColumnElement[bool]:
+    c, earlier = outbox.c, outbox.alias("earlier")
+    ahead = select(earlier.c.id).where(
+        earlier.c.state == PENDING,
+        earlier.c.receiver == c.receiver,
+        earlier.c.group_key == c.group_key,
+        earlier.c.id < c.id,
+    )
+    return and_(c.state == PENDING, ~ahead.exists())
+
+
+def _is_free(at: float, lease_seconds: float) -> ColumnElement[bool]:
+    # A time further ahead than any that is ever written was written before the clock was set back: it means "now".
+    c = outbox.c
+    waiting = and_(c.claimed_until.is_(None), or_(c.next_at <= at, c.next_at > at + LONGEST_WAIT_SECONDS))
+    abandoned = or_(c.claimed_until <= at, c.claimed_until > at + max(lease_seconds, LONGEST_WAIT_SECONDS))
+    return or_(waiting, abandoned)
+
+
+def _of(receiver: str | None) -> list[ColumnElement[bool]]:
+    return [] if receiver is None else [outbox.c.receiver == receiver]
+
+
+def _still_ours(row: OutboxRow) -> Update:
+    c = outbox.c
+    return outbox.update().where(c.id == row.id, c.state == PENDING, c.attempts == row.attempts)
+
+
+def _rows(connection: Connection, at: float, condition: ColumnElement[bool]) -> list[OutboxRow]:
+    found = []
+    for row in connection.execute(select(outbox).where(condition).order_by(outbox.c.id)):
+        notification = _readable(row.payload)
+        if notification is None:
+            unreadable = outbox.update().where(outbox.c.id == row.id)
+            connection.execute(
+                unreadable.values(state=DEAD, settled_at=at, claimed_until=None, last_error="its text cannot be read")
+            )
+        else:
+            found.append(_record(row, notification))
+    return found
+
+
+def _readable(payload: str) -> Notification | None:
+    try:
+        return decode_notification(payload)
+    except (msgspec.MsgspecError, ValueError):
+        report("database.decode_notification")
+        return None
+
+
+def _record(row: Row[Any], notification: Notification) -> OutboxRow:
+    return OutboxRow(
+        id=row.id,
+        receiver=row.receiver,
+        notification=notification,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        settled_at=row.settled_at,
+        last_error=row.last_error,
+    )

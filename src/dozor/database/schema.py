@@ -1,0 +1,101 @@
+"""The tables, as the newest migration leaves them.
+
+Every name begins with `dozor_`, so that a PostgreSQL database shared with the application has no clash. An alert is kept
+whole as JSON; beside it stand, as columns, only what queries filter, order or average by. A field added to
+`model.Alert` therefore needs no migration, as long as it has a default.
+"""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, String, Table, Text, TypeDecorator
+from sqlalchemy.engine import Dialect
+from typing_extensions import override
+
+REVISION: Final = "0001"
+"""The newest migration. A store that stands at this revision is opened without importing Alembic."""
+
+VERSION_TABLE: Final = "dozor_schema"
+
+
+class CleanText(TypeDecorator[str]):
+    """Text from strangers. NUL, which PostgreSQL refuses, and lone surrogates, which no encoding takes, become U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else clean(value)
+
+
+def clean(text: str) -> str:
+    """*text* as every database can keep it."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+metadata = MetaData()
+
+# SQLite counts rowids only in a column that is declared INTEGER.
+_Identity = BigInteger().with_variant(Integer(), "sqlite")
+
+alerts = Table(
+    "dozor_alerts",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("rule", CleanText, nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("component", CleanText, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("active_at", Double, nullable=False),
+    Column("fired_at", Double),
+    Column("acknowledged_at", Double, comment="the first acknowledgement; a later one takes over and does not move it"),
+    Column("resolved_at", Double),
+    Column("record", Text, nullable=False, comment="the whole alert, JSON"),
+    Index("dozor_alerts_fired_at", "fired_at", "id"),
+    Index("dozor_alerts_resolved_at", "resolved_at"),
+    Index("dozor_alerts_rule", "rule", "fired_at"),
+    Index("dozor_alerts_severity", "severity", "fired_at"),
+    Index("dozor_alerts_component", "component", "fired_at"),
+    Index("dozor_alerts_state", "state", "fired_at"),
+)
+
+audit = Table(
+    "dozor_audit",
+    metadata,
+    Column("id", _Identity, primary_key=True, autoincrement=True),
+    Column("digest", String(32), nullable=False, unique=True, comment="of the entry; a repeated commit adds it once"),
+    # No foreign key: an entry about an alert that is gone is still worth keeping, and must never fail a commit.
+    Column("alert_id", String(64), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("event", CleanText, nullable=False),
+    Column("by", CleanText),
+    Column("comment", CleanText),
+    Index("dozor_audit_alert_id", "alert_id", "id"),
+    Index("dozor_audit_at", "at"),
+)
+
+outbox = Table(
+    "dozor_outbox",
+    metadata,
+    Column("id", _Identity, primary_key=True, autoincrement=True),
+    Column("notification_id", String(64), nullable=False),
+    Column("receiver", CleanText, nullable=False),
+    Column("group_key", CleanText, nullable=False),
+    Column("payload", Text, nullable=False, comment="the notification, JSON"),
+    Column("state", String(16), nullable=False, comment="pending, sent or dead"),
+    Column("created_at", Double, nullable=False),
+    Column("attempts", Integer, nullable=False, comment="claims so far; also tells one claim from the next"),
+    Column("next_at", Double, nullable=False),
+    Column("claimed_until", Double),
+    Column("settled_at", Double),
+    Column("last_error", CleanText),
+    Index("dozor_outbox_notification_receiver", "notification_id", "receiver", unique=True),
+    Index("dozor_outbox_due", "state", "receiver", "group_key", "id"),
+)
+
+meta = Table(
+    "dozor_meta",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)

@@ -1,0 +1,87 @@
+"""The SQLite file: begun with nobody else allowed to read it, checked, and set aside when it is corrupt."""
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from sqlalchemy import Engine
+
+from dozor.database.engine import BUSY_TIMEOUT_SECONDS
+
+_COMPANIONS: Final = ("-wal", "-shm")
+
+
+def prepare(path: Path) -> None:
+    """Make the file at *path*, mode 0600, and its folder, 0700, where they are missing, and see that both take writes.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if not os.access(path.parent, os.W_OK | os.X_OK):  # SQLite keeps its log beside the file
+        raise PermissionError(f"the folder {path.parent} takes no new files")
+
+
+def fault(path: Path) -> str | None:
+    """What is wrong with the SQLite file at *path*, None if nothing is. Changes nothing, not even a log left behind."""
+    try:
+        # A connection that cannot write does not move the log into the file when it closes.
+        with closing(
+            sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
+        ) as connection:
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        return str(error) if is_corruption(error) else None
+    return None if verdict == "ok" else str(verdict)
+
+
+def is_corruption(error: BaseException | None) -> bool:
+    """Whether a driver's *error* says that the file itself is broken (and not locked, full or gone)."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def set_aside(path: Path, at: datetime) -> Path:
+    """Rename the file at *path*, its log with it, to `NAME.corrupt-TIME`, bytes untouched; answers the new path."""
+    target = _unused(path.with_name(f"{path.name}.corrupt-{at:%Y%m%dT%H%M%SZ}"))
+    path.rename(target)
+    for suffix in _COMPANIONS:
+        companion = path.with_name(path.name + suffix)
+        if companion.exists():
+            companion.rename(target.with_name(target.name + suffix))
+    return target
+
+
+def _unused(path: Path) -> Path:
+    candidate, count = path, 1
+    while candidate.exists():
+        count += 1
+        candidate = path.with_name(f"{path.name}.{count}")
+    return candidate
+
+
+def use_wal(engine: Engine) -> None:
+    """Switch the file of *engine* to a write-ahead log, so that readers never wait for the writer. It stays so.
+
+    The switch needs the file for itself for a moment, and SQLite does not wait for that by its busy timeout.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        while True:
+            try:
+                cursor.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+    finally:
+        connection.close()

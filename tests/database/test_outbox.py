@@ -1,0 +1,255 @@
+"""The outbox: claimed by lease, settled, in order, never twice at once. One suite for every database."""
+
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from sqlalchemy import update
+
+from dozor.database import Database, OutboxRow
+from dozor.database.outbox import LONGEST_WAIT_SECONDS
+from dozor.database.schema import outbox
+from dozor.model.notification import Changes, Notification
+from tests.database import records
+from tests.database.records import START, make_notification
+
+LEASE = 60.0
+
+
+def add(store: Database, *notifications: Notification, receivers: tuple[str, ...] = ("webhook",)) -> None:
+    store.commit(Changes(notifications=notifications), receivers)
+
+
+def claim(store: Database, at: float = START, limit: int = 10, receiver: str | None = None) -> list[OutboxRow]:
+    return store.claim(at, LEASE, limit, receiver)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(notification=records.notifications)
+def test_any_notification_comes_back_as_it_was(store: Database, notification: Notification) -> None:
+    notification = replace(notification, id=uuid4().hex)  # Hypothesis likes to draw an id twice
+    add(store, notification)
+    rows = claim(store, at=notification.created_at)
+    assert [repr(row.notification) for row in rows] == [repr(notification)]
+    store.settle_sent(rows[0], notification.created_at)
+
+
+def test_each_receiver_has_a_row_of_its_own(store: Database) -> None:
+    notification = make_notification()
+    add(store, notification, receivers=("log", "webhook"))
+    rows = claim(store)
+    assert [row.receiver for row in rows] == ["log", "webhook"]
+    assert {row.notification.id for row in rows} == {notification.id}
+    assert [row.attempts for row in rows] == [1, 1]
+
+
+def test_without_receivers_there_are_no_rows(store: Database) -> None:
+    add(store, make_notification(), receivers=())
+    assert store.outbox_depth() == 0
+    assert store.next_due() is None
+
+
+def test_a_receiver_claims_its_own_rows_only(store: Database) -> None:
+    add(store, make_notification(), receivers=("log", "webhook"))
+    assert [row.receiver for row in claim(store, receiver="webhook")] == ["webhook"]
+    assert [row.receiver for row in claim(store, receiver="log")] == ["log"]
+
+
+def test_no_more_than_the_limit_is_claimed_oldest_first(store: Database) -> None:
+    notifications = [make_notification(group=f"Rule{number}") for number in range(4)]
+    add(store, *notifications)
+    assert [row.notification.id for row in claim(store, limit=3)] == [each.id for each in notifications[:3]]
+
+
+def test_a_claimed_row_is_nobody_elses_until_the_lease_ends(store: Database) -> None:
+    add(store, make_notification())
+    (first,) = claim(store)
+    assert claim(store, at=START + LEASE - 1) == []
+    assert store.next_due() == START + LEASE
+    (second,) = claim(store, at=START + LEASE)
+    assert (second.id, second.attempts) == (first.id, 2)
+
+
+def test_sent_is_sent(store: Database) -> None:
+    add(store, make_notification())
+    (row,) = claim(store)
+    store.settle_sent(row, START + 1)
+    assert claim(store, at=START + 10_000) == []
+    assert store.outbox_depth() == 0
+
+
+def test_a_retry_waits_for_its_time(store: Database) -> None:
+    add(store, make_notification())
+    (row,) = claim(store)
+    store.settle_retry(row, START + 30, "answered 500")
+    assert store.next_due() == START + 30
+    assert claim(store, at=START + 29) == []
+    (again,) = claim(store, at=START + 30)
+    assert (again.attempts, again.last_error) == (2, "answered 500")
+
+
+def test_dead_letters_are_kept_with_the_reason_newest_first(store: Database) -> None:
+    add(store, make_notification(id="first", group="A"), make_notification(id="second", group="B"))
+    for number, row in enumerate(claim(store)):
+        store.settle_dead(row, START + number, "answered 404")
+    dead = store.dead_letters()
+    assert [letter.notification.id for letter in dead] == ["second", "first"]
+    assert (dead[0].last_error, dead[0].settled_at) == ("answered 404", START + 1)
+    assert store.dead_letters(limit=1) == dead[:1]
+    assert (store.outbox_counts().pending, store.outbox_counts().dead) == (0, 2)
+
+
+def test_of_one_group_the_next_waits_for_the_one_before(store: Database) -> None:
+    add(store, make_notification(id="firing"), make_notification(id="other", group="Other"))
+    add(store, make_notification(id="resolved"))
+    rows = claim(store)
+    assert [row.notification.id for row in rows] == ["firing", "other"]
+    store.settle_retry(rows[0], START + 5, "answered 500")
+    assert claim(store, at=START + 4) == [], "the end must not be told before the beginning"
+    (firing,) = claim(store, at=START + 5)
+    store.settle_sent(firing, START + 5)
+    assert [row.notification.id for row in claim(store, at=START + 5)] == ["resolved"]
+
+
+def test_another_receivers_trouble_delays_nobody(store: Database) -> None:
+    add(store, make_notification(id="one"), make_notification(id="two"), receivers=("slow", "quick"))
+    claim(store, receiver="slow")
+    (one,) = claim(store, receiver="quick")
+    store.settle_sent(one, START)
+    assert [row.notification.id for row in claim(store, receiver="quick")] == ["two"]
+
+
+def test_a_late_owner_changes_nothing_but_may_say_it_arrived(store: Database) -> None:
+    add(store, make_notification())
+    (late,) = claim(store)
+    (current,) = claim(store, at=START + LEASE)
+    store.settle_retry(late, START + 1, "too late")
+    store.settle_dead(late, START + 1, "too late")
+    assert claim(store, at=START + LEASE + 1) == [], "the present owner's lease holds"
+    store.settle_sent(late, START + LEASE + 2)
+    store.settle_retry(current, START + LEASE + 3, "answered 500")
+    assert store.outbox_depth() == 0, "it arrived, whatever became of the second attempt"
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_a_clock_set_back_leaves_no_row_waiting_for_ever(store: Database, claimed: bool) -> None:
+    add(store, make_notification(created_at=START))
+    if claimed:
+        claim(store, at=START)
+    assert len(claim(store, at=START - LONGEST_WAIT_SECONDS - LEASE - 1)) == 1
+
+
+def test_rows_of_a_receiver_that_is_no_more_are_given_up_in_time(store: Database) -> None:
+    add(store, make_notification(), receivers=("pager", "log"))
+    assert store.bury(START + 5, START, ["log"]) == 0
+    assert store.bury(START + 5, START + 1, ["log"]) == 1
+    assert [(letter.receiver, letter.last_error) for letter in store.dead_letters()] == [
+        ("pager", "no receiver of this name is set up")
+    ]
+
+
+def test_retention_forgets_the_sent_then_the_dead_never_the_pending(store: Database) -> None:
+    add(store, *[make_notification(id=name, group=name) for name in ("sent", "dead", "pending")])
+    sent, dead, _ = claim(store)
+    store.settle_sent(sent, START)
+    store.settle_dead(dead, START, "answered 404")
+    store.retention(START + 50, keep_seconds=100, keep_sent_seconds=10)
+    add(store, make_notification(id="sent", group="sent"))
+    assert len(claim(store, receiver="webhook", at=START + 50)) == 1, "the sent one was forgotten, and can come anew"
+    assert store.outbox_counts().dead == 1
+    store.retention(START + 200, keep_seconds=100, keep_sent_seconds=10)
+    assert store.outbox_counts().dead == 0
+    assert store.outbox_counts().pending == 2
+
+
+def test_a_row_that_cannot_be_read_is_given_up_and_blocks_nobody(store: Database) -> None:
+    add(store, make_notification(id="torn"), make_notification(id="next"))
+    with store._writing() as connection:
+        connection.execute(update(outbox).where(outbox.c.notification_id == "torn").values(payload='{"id": 3'))
+    assert claim(store) == []
+    assert [row.notification.id for row in claim(store)] == ["next"]
+    assert store.outbox_counts().dead == 1
+    assert store.dead_letters() == []
+
+
+@dataclass
+class Expected:
+    """What the machine below knows of one row."""
+
+    id: str
+    group: str
+    receiver: str
+    free_at: float
+    settled: bool = False
+    claims: list[OutboxRow] = field(default_factory=list)
+
+
+class OutboxMachine(RuleBasedStateMachine):
+    """Any order of commits, claims, settlements and lapses, against a plain list."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.store = Database("sqlite://")
+        self.store.open()
+        self.now = START
+        self.rows: list[Expected] = []
+
+    def teardown(self) -> None:
+        self.store.close()
+
+    @rule(group=st.sampled_from("AB"), receivers=st.sampled_from([("x",), ("x", "y")]))
+    def commit(self, group: str, receivers: tuple[str, ...]) -> None:
+        notification = make_notification(group=group, created_at=self.now, alerts=())
+        for _ in range(2):  # repeated commits add nothing
+            self.store.commit(Changes(notifications=(notification,)), receivers)
+        self.rows += [Expected(notification.id, group, receiver, self.now) for receiver in receivers]
+
+    @rule(limit=st.integers(1, 3), receiver=st.sampled_from([None, "x", "y"]))
+    def claim(self, limit: int, receiver: str | None) -> None:
+        due = [each for each in self.heads() if each.free_at <= self.now and receiver in {None, each.receiver}][:limit]
+        claimed = self.store.claim(self.now, LEASE, limit, receiver)
+        assert [(row.notification.id, row.receiver) for row in claimed] == [(each.id, each.receiver) for each in due]
+        for row, each in zip(claimed, due, strict=True):
+            each.claims.append(row)
+            each.free_at = self.now + LEASE
+            assert row.attempts == len(each.claims)
+
+    @precondition(lambda self: any(each.claims for each in self.rows))
+    @rule(data=st.data(), outcome=st.sampled_from(["sent", "retry", "dead"]))
+    def settle(self, data: st.DataObject, outcome: str) -> None:
+        each = data.draw(st.sampled_from([each for each in self.rows if each.claims]))
+        row = data.draw(st.sampled_from(each.claims))
+        owned = row is each.claims[-1] and not each.settled
+        if outcome == "sent":
+            self.store.settle_sent(row, self.now)
+            each.settled = True
+        elif outcome == "retry":
+            self.store.settle_retry(row, self.now + 10, "no")
+            each.free_at = self.now + 10 if owned else each.free_at
+        else:
+            self.store.settle_dead(row, self.now, "no")
+            each.settled = each.settled or owned
+
+    @rule(seconds=st.sampled_from([1.0, 10.0, LEASE]))
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+
+    @invariant()
+    def the_books_agree(self) -> None:
+        assert self.store.outbox_depth() == sum(not each.settled for each in self.rows)
+        assert self.store.next_due() == min((each.free_at for each in self.heads()), default=None)
+
+    def heads(self) -> list[Expected]:
+        """The oldest unsettled row of each receiver and group, in the order of their rows."""
+        first: dict[tuple[str, str], Expected] = {}
+        for each in self.rows:
+            if not each.settled:
+                first.setdefault((each.receiver, each.group), each)
+        return [each for each in self.rows if each in first.values()]
+
+
+def test_no_order_of_events_loses_a_row_or_gives_it_to_two() -> None:
+    run_state_machine_as_test(OutboxMachine, settings=settings(max_examples=40, stateful_step_count=25, deadline=None))
