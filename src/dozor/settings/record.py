@@ -1,0 +1,233 @@
+"""One record of all settings."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, NamedTuple, Self
+
+from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from dozor.errors import ConfigurationError
+from dozor.model.alert import Severity
+from dozor.rules.duration import format_duration
+from dozor.settings import sources, values
+from dozor.settings.secrets import HIDDEN, shown_url, shown_webhook
+from dozor.settings.sources import Given, GivenSource, Key, NotAvailableError, Origin
+from dozor.settings.values import NamedUrl
+
+logger = logging.getLogger("dozor")
+
+DEFAULT_FILE: Final = Path("dozor.toml")
+
+Text = Annotated[str, BeforeValidator(values.text)]
+WebUrl = Annotated[str, BeforeValidator(values.url(values.WEB))]
+StoreUrl = Annotated[str, BeforeValidator(values.url(values.STORE))]
+ApiKey = Annotated[SecretStr, BeforeValidator(values.secret(values.key))]
+Secret = Annotated[SecretStr, BeforeValidator(values.secret(values.text))]
+
+
+class Shown(NamedTuple):
+    """One setting for `dozor config show`: its key, its value without secrets, and where it was written."""
+
+    key: str
+    value: str
+    origin: str
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Immutable, and checked: an instance holds nothing that does not make sense.
+
+    `Settings(interval_seconds=0.5)` takes what it is given and reads nothing else; `Settings.load` reads flags, the
+    environment and `dozor.toml`. Fields are in seconds and bytes; text such as `"500ms"` is understood for them as well.
+
+    Raises:
+        ConfigurationError: something is wrong; the message says what, and where it is written.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+    # What is watched, and how closely.
+    enabled: Annotated[bool, BeforeValidator(values.switch), Key("enabled")] = True
+    database_urls: Annotated[
+        tuple[NamedUrl, ...], PlainValidator(values.urls(values.DATABASE)), Key("database_url", secret=True)
+    ] = ()
+    redis_urls: Annotated[
+        tuple[NamedUrl, ...], PlainValidator(values.urls(values.REDIS)), Key("redis_url", secret=True)
+    ] = ()
+    interval_seconds: Annotated[float, BeforeValidator(values.duration(0.1, 300)), Key("interval")] = 1.0
+    slow_query_seconds: Annotated[
+        float, BeforeValidator(values.duration(0.001, 3600)), Key("slow_query_ms", unit="ms")
+    ] = 1.0
+    leak_after_seconds: Annotated[float, BeforeValidator(values.duration(0.1, 86400)), Key("leak_after")] = 60.0
+
+    # Dozor itself.
+    name: Annotated[Text | None, Key("name")] = None
+    environment: Annotated[Text | None, Key("environment")] = None
+    host: Annotated[str, BeforeValidator(values.host), Key("host")] = "127.0.0.1"
+    port: Annotated[int, BeforeValidator(values.port), Key("port")] = 8002
+    api_key: Annotated[ApiKey | None, Key("api_key", secret=True)] = None
+    external_url: Annotated[WebUrl | None, Key("external_url")] = None
+    heartbeat_url: Annotated[WebUrl | None, Field(repr=False), Key("heartbeat_url", secret=True)] = None
+    url: Annotated[WebUrl, Key("url")] = "http://127.0.0.1:8002"
+    config: Path | None = None
+    strict: bool = False
+    """Whether this is an agent, which would rather not start than start half, and no guest in an application."""
+
+    # What is kept.
+    store_url: Annotated[StoreUrl | None, Field(repr=False), Key("store_url", secret=True)] = None
+    store_memory_bytes: Annotated[int, BeforeValidator(values.size), Key("store_memory")] = 32 * 2**20
+    history_days: Annotated[int, BeforeValidator(values.count(1, 3650)), Key("history_days")] = 90
+
+    # Rules.
+    rules: Annotated[tuple[Path, ...], BeforeValidator(values.paths), Key("rules")] = ()
+    disabled_rules: Annotated[frozenset[str], BeforeValidator(values.words), Key("disabled_rules")] = frozenset()
+    cooldowns: Annotated[Mapping[Severity, float], PlainValidator(values.cooldowns), Key("cooldown")] = Field(
+        default_factory=lambda: values.cooldowns({})
+    )
+
+    # Who is told.
+    webhook_url: Annotated[WebUrl | None, Field(repr=False), Key("webhook_url", secret=True)] = None
+    webhook_secret: Annotated[Secret | None, Key("webhook_secret", secret=True)] = None
+    group_interval_seconds: Annotated[float, BeforeValidator(values.duration(0, 86400)), Key("group_interval")] = 60.0
+    reminder_interval_seconds: Annotated[
+        float, BeforeValidator(values.duration(60, 30 * 86400)), Key("reminder_interval")
+    ] = 14400.0
+
+    _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
+
+    def __init__(self, **given: Any) -> None:
+        by_key = {key.name: field for field, key in KEYS.items()}
+        self._build((sources.from_arguments({by_key.get(name, name): value for name, value in given.items()}),))
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        flags: Mapping[str, object] | None = None,
+        environ: Mapping[str, str] = os.environ,
+        strict: bool = False,
+    ) -> Self:
+        """What *flags* (by key, without `--`), else the environment, else `dozor.toml`, else the defaults say.
+
+        Args:
+            flags: of a command line; `config` names the file, else `DOZOR_CONFIG` does, else `./dozor.toml` if it is there.
+            environ: the environment.
+            strict: whether a `DOZOR_…` variable that means nothing is an error, as it should be for a program that is all
+                Dozor. Inside an application it is a warning in the log: a misspelt variable is no reason not to start.
+
+        Raises:
+            ConfigurationError: something is wrong; the message says what, and where it is written.
+        """
+        flags = flags or {}
+        found, origin = _config_file(flags, environ)
+        given = [sources.from_flags(KEYS, flags), sources.from_environment(KEYS, environ)]
+        if found is not None and origin is not None:
+            given.append(sources.from_file(KEYS, found))
+            given[-1].put(("config",), found, origin)
+        _complain(given, strict=strict)
+        settings._build(tuple(given))
+        return settings
+
+    def _build(self, given: tuple[Given, ...]) -> None:
+        """Merge *given*, the first over the others, and check it."""
+        origins: dict[str, Origin] = {}
+        for one in reversed(given):
+            origins |= one.origins
+        pieces: tuple[PydanticBaseSettingsSource, ...] = tuple(GivenSource(type(self), one) for one in given)
+        try:
+            super().__init__(_build_sources=(pieces, {}))
+        except ValidationError as error:
+            raise _mistakes(error, origins) from None
+        self._origins = origins
+
+    def shown(self) -> Iterator[Shown]:
+        """Every setting as it may be shown to people."""
+        for field, key in KEYS.items():
+            value = getattr(self, field)
+            origin = self._origins.get(field) or next(
+                (origin for path, origin in self._origins.items() if path.startswith(f"{field}.")), None
+            )
+            yield Shown(key.name, _shown(field, key, value), "default" if origin is None else str(origin))
+
+
+KEYS: Final[Mapping[str, Key]] = {
+    name: key for name, field in Settings.model_fields.items() for key in field.metadata if isinstance(key, Key)
+}
+
+
+def _config_file(flags: Mapping[str, object], environ: Mapping[str, str]) -> tuple[Path | None, Origin | None]:
+    for value, origin in (
+        (flags.get("config"), Origin("--config")),
+        (environ.get("DOZOR_CONFIG", "").strip(), Origin("DOZOR_CONFIG")),
+    ):
+        if value:
+            path = Path(str(value)).expanduser()
+            if not path.is_file():
+                raise origin.error(f"there is no file {path}")
+            return path, origin
+    return (DEFAULT_FILE, Origin("the current folder")) if DEFAULT_FILE.is_file() else (None, None)
+
+
+def _complain(given: list[Given], *, strict: bool) -> None:
+    """Raise what is unknown: all of it where *strict*, else what stands in a file or was asked for on purpose."""
+    grave: list[ConfigurationError] = []
+    light: list[ConfigurationError] = []
+    for one in given:
+        for error in one.unknown:
+            in_environment = error.key is None
+            (light if in_environment and not strict and not isinstance(error, NotAvailableError) else grave).append(
+                error
+            )
+    if grave:
+        raise _together(grave)
+    for error in light:
+        logger.warning("%s", error)
+
+
+def _mistakes(error: ValidationError, origins: Mapping[str, Origin]) -> ConfigurationError:
+    """What pydantic found, in words, each with the place where the value was written."""
+    found = []
+    for detail in error.errors(include_url=False, include_input=False):
+        field = str(detail["loc"][0]) if detail["loc"] else ""
+        origin = next((origin for path, origin in origins.items() if path.partition(".")[0] == field), None)
+        reason = detail.get("ctx", {}).get("error")
+        message = str(reason) if isinstance(reason, ValueError) else detail["msg"]
+        if detail["type"] == "extra_forbidden":
+            message = "there is no such setting"
+        found.append(ConfigurationError(message, key=field) if origin is None else origin.error(message))
+    return _together(found)
+
+
+def _together(errors: list[ConfigurationError]) -> ConfigurationError:
+    """One error that says all of *errors*, a line each."""
+    if len(errors) == 1:
+        return errors[0]
+    return ConfigurationError("\n".join(str(error) for error in errors))
+
+
+def _shown(field: str, key: Key, value: object) -> str:
+    """*value* as a user would write it, without secrets."""
+    match value:
+        case None:
+            text = ""
+        case SecretStr():
+            text = HIDDEN
+        case bool():
+            text = "1" if value else "0"
+        case int() if field.endswith("_bytes"):
+            text = values.shown_size(value)
+        case float():
+            text = f"{value * 1000:g}" if key.unit == "ms" else format_duration(value)
+        case Mapping():
+            text = ", ".join(f"{severity.value.lower()}={format_duration(after)}" for severity, after in value.items())
+        case tuple():
+            text = ", ".join(map(str, value))
+        case frozenset():
+            text = ", ".join(sorted(value))
+        case _ if field in {"webhook_url", "heartbeat_url"}:
+            text = shown_webhook(str(value))
+        case _:
+            text = shown_url(str(value))
+    return text
