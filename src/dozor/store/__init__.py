@@ -1,1 +1,21 @@
-"""store."""
+"""Time series: appended each interval, selected by rules and pages."""
+
+from dozor.store.interface import Appendable, Matchers, Queryable, Selection, Window, milliseconds
+from dozor.store.matchers import Matcher, MatchOperator
+from dozor.store.memory import MemoryStore, StoreStats
+from dozor.store.staleness import STALE_NAN, is_stale
+
+__all__ = [
+    "STALE_NAN",
+    "Appendable",
+    "MatchOperator",
+    "Matcher",
+    "Matchers",
+    "MemoryStore",
+    "Queryable",
+    "Selection",
+    "StoreStats",
+    "Window",
+    "is_stale",
+    "milliseconds",
+]

@@ -1,0 +1,81 @@
+"""Closed stretches of a series, in few bytes.
+
+Times of series that are appended together are one shared object. Values are kept once where they never change, as small
+whole numbers where they are whole, else as they are. Packing is exact: the bits that come out are those that went in.
+"""
+
+from array import array
+from dataclasses import dataclass
+from typing import Final
+
+Times = range | array  # type: ignore[type-arg]  # array("q"), milliseconds
+OVERHEAD_BYTES: Final = 240
+"""What a chunk takes beside its samples: the objects themselves."""
+
+_WHOLE_CODES: Final = (("B", 0xFF), ("H", 0xFFFF), ("I", 0xFFFF_FFFF))
+
+
+def pack_times(times: "array[int]") -> Times:
+    """*times* as a range where they are regular, else as they are."""
+    step = times[1] - times[0] if len(times) > 1 else 1
+    regular = range(times[0], times[-1] + step, step)
+    return regular if len(regular) == len(times) and array("q", regular) == times else times
+
+
+def size_of_times(times: Times) -> int:
+    """Bytes that *times* take."""
+    return 48 if isinstance(times, range) else times.itemsize * len(times)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """At least one sample. `times` may be shared with other series' chunks; `times_size` is counted for one of them."""
+
+    times: Times
+    times_size: int
+    values: "float | array[int] | array[float]"
+    base: float
+    marked: bool
+    """Whether there are staleness markers among the values."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, its share of the times included."""
+        values = 8 if isinstance(self.values, float) else self.values.itemsize * len(self.values)
+        return OVERHEAD_BYTES + self.times_size + values
+
+    def unpack(self) -> "array[float]":
+        """The values as they were appended."""
+        values = self.values
+        if isinstance(values, float):
+            return array("d", [values]) * len(self.times)
+        if values.typecode == "d":
+            return values  # type: ignore[return-value]  # the typecode says that these are floats
+        base = self.base
+        return array("d", [base + value for value in values]) if base else array("d", values)
+
+
+def pack(times: Times, values: "array[float]", *, shared: bool = False, marked: bool = False) -> Chunk:
+    """A chunk of *values*, which belong to *times*; *shared* where another chunk already counts the times' bytes."""
+    times_size = 0 if shared else size_of_times(times)
+    raw = values.tobytes()
+    if raw == raw[:8] * len(values):
+        return Chunk(times, times_size, values[0], 0.0, marked)
+    whole, base = _pack_whole(values, raw) or (values, 0.0)
+    return Chunk(times, times_size, whole, base, marked)
+
+
+def _pack_whole(values: "array[float]", raw: bytes) -> "tuple[array[int], float] | None":
+    try:
+        numbers = [int(value) for value in values]
+    except (ValueError, OverflowError):  # a NaN, an infinity
+        return None
+    base = min(numbers)
+    span = max(numbers) - base
+    # 2**53: beyond it base + offset would not be exact. The comparison of bits catches fractions and negative zeros.
+    if abs(base) + span > 2**53 or span > _WHOLE_CODES[-1][1] or array("d", numbers).tobytes() != raw:
+        return None
+    if base > 0 and max(numbers) <= _WHOLE_CODES[1][1]:
+        base = base if span <= _WHOLE_CODES[0][1] < max(numbers) else 0
+    code = next(code for code, limit in _WHOLE_CODES if max(numbers) - base <= limit)
+    return array(code, [number - base for number in numbers]), float(base)
