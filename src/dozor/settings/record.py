@@ -127,6 +127,8 @@ class Settings(BaseSettings):
             given.append(sources.from_file(KEYS, found))
             given[-1].put(("config",), found, origin)
         _complain(given, strict=strict)
+        given.append(Given({"strict": strict}))
+        settings = cls.__new__(cls)
         settings._build(tuple(given))
         return settings
 
