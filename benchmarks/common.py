@@ -1,0 +1,38 @@
+"""What the benchmarks share: repeated, interleaved timing, and one way to print a figure."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+ROUNDS = 15
+
+
+def interleaved(variants: Mapping[str, Callable[[int], None]], *, calls: int, rounds: int = ROUNDS) -> dict[str, float]:
+    """Seconds a call for each variant: the median over *rounds*, in each of which every variant runs once, in turn.
+
+    The machine's speed drifts; variants that run one after another in the same round drift together.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in variants}
+    for run in variants.values():
+        run(max(1, calls // 10))
+    for _ in range(rounds):
+        for name, run in variants.items():
+            began = time.perf_counter()
+            run(calls)
+            taken[name].append((time.perf_counter() - began) / calls)
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def print_added(title: str, seconds: Mapping[str, float], *, bare: str, ours: str, target_us: float) -> None:
+    """What each variant adds to *bare*, in microseconds, and how many times ours the others add."""
+    print(f"\n{title}: {bare} takes {seconds[bare] * 1e6:.2f} us; added to it:")
+    added = {name: (value - seconds[bare]) * 1e6 for name, value in seconds.items() if name != bare}
+    for name, value in added.items():
+        ratio = "" if name == ours else f"   {value / added[ours]:.1f} x {ours}" if added[ours] > 0 else ""
+        aim = f"   (aim: <= {target_us:g} us)" if name == ours else ""
+        print(f"  {name:<34} {value:8.2f} us{aim}{ratio}")
+
+
+def print_figure(title: str, value: float, unit: str, aim: str) -> None:
+    """One figure beside what it is to reach."""
+    print(f"  {title:<44} {value:9.3f} {unit:<6} (aim: {aim})")

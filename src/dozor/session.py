@@ -1,0 +1,212 @@
+"""What lives from start to stop: store, rules at work, alerts, their database, and those who are told. The map of the program."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from dozor import containment
+from dozor.alerts import Lifecycle
+from dozor.clock import Clock
+from dozor.database import Database, StoreThread
+from dozor.database.journal import Journal
+from dozor.errors import StoreUnavailable
+from dozor.model.alert import Alert
+from dozor.model.labels import Labels
+from dozor.model.notification import Changes
+from dozor.model.sample import Family, MetricType, Sample
+from dozor.notify import Delivery, Heartbeat, Notifier
+from dozor.overview import Trends
+from dozor.rules import RuleSet
+from dozor.runtime import Runtime
+from dozor.scrape import Collector, Scraper
+from dozor.settings import Settings
+from dozor.store.memory import MemoryStore
+
+logger = logging.getLogger("dozor")
+
+OPEN_SECONDS: Final = 3.0
+"""How long starting waits for the database; after that Dozor works in memory and tries on."""
+_REOPEN_SECONDS: Final = 5.0
+_RETENTION_SECONDS: Final = 3600.0
+_CLOSE_SECONDS: Final = 1.0
+# Ended alerts are read back for their cooldown and for an end that nobody has been told of yet.
+_RECENT_SECONDS: Final = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who speaks in messages."""
+
+    name: str
+    environment: str | None
+    external_url: str | None
+
+
+class Session:
+    """One run, from `begin` to the runtime's stop. Everything here belongs on Dozor's loop.
+
+    Args:
+        on_cycle: called after each evaluation with its time.
+        strict: refuse a store that is corrupt or cannot be written, instead of going on without it.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        runtime: Runtime,
+        settings: Settings,
+        identity: Identity,
+        rules: RuleSet,
+        notifiers: Mapping[str, Notifier],
+        on_cycle: Callable[[float], None],
+        strict: bool,
+    ) -> None:
+        self._clock, self._runtime, self._settings, self._on_cycle = clock, runtime, settings, on_cycle
+        self.store = MemoryStore(max_bytes=settings.store_memory_bytes)
+        self.trends = Trends(self.store)
+        self.lifecycle = Lifecycle(
+            rules,
+            cooldowns=settings.cooldowns,
+            group_interval_seconds=settings.group_interval_seconds,
+            reminder_interval_seconds=settings.reminder_interval_seconds,
+            service=identity.name,
+            environment=identity.environment,
+            external_url=identity.external_url,
+        )
+        self.scraper = Scraper(self.store, clock, settings.interval_seconds, self._evaluate)
+        self.thread = StoreThread()
+        self.database = Database(settings.store_url, name=identity.name, strict=strict, clock=clock)
+        self._receivers = tuple(notifiers)
+        self.delivery = Delivery(self.database, notifiers, clock, self.thread)
+        self.journal = Journal(self._commit, self.delivery.wake)
+        self._heartbeat = Heartbeat(settings.heartbeat_url, clock) if settings.heartbeat_url else None
+        self._opened = False
+
+    async def begin(self, collectors: Iterable[Collector]) -> None:
+        """Open what is kept, go on from there, and start the work.
+
+        Raises:
+            ConfigurationError: the store is of a newer release, or (strict) cannot be used.
+        """
+        runtime = self._runtime
+        runtime.on_stop("store", self._close_store)
+        try:
+            await self.thread.run(self.database.open, timeout=OPEN_SECONDS)
+        except StoreUnavailable as error:
+            logger.warning("%s; alerts are kept in memory until it does", error)
+        else:
+            await self._restore()
+        runtime.every(_RETENTION_SECONDS, "retention", self._retain)
+        runtime.on_stop("delivery", self.delivery.stop)
+        runtime.always("delivery", self.delivery.run)
+        runtime.on_stop("journal's rest", self.journal.flush)
+        runtime.always("journal", self.journal.run)
+        if self._heartbeat is not None:
+            runtime.always("heartbeat", self._heartbeat.run)
+        for collector in collectors:
+            self.scraper.add(collector)
+        self.scraper.add(_OwnFigures(self))
+        runtime.every(self._settings.interval_seconds, "scrape", self.scraper.cycle)
+
+    def apply(self, changes: Changes) -> "asyncio.Future[None] | None":
+        """Have *changes* written; the answer is done once they are. None where there are none."""
+        return self.journal.write(changes) if changes else None
+
+    def complaints(self) -> list[str]:
+        """What is wrong with Dozor itself, each one sentence."""
+        stats = self.store.stats
+        found = []
+        if self.database.why_not_durable is not None and self._settings.store_url != "sqlite://":
+            found.append(
+                f"Alerts and history are in memory only and end with this process: {self.database.why_not_durable}."
+            )
+        if self.database.set_aside is not None:
+            found.append(f"The store was corrupt; it was set aside as {self.database.set_aside}, and a new one begun.")
+        if self.journal.failing is not None:
+            found.append(f"{self.journal.depth} changes wait for the store: {self.journal.failing}.")
+        if self.journal.dropped:
+            found.append(f"{self.journal.dropped} changes were lost while the store did not answer.")
+        if stats.dropped_series:
+            found.append(f"{stats.dropped_series} series are not kept: the store's memory has no room for more.")
+        return found
+
+    async def _evaluate(self, at: float) -> None:
+        self.apply(self.lifecycle.evaluate(self.store, at))
+        if self._heartbeat is not None:
+            self._heartbeat.evaluated(at)
+        self._on_cycle(at)
+
+    async def _commit(self, changes: Changes) -> None:
+        if not self._opened:
+            await self._reopen()
+        await asyncio.wrap_future(self.thread.submit(self.database.commit, changes, self._receivers))
+
+    async def _reopen(self) -> None:
+        await asyncio.wrap_future(self.thread.submit(self.database.open))
+        await self._restore()
+
+    async def _restore(self) -> None:
+        since = self._clock.timestamp() - _RECENT_SECONDS
+        kept: list[Alert] = await asyncio.wrap_future(self.thread.submit(self.database.load_recent, since))
+        total = await asyncio.wrap_future(self.thread.submit(self.database.total_fired))
+        self.lifecycle.restore(kept, total_fired=total)
+        self._opened = True
+
+    async def _retain(self) -> None:
+        if self._opened:
+            keep = self._settings.history_days * 86_400.0
+            at = self._clock.timestamp()
+            await asyncio.wrap_future(self.thread.submit(lambda: self.database.retention(at, keep_seconds=keep)))
+
+    async def _close_store(self) -> None:
+        # In a thread of its own, since joining blocks; the runtime's own limit applies to it as well.
+        def close() -> None:
+            try:
+                self.thread.submit(self.database.close)
+            except StoreUnavailable:
+                return
+            self.thread.close(_CLOSE_SECONDS)
+
+        await asyncio.to_thread(close)
+
+
+class _OwnFigures:
+    """Dozor's figures about itself, as one more collector."""
+
+    name = "dozor"
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def refresh(self) -> None:
+        """They are in memory."""
+
+    def families(self) -> list[Family]:
+        session = self._session
+        stats = session.store.stats
+        return [
+            *session.scraper.families(),
+            *session.lifecycle.families(),
+            *session.delivery.families(),
+            _gauge("dozor_store_samples", "Samples in the time-series store.", "samples", stats.samples),
+            _gauge("dozor_store_series", "Series in the time-series store.", "series", stats.series),
+            _gauge("dozor_store_size_bytes", "Memory that the samples take.", "bytes", stats.bytes),
+            _gauge("dozor_journal_depth", "Changes that wait for the database.", "changes", session.journal.depth),
+            Family(
+                "dozor_internal_errors_total",
+                MetricType.COUNTER,
+                "Errors of Dozor's own, contained, by place.",
+                "errors",
+                tuple(
+                    Sample("dozor_internal_errors_total", Labels(place=place), float(count))
+                    for place, count in containment.counts().items()
+                ),
+            ),
+        ]
+
+
+def _gauge(name: str, text: str, unit: str, value: float) -> Family:
+    return Family(name, MetricType.GAUGE, text, unit, (Sample(name, Labels(), float(value)),))

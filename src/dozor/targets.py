@@ -1,0 +1,121 @@
+"""What the user gave, as things to watch: an engine becomes its pool, its queries and a probe of the server behind it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Engine, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from dozor.clock import Clock
+from dozor.errors import ConfigurationError
+from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
+from dozor.instruments.database_server_monitor import DatabaseServerMonitor
+from dozor.instruments.pgbouncer_monitor import PgBouncerMonitor
+from dozor.instruments.query_monitor import QueryMonitor
+from dozor.instruments.redis_monitor import RedisMonitor
+from dozor.model.labels import Labels
+from dozor.scrape import Collector
+from dozor.settings import Settings
+
+OWN_POOL: Final = "dozor"
+"""The `owner` of pools that Dozor itself needs to watch a server; the rules leave them out."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedPool:
+    """A pool, the statements that go through it, and the server behind it.
+
+    *outside*: the pool is Dozor's own, made to watch a server from outside.
+    """
+
+    name: str
+    pool: ConnectionPoolMonitor
+    server: DatabaseServerMonitor
+    queries: QueryMonitor | None = None
+    outside: bool = False
+
+    @property
+    def collectors(self) -> list[Collector]:
+        """What is to be collected, the pool's name in each."""
+        return [collector for collector in (self.pool, self.queries, self.server) if collector is not None]
+
+    def attach(self) -> None:
+        """Begin to listen."""
+        self.pool.attach()
+        if self.queries is not None:
+            self.queries.attach()
+
+    def detach(self) -> None:
+        """Take every listener off."""
+        self.pool.detach()
+        if self.queries is not None:
+            self.queries.detach()
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """All that was given to watch, by name."""
+
+    pools: dict[str, WatchedPool]
+    redis: dict[str, RedisMonitor]
+    bouncers: dict[str, PgBouncerMonitor]
+
+    @property
+    def names(self) -> set[str]:
+        """Every name."""
+        return {*self.pools, *self.redis, *self.bouncers}
+
+
+def build_targets(engines: Mapping[str, Any], redis: Mapping[str, Any], settings: Settings, clock: Clock) -> Targets:
+    """What to watch: *engines* and *redis* as the application gave them, and the URLs of the *settings*.
+
+    Raises:
+        ConfigurationError: something given is nothing that can be watched, or two things have one name.
+    """
+    targets = Targets({}, {}, {})
+    for name, engine in engines.items():
+        targets.pools[name] = _watched_engine(name, engine, settings, clock)
+    for given in settings.database_urls:
+        _claim(given.name, (targets.pools, targets.bouncers), "database_url")
+        if make_url(given.url).get_backend_name() == "pgbouncer":
+            targets.bouncers[given.name] = PgBouncerMonitor(given.name, given.url, clock)
+        else:
+            targets.pools[given.name] = _watched_server(given.name, given.url, clock)
+    for name, source in redis.items():
+        targets.redis[name] = RedisMonitor(name, source, clock, interval=settings.interval_seconds)
+    for given in settings.redis_urls:
+        _claim(given.name, (targets.redis,), "redis_url")
+        targets.redis[given.name] = RedisMonitor(given.name, given.url, clock, interval=settings.interval_seconds)
+    return targets
+
+
+def _watched_engine(name: str, engine: Any, settings: Settings, clock: Clock) -> WatchedPool:
+    if not isinstance(engine, Engine | AsyncEngine):
+        raise ConfigurationError(
+            f"{name!r} is a {type(engine).__name__}, not a SQLAlchemy Engine or AsyncEngine; to watch a server by its URL, set "
+            "DOZOR_DATABASE_URL",
+            key="engine",
+        )
+    labels = Labels(pool=name)
+    return WatchedPool(
+        name,
+        ConnectionPoolMonitor(name, engine, clock, base_labels=labels, leak_after_seconds=settings.leak_after_seconds),
+        DatabaseServerMonitor(name, engine, clock),
+        QueryMonitor(name, engine, clock, base_labels=labels, slow_seconds=settings.slow_query_seconds),
+    )
+
+
+def _watched_server(name: str, url: str, clock: Clock) -> WatchedPool:
+    server = DatabaseServerMonitor(name, url, clock, server_figures=True)
+    labels = Labels(pool=name, owner=OWN_POOL)
+    return WatchedPool(
+        name, ConnectionPoolMonitor(name, server.engine, clock, base_labels=labels), server, outside=True
+    )
+
+
+def _claim(name: str, taken: Iterable[Mapping[str, object]], key: str) -> None:
+    if any(name in names for names in taken):
+        raise ConfigurationError(
+            f"two things to watch are called {name!r}; give each a name of its own, as in NAME=URL", key=key
+        )

@@ -1,0 +1,220 @@
+"""The whole, as a user has it: processes, real servers, HTTP, a webhook's receiver."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+import pytest
+
+import dozor.rules
+
+T = TypeVar("T")
+API = "/api/v1/monitoring"
+HERE = Path(__file__).parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def eventually(read: Callable[[], T], wanted: Callable[[T], bool], *, within: float = 20.0) -> T:
+    """What *read* gives, once it is *wanted*; fails with the last thing read when it is not in time."""
+    deadline = time.monotonic() + within
+    while True:
+        value = read()
+        if wanted(value):
+            return value
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {within} s; last: {value!r}")
+        time.sleep(0.05)
+
+
+class Process:
+    """A server process and a client for it."""
+
+    def __init__(self, command: list[str], port: int, env: dict[str, str], log: Path) -> None:
+        self.port, self._log = port, log
+        self._output = log.open("wb")
+        self.process = subprocess.Popen(command, env=env, stdout=self._output, stderr=subprocess.STDOUT, cwd=HERE)
+        self.http = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def wait_until_up(self, path: str = "/livez", within: float = 20.0) -> None:
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                pytest.fail(f"ended with {self.process.returncode}:\n{self.log}")
+            try:
+                if self.http.get(path).status_code == 200:
+                    return
+            except httpx2.TransportError:
+                pass
+            time.sleep(0.05)
+        pytest.fail(f"no answer within {within} s:\n{self.log}")
+
+    def get(self, path: str, **params: Any) -> Any:
+        """The JSON of a GET below the API's prefix, which must answer 200."""
+        response = self.http.get(API + path, params=params)
+        assert response.status_code == 200, f"{path}: {response.status_code} {response.text}"
+        return response.json()
+
+    def alerts(self, rule: str, *, pending: bool = True) -> list[dict[str, Any]]:
+        found = self.get("/alerts/active", pending=str(pending).lower())["alerts"]
+        return [alert for alert in found if alert["rule"] == rule]
+
+    def history(self, rule: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.get("/alerts/history", rule=rule)["alerts"]
+        return found
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            return self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            pytest.fail(f"did not end within 10 s of {how.name}:\n{self.log}")
+        finally:
+            self.http.close()
+            self._output.close()
+
+
+class WebhookSink:
+    """Takes webhooks, remembers them."""
+
+    def __init__(self) -> None:
+        self.received: list[dict[str, Any]] = []
+        sink = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                sink.received.append({"headers": dict(self.headers), **json.loads(body)})
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def told(self, rule: str) -> list[str]:
+        """The statuses people were told of alerts of *rule*, in order."""
+        return [
+            alert["status"]
+            for message in list(self.received)
+            for alert in message["alerts"]
+            if alert["labels"]["alertname"] == rule
+        ]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def webhook() -> Iterator[WebhookSink]:
+    sink = WebhookSink()
+    yield sink
+    sink.close()
+
+
+@pytest.fixture(scope="session")
+def quick_rules(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The default rules with every `for` and resolve time a tenth of what it is, as a value for DOZOR_RULES."""
+    folder = tmp_path_factory.mktemp("rules")
+    written = []
+    for source in sorted((Path(dozor.rules.__file__).parent / "builtin").glob("*.yml")):
+        target = folder / source.name
+        target.write_text(re.sub(r"(?m)^(\s*(?:for|dozor_resolve_for): *)(.+)$", _tenth, source.read_text()))
+        written.append(str(target))
+    return ",".join(written)
+
+
+def _tenth(line: "re.Match[str]") -> str:
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    text = line[2].strip().strip("\"'")
+    seconds = sum(float(number) * units[unit] for number, unit in re.findall(r"(\d+)([smh])", text))
+    return f"{line[1]}{round(seconds * 100)}ms"
+
+
+Launch = Callable[..., Process]
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """Starts a command as a process with a clean environment; ends it after the test."""
+    started: list[Process] = []
+
+    def start(command: list[str], port: int, *, up: str | None = "/livez", **variables: str) -> Process:
+        env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "PYTHONWARNINGS": "default",
+            **variables,
+        }
+        process = Process(command, port, env, tmp_path / f"process-{len(started)}.log")
+        started.append(process)
+        if up:
+            process.wait_until_up(up)
+        return process
+
+    yield start
+    for process in started:
+        if process.process.poll() is None:
+            process.process.kill()
+            process.process.wait()
+
+
+@pytest.fixture
+def shop(launch: Launch) -> Callable[..., Process]:
+    """Starts tests/system/application.py under uvicorn."""
+
+    def start(**variables: str) -> Process:
+        port = free_port()
+        command = [sys.executable, "-m", "uvicorn", "application:app", "--port", str(port), "--log-level", "warning"]
+        return launch(command, port, **variables)
+
+    return start
+
+
+@pytest.fixture
+def serve(launch: Launch) -> Callable[..., Process]:
+    """Starts `dozor serve`."""
+
+    def start(*arguments: str, **variables: str) -> Process:
+        port = free_port()
+        return launch([sys.executable, "-m", "dozor.cli", "serve", "--port", str(port), *arguments], port, **variables)
+
+    return start
+
+
+@contextmanager
+def timed(limit: float) -> Iterator[None]:
+    """Fails where the body takes longer than *limit* seconds: for promises that are times, not for speed."""
+    began = time.monotonic()
+    yield
+    took = time.monotonic() - began
+    assert took <= limit, f"took {took:.2f} s, promised {limit} s"
