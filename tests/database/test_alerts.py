@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.database import records
+from tests.database.records import START, make_alert, make_notification
 
 from dozor.database import Database, HistoryFilter
 from dozor.model.alert import Acknowledgement, Alert, AlertSilence, AlertState, Severity
 from dozor.model.notification import AuditEntry, Changes
-from tests.database import records
-from tests.database.records import START, make_alert, make_notification
 
 
 def commit(store: Database, *alerts: Alert) -> None:
@@ -40,7 +40,9 @@ def test_an_alert_replaces_the_one_of_its_id(store: Database) -> None:
 
 
 def test_text_that_no_database_can_hold_is_repaired_and_kept(store: Database) -> None:
-    alert = make_alert(rule="Nul\0", component="\ud800", annotations={"summary": "lone \udfff"}, evidence={"\ud800": [1]})
+    alert = make_alert(
+        rule="Nul\0", component="\ud800", annotations={"summary": "lone \udfff"}, evidence={"\ud800": [1]}
+    )
     commit(store, alert)
     found = store.get(alert.id)
     assert found is not None
@@ -123,9 +125,7 @@ def test_history_is_filtered(store: Database, wanted: HistoryFilter, expected: s
         store,
         make_alert(id="pool", fired_at=START, silenced=AlertSilence(START)),
         make_alert(id="slow", fired_at=START + 1, rule="SlowQueries", severity=Severity.WARNING),
-        make_alert(
-            id="redis", fired_at=START + 2, resolved_at=START + 9, rule="RedisDisconnected", component="redis"
-        ),
+        make_alert(id="redis", fired_at=START + 2, resolved_at=START + 9, rule="RedisDisconnected", component="redis"),
     )
     page = store.history(wanted)
     assert {alert.id for alert in page.items} == expected

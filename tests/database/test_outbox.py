@@ -6,15 +6,22 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import update
+from tests.database import records
+from tests.database.records import START, make_notification
 
 from dozor.database import Database, OutboxRow
 from dozor.database.outbox import LONGEST_WAIT_SECONDS
 from dozor.database.schema import outbox
 from dozor.model.notification import Changes, Notification
-from tests.database import records
-from tests.database.records import START, make_notification
 
 LEASE = 60.0
 

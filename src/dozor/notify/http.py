@@ -1,0 +1,149 @@
+"""One HTTP exchange with a receiver that may be slow, endless, or hostile, over a URL that is a secret."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+import httpx2
+from typing_extensions import override
+
+from dozor._version import __version__
+from dozor.errors import ConfigurationError
+
+BODY_LIMIT_BYTES: Final = 65_536
+_SHOWN_CHARACTERS: Final = 200
+
+_exchanging: ContextVar[bool] = ContextVar("dozor_exchanging", default=False)
+
+
+class _NotOurRequests(logging.Filter):
+    """Keeps httpx2 from logging Dozor's own requests: it writes the whole URL, and in that of a chat lies its token."""
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not _exchanging.get()
+
+
+logging.getLogger("httpx2").addFilter(_NotOurRequests())
+
+
+class ExchangeFailed(Exception):  # noqa: N818 - named for what is the case
+    """No answer came. The text says why, without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a receiver answered; *headers* by lower-case name, *text* the beginning of the body, in one line."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str = ""
+
+
+class HttpReceiver:
+    """One URL. Used on one event loop at a time.
+
+    Args:
+        url: http or https. Only scheme and host are ever shown.
+        key: what the user set it under, for the error.
+        timeout_seconds: for the whole exchange, name resolution and body included.
+
+    Raises:
+        ConfigurationError: this is no such URL.
+    """
+
+    def __init__(self, url: str, *, key: str, timeout_seconds: float = 10.0) -> None:
+        try:
+            self._url = httpx2.URL(url)
+        except (httpx2.InvalidURL, TypeError, ValueError):
+            raise ConfigurationError("this is not a URL", key=key) from None
+        if self._url.scheme not in {"http", "https"} or not self._url.host:
+            raise ConfigurationError("the URL must begin with http:// or https:// and name a host", key=key)
+        self._timeout_seconds = timeout_seconds
+        self._client: httpx2.AsyncClient | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __repr__(self) -> str:
+        return f"HttpReceiver({self.shown})"
+
+    @property
+    def shown(self) -> str:
+        """The URL as it may be shown: path and query, which may hold a token, are left out."""
+        port = f":{self._url.port}" if self._url.port else ""
+        hidden = "/***" if self._url.raw_path not in {b"", b"/"} else ""
+        return f"{self._url.scheme}://{self._url.host}{port}{hidden}"
+
+    async def exchange(
+        self, method: str, *, headers: Mapping[str, str] | None = None, content: bytes | None = None
+    ) -> Reply:
+        """Ask once, follow nothing, and read at most `BODY_LIMIT_BYTES`.
+
+        The answer counts from its headers on: a body that breaks off or never ends takes nothing from it.
+
+        Raises:
+            ExchangeFailed: no headers came in time.
+        """
+        token = _exchanging.set(True)
+        reply: Reply | None = None
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                client = self._open_client()
+                async with client.stream(method, self._url, headers=headers, content=content) as response:
+                    reply = Reply(response.status_code, {k.lower(): v for k, v in response.headers.items()})
+                    reply = Reply(reply.status, reply.headers, self._clean(await _beginning(response)))
+        except TimeoutError:
+            if reply is None:
+                raise ExchangeFailed(f"{self.shown} gave no answer within {self._timeout_seconds:g} s") from None
+        except (httpx2.HTTPError, httpx2.StreamError, OSError, ValueError) as error:
+            if reply is None:
+                raise ExchangeFailed(f"{self.shown}: {self._reason(error)}") from None
+        finally:
+            _exchanging.reset(token)
+        return reply
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Exception):
+                await client.aclose()
+
+    def _open_client(self) -> httpx2.AsyncClient:
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:  # Dozor was stopped and started: sockets belong to one loop
+            self._loop = loop
+            self._client = httpx2.AsyncClient(
+                follow_redirects=False,
+                timeout=self._timeout_seconds,
+                # A message every few minutes has no use for a kept connection, which the other side may just be closing.
+                limits=httpx2.Limits(max_keepalive_connections=0),
+                headers={"user-agent": f"dozor/{__version__}", "accept-encoding": "identity"},
+            )
+        return self._client
+
+    def _reason(self, error: Exception) -> str:
+        kind = type(error).__name__
+        said = self._clean(str(error))
+        return f"{kind}: {said}" if said else kind
+
+    def _clean(self, said: str) -> str:
+        for secret in (str(self._url), self._url.raw_path.decode("ascii", "replace"), self._url.path):
+            if len(secret) > 1:
+                said = said.replace(secret, "/***")
+        if self._url.password:
+            said = said.replace(self._url.password, "***")
+        printable = "".join(char if char.isprintable() else " " for char in said)
+        return " ".join(printable.split())[:_SHOWN_CHARACTERS]
+
+
+async def _beginning(response: httpx2.Response) -> str:
+    body = bytearray()
+    async for chunk in response.aiter_raw(16_384):
+        body += chunk
+        if len(body) >= BODY_LIMIT_BYTES:
+            break
+    return bytes(body[:BODY_LIMIT_BYTES]).decode("utf-8", "replace")

@@ -1,0 +1,64 @@
+"""Who can be told: what a notifier is, and the table of those that are set up."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from dozor.clock import Clock
+from dozor.model.notification import Notification
+from dozor.notify.log import LogNotifier
+from dozor.notify.webhook import WebhookNotifier
+
+
+class Notifier(Protocol):
+    """Carries a notification to people. Runs on Dozor's own event loop.
+
+    `send` raises `DeliveryError` when the notification did not arrive; it is tried again later, unless the error says
+    that this is useless. Any other exception counts as one that may pass. A notification may come twice, then with the
+    same `id`.
+    """
+
+    async def send(self, notification: Notification) -> None:
+        """Deliver *notification*, within some seconds."""
+
+
+class BlockingNotifier(Protocol):
+    """A notifier whose `send` is an ordinary function: it runs in a thread."""
+
+    def send(self, notification: Notification) -> None:
+        """Deliver *notification*, within some seconds."""
+
+
+AnyNotifier = Notifier | BlockingNotifier
+
+
+def table(
+    clock: Clock,
+    *,
+    webhook_url: str | None = None,
+    webhook_secret: str | None = None,
+    own: Sequence[AnyNotifier] = (),
+) -> dict[str, AnyNotifier]:
+    """The notifiers by name: `log`, `webhook` where it has a URL, and the application's *own*.
+
+    A name is kept with each notification that waits, so it must be the same after a restart. An own notifier may have
+    an attribute `name`; else its class is its name, with a number where there are several.
+
+    Raises:
+        ConfigurationError: the webhook's URL or secret is wrong.
+    """
+    notifiers: dict[str, AnyNotifier] = {"log": LogNotifier(clock)}
+    if webhook_url:
+        notifiers["webhook"] = WebhookNotifier(webhook_url, clock, secret=webhook_secret)
+    for notifier in own:
+        notifiers[_free_name(notifier, notifiers)] = notifier
+    return notifiers
+
+
+def _free_name(notifier: AnyNotifier, taken: dict[str, AnyNotifier]) -> str:
+    given = getattr(notifier, "name", None)
+    name = base = given if isinstance(given, str) and given else type(notifier).__name__
+    number = 1
+    while name in taken:
+        number += 1
+        name = f"{base}-{number}"
+    return name

@@ -1,0 +1,160 @@
+"""A webhook: Alertmanager's body, version 4, so that whatever takes that takes this; signed as Standard Webhooks says."""
+
+import binascii
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
+
+from dozor.clock import Clock
+from dozor.errors import ConfigurationError, DeliveryError
+from dozor.model.alert import Alert
+from dozor.model.labels import Labels
+from dozor.model.notification import Notification
+from dozor.notify.http import ExchangeFailed, HttpReceiver, Reply
+from dozor.notify.message import link
+from dozor.notify.retry import retry_after_seconds
+
+# The zero time of Go, by which Alertmanager says of an alert that it has not ended.
+_NOT_ENDED: Final = "0001-01-01T00:00:00Z"
+_WORTH_ANOTHER_TRY: Final = frozenset({408, 425, 429})
+
+_FNV_OFFSET: Final = 14_695_981_039_346_656_037
+_FNV_PRIME: Final = 1_099_511_628_211
+
+
+class WebhookNotifier:
+    """Posts each notification to a URL.
+
+    `webhook-id` is the same in each attempt, by which the receiver can tell a repetition; `webhook-timestamp` is that
+    of the attempt. With a *secret* (base64, with or without the prefix `whsec_`) there is a `webhook-signature`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        *,
+        secret: str | None = None,
+        name: str = "webhook",
+        timeout_seconds: float = 10.0,
+    ) -> None:
+        self.name, self._clock = name, clock
+        self._http = HttpReceiver(url, key="DOZOR_WEBHOOK_URL", timeout_seconds=timeout_seconds)
+        self._signer = _signer(secret) if secret is not None else None
+
+    def __repr__(self) -> str:
+        return f"WebhookNotifier({self._http.shown})"
+
+    async def send(self, notification: Notification) -> None:
+        """Post *notification* once.
+
+        Raises:
+            DeliveryError: the receiver did not answer with 2xx.
+        """
+        content = msgspec.json.encode(body(notification, self._clock, receiver=self.name))
+        try:
+            reply = await self._http.exchange("POST", headers=self._headers(notification.id, content), content=content)
+        except ExchangeFailed as error:
+            raise DeliveryError(self.name, str(error)) from None
+        if not 200 <= reply.status < 300:
+            raise self._refused(reply)
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        await self._http.aclose()
+
+    def _headers(self, notification_id: str, content: bytes) -> dict[str, str]:
+        now = self._clock.now()
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": notification_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+        }
+        if self._signer is not None:
+            headers["webhook-signature"] = self._signer.sign(notification_id, now, content.decode())
+        return headers
+
+    def _refused(self, reply: Reply) -> DeliveryError:
+        reason = f"{self._http.shown} answered {reply.status}"
+        if 300 <= reply.status < 400:
+            reason += ", a redirect, which is not followed: set the address that it leads to"
+        elif reply.text:
+            reason += f": {reply.text}"
+        return DeliveryError(
+            self.name,
+            reason,
+            recoverable=reply.status >= 500 or reply.status in _WORTH_ANOTHER_TRY,
+            retry_after_seconds=retry_after_seconds(reply.headers.get("retry-after"), self._clock.now()),
+        )
+
+
+def body(notification: Notification, clock: Clock, *, receiver: str) -> dict[str, Any]:
+    """*notification* as Alertmanager would post it, each alert with Dozor's `id` besides."""
+    alerts = [_alert(alert, notification, clock) for alert in notification.alerts]
+    return {
+        "version": "4",
+        "groupKey": f'{{}}:{{alertname="{notification.group}"}}',
+        "truncatedAlerts": notification.omitted,
+        "status": _status(notification.alerts),
+        "receiver": receiver,
+        "groupLabels": {"alertname": notification.group},
+        "commonLabels": _common([alert["labels"] for alert in alerts]),
+        "commonAnnotations": _common([alert["annotations"] for alert in alerts]),
+        "externalURL": notification.external_url or "",
+        "alerts": alerts,
+    }
+
+
+def _alert(alert: Alert, notification: Notification, clock: Clock) -> dict[str, Any]:
+    started_at = alert.active_at if alert.fired_at is None else alert.fired_at
+    return {
+        "id": alert.id,
+        "status": _status([alert]),
+        "labels": dict(alert.labels.with_({"alertname": alert.rule, "severity": alert.severity.value.lower()})),
+        "annotations": dict(alert.annotations),
+        "startsAt": _rfc3339(clock.date(started_at)),
+        "endsAt": _NOT_ENDED if alert.resolved_at is None else _rfc3339(clock.date(alert.resolved_at)),
+        "generatorURL": link(alert, notification) or "",
+        "fingerprint": fingerprint(alert.labels),
+    }
+
+
+def fingerprint(labels: Labels) -> str:
+    """The name by which Alertmanager knows a label set: its FNV-1a hash, 16 hexadecimal digits.
+
+    It is taken of the labels without `severity`: an alert that gets worse is the same alert.
+    """
+    value = _FNV_OFFSET
+    for name, text in labels.pairs:
+        for byte in b"%b\xff%b\xff" % (name.encode("utf-8", "replace"), text.encode("utf-8", "replace")):
+            value = (value ^ byte) * _FNV_PRIME & 0xFFFF_FFFF_FFFF_FFFF
+    return f"{value:016x}"
+
+
+def _status(alerts: Sequence[Alert]) -> str:
+    return "firing" if any(alert.resolved_at is None for alert in alerts) else "resolved"
+
+
+def _common(mappings: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    if not mappings:
+        return {}
+    first, *others = mappings
+    return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _signer(secret: str) -> Webhook:
+    try:
+        return Webhook(secret)
+    except (binascii.Error, EmptyWebhookSecretError, ValueError):
+        raise ConfigurationError(
+            "the secret must be base64, with or without whsec_ before it; "
+            "make one with: python -c \"import base64, os; print('whsec_' + base64.b64encode(os.urandom(24)).decode())\"",
+            key="DOZOR_WEBHOOK_SECRET",
+        ) from None
