@@ -1,0 +1,128 @@
+"""Why a Redis could not be read, in one word for machines and one sentence for people.
+
+The sentence is Dozor's own and names the address only: the texts of exceptions may carry credentials.
+"""
+
+import errno
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Final
+
+from redis import exceptions
+
+from dozor.errors import DozorError
+
+_ANSWERS: Final[dict[str, str]] = {
+    "loading": "is loading its data into memory and serves nothing until that is done",
+    "noauth": "wants a password: put it into the URL, redis://:PASSWORD@HOST",
+    "wrongpass": "refuses the user name or password given",
+    "noperm": "does not allow this user INFO: grant it with ACL SETUSER NAME +info +slowlog|get",
+    "misconf": "refuses commands because it cannot save to disk (MISCONF): see its log",
+    "masterdown": "is a replica that has lost its primary and does not serve stale data",
+    "maxclients": "takes no more clients: maxclients is reached",
+    "denied": "runs in protected mode and refuses connections from other machines",
+    "error": "answers INFO with an error",
+}
+_SILENCE: Final[dict[str, str]] = {
+    "refused": "refuses the connection: is it running, and is the port right?",
+    "timeout": "does not answer in time: it hangs, is overloaded, or a firewall drops the packets",
+    "reset": "closed the connection",
+    "dns": "cannot be found: its name does not resolve",
+    "unreachable": "cannot be reached over the network",
+    "tls": "cannot agree on TLS: check rediss:// against redis://, and the certificates",
+    "garbage": "sent what is not the Redis protocol: is it a Redis server, and does it want TLS (rediss://)?",
+    "credentials": "was not asked: the credential provider of the client failed",
+}
+_OS_ERRORS: Final[dict[int, str]] = {
+    errno.ECONNREFUSED: "refused",
+    errno.ENOENT: "refused",
+    errno.ECONNRESET: "reset",
+    errno.EPIPE: "reset",
+    errno.ECONNABORTED: "reset",
+    errno.ETIMEDOUT: "timeout",
+}
+_CODES: Final[dict[str, str]] = {
+    "LOADING": "loading",
+    "NOAUTH": "noauth",
+    "WRONGPASS": "wrongpass",
+    "NOPERM": "noperm",
+    "MISCONF": "misconf",
+    "MASTERDOWN": "masterdown",
+    "DENIED": "denied",
+    "-DENIED": "denied",
+}
+_TYPES: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (exceptions.BusyLoadingError, "loading"),
+    (exceptions.NoPermissionError, "noperm"),
+    (exceptions.MasterDownError, "masterdown"),
+    (exceptions.InvalidResponse, "garbage"),
+)
+_CAUSES: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (ssl.SSLError, "tls"),
+    (exceptions.TimeoutError, "timeout"),
+    (TimeoutError, "timeout"),
+    (socket.gaierror, "dns"),
+)
+_ERRNO_IN_TEXT: Final = re.compile(r"\[?Errno (\d+)\]?|Error (\d+) connecting")
+
+
+class RedisFailure(DozorError):  # noqa: N818 - named for what is the case
+    """A Redis could not be read.
+
+    Attributes:
+        kind: `refused`, `timeout`, `reset`, `dns`, `unreachable`, `tls`, `garbage`, `credentials`; or, of a server that
+            answers, `loading`, `noauth`, `wrongpass`, `noperm`, `misconf`, `masterdown`, `maxclients`, `denied`, `error`.
+        answered: whether the server answered, be it with an error: then it is not down.
+    """
+
+    def __init__(self, kind: str, address: str) -> None:
+        self.kind, self.answered = kind, kind in _ANSWERS
+        super().__init__(f"Redis at {address} {_ANSWERS.get(kind) or _SILENCE[kind]}")
+
+
+def kind_of(error: BaseException) -> str:
+    """The kind of failure that *error*, raised by redis-py or the system, is."""
+    if isinstance(error, exceptions.AuthenticationError):
+        return "noauth" if "required" in str(error).lower() else "wrongpass"
+    for kind, name in _TYPES:
+        if isinstance(error, kind):
+            return name
+    if isinstance(error, exceptions.ResponseError):
+        return _kind_of_answer(str(error))
+    return _kind_of_silence(error)
+
+
+def _kind_of_answer(text: str) -> str:
+    # An unknown command in place of AUTH or INFO: renamed or forbidden by whoever runs the server.
+    return _CODES.get(text.split(" ", 1)[0], "noperm" if "unknown command" in text.lower() else "error")
+
+
+def _kind_of_silence(error: BaseException) -> str:
+    if "max number of clients" in str(error):
+        return "maxclients"
+    kind = next(filter(None, map(_kind_of_cause, _causes(error))), None)
+    # What redis-py's parser stumbles over is any exception; what the connection does is one of these.
+    return kind or ("reset" if isinstance(error, exceptions.ConnectionError | EOFError | OSError) else "garbage")
+
+
+def _kind_of_cause(cause: BaseException) -> str | None:
+    for kind, name in _CAUSES:
+        if isinstance(cause, kind):
+            return name
+    number = _errno(cause)
+    return _OS_ERRORS.get(number, "unreachable" if isinstance(cause, OSError) else None) if number else None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _errno(error: BaseException) -> int:
+    # asyncio folds the failures of several addresses (::1, 127.0.0.1) into one error without a number.
+    number = error.errno if isinstance(error, OSError) else None
+    found = None if number else _ERRNO_IN_TEXT.search(str(error))
+    return number or (int(found[1] or found[2]) if found else 0)

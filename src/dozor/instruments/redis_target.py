@@ -1,0 +1,150 @@
+"""Where a Redis is and how to log in: read from a URL, or from a redis-py client that the application uses.
+
+The client is only read. Dozor opens a connection of its own, with limits of its own and no retry.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from redis.asyncio import connection as redis_connection
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
+from typing_extensions import override
+
+from dozor.errors import ConfigurationError
+from dozor.instruments.redis_failure import RedisFailure
+
+CLIENT_NAME: Final = "dozor"
+
+_SCHEMES: Final = {
+    "redis": "redis",
+    "rediss": "rediss",
+    "unix": "unix",
+    "valkey": "redis",
+    "valkeys": "rediss",
+}
+_KEPT: Final = frozenset({"host", "port", "path", "username", "password", "credential_provider"})
+_TLS_PARAMETERS: Final = frozenset(
+    name for name in inspect.signature(SSLConnection.__init__).parameters if name.startswith("ssl_")
+)
+_HOW: Final = (
+    "give a URL (redis://HOST:6379, rediss://…, unix:///PATH) or a redis-py client (redis.Redis or redis.asyncio.Redis)"
+)
+
+
+class RedisTarget:
+    """The address of one Redis, and what it takes to log in. Its text forms hold no credentials."""
+
+    def __init__(self, kind: type[AbstractConnection], arguments: Mapping[str, Any]) -> None:
+        self._kind = kind
+        self._arguments = dict(arguments)
+        if provider := self._arguments.get("credential_provider"):
+            self._arguments["credential_provider"] = _Credentials(provider, self.address)
+
+    @classmethod
+    def of(cls, source: object) -> "RedisTarget":
+        """The target that *source*, a URL or a client, names. Raises `ConfigurationError`."""
+        return cls._of_url(source) if isinstance(source, str) else cls._of_client(source)
+
+    @classmethod
+    def _of_url(cls, url: str) -> "RedisTarget":
+        scheme, separator, rest = url.partition("://")
+        if "cluster" in scheme or "sentinel" in scheme:
+            raise _not_yet("sentinel" if "sentinel" in scheme else "cluster")
+        if not separator or scheme not in _SCHEMES:
+            raise ConfigurationError(f"{scheme if separator else 'this'!r} is not the scheme of a Redis URL: {_HOW}")
+        if scheme != "unix" and "," in urlsplit(url).netloc:
+            raise _not_yet("cluster")
+        try:
+            arguments: dict[str, Any] = dict(redis_connection.parse_url(f"{_SCHEMES[scheme]}://{rest}"))
+        except ValueError as error:
+            # The words of the error may repeat the URL, and with it a password.
+            raise ConfigurationError(f"not a valid Redis URL ({type(error).__name__}): {_HOW}") from None
+        kind: type[AbstractConnection] = arguments.pop("connection_class", Connection)
+        return cls(kind, _kept(arguments, tls=issubclass(kind, SSLConnection)))
+
+    @classmethod
+    def _of_client(cls, client: object) -> "RedisTarget":
+        names = {base.__name__ for base in type(client).__mro__}
+        if names & {"RedisCluster", "ValkeyCluster"}:
+            raise _not_yet("cluster")
+        pool = getattr(client, "connection_pool", None)
+        arguments = getattr(pool, "connection_kwargs", None)
+        if pool is None or not isinstance(arguments, Mapping):
+            raise ConfigurationError(f"cannot watch a {type(client).__name__} as Redis: {_HOW}")
+        if "Sentinel" in type(pool).__name__:
+            raise _not_yet("sentinel")
+        used_by_client = getattr(pool, "connection_class", Connection)
+        tls = any("SSL" in base.__name__ for base in used_by_client.__mro__)
+        if "path" in arguments:
+            return cls(UnixDomainSocketConnection, _kept(arguments, tls=False))
+        return cls(SSLConnection if tls else Connection, _kept(arguments, tls=tls))
+
+    @property
+    def address(self) -> str:
+        """`HOST:PORT` or the path of the socket."""
+        path = self._arguments.get("path")
+        host, port = self._arguments.get("host", "localhost"), self._arguments.get("port", 6379)
+        return str(path) if path else f"{host}:{port}"
+
+    def connection(self, limit_seconds: float) -> AbstractConnection:
+        """A connection, not yet opened, of which no single step takes longer than *limit_seconds*."""
+        return self._kind(
+            **self._arguments,
+            socket_timeout=limit_seconds,
+            socket_connect_timeout=limit_seconds,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            **_ANONYMOUS,
+        )
+
+    def __repr__(self) -> str:
+        return f"RedisTarget({self.address})"
+
+
+class _Credentials(CredentialProvider):
+    """The application's provider of credentials; that it failed is told apart from what the server does."""
+
+    def __init__(self, provider: CredentialProvider, address: str) -> None:
+        self._provider, self._address = provider, address
+
+    @override
+    async def get_credentials_async(self) -> Any:
+        try:
+            return await self._provider.get_credentials_async()
+        except Exception:  # noqa: BLE001 - the application's code
+            raise RedisFailure("credentials", self._address) from None
+
+
+def abort(connection: AbstractConnection) -> None:
+    """Close *connection* at once. TLS would otherwise wait half a minute for a server that hangs to say goodbye."""
+    writer: asyncio.StreamWriter | None = getattr(connection, "_writer", None)
+    if writer is not None:
+        writer.transport.abort()
+        connection._reader = connection._writer = None  # or it warns of a connection left open
+
+
+def _anonymous() -> dict[str, Any]:
+    # The library's own CLIENT SETINFO: two commands more at each connect, which some users may not run.
+    known = inspect.signature(AbstractConnection.__init__).parameters
+    names = ("driver_info",) if "driver_info" in known else ("lib_name", "lib_version")
+    return dict.fromkeys(name for name in names if name in known)
+
+
+_ANONYMOUS: Final = _anonymous()
+
+
+def _kept(arguments: Mapping[str, Any], *, tls: bool) -> dict[str, Any]:
+    names = _KEPT | _TLS_PARAMETERS if tls else _KEPT
+    return {name: value for name, value in arguments.items() if name in names and value is not None}
+
+
+def _not_yet(what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"a Redis {what} cannot be watched as a whole yet: name its nodes one by one, each with a redis:// URL"
+    )
