@@ -85,6 +85,7 @@ class Dozor:
             auth=auth,
             required=None if required is None else frozenset(required),
             listen=listen,
+            strict=self._settings.strict,
         )
 
     @property
@@ -123,7 +124,7 @@ class Dozor:
         """Begin to watch. Returns when Dozor is ready to answer; does nothing where it runs already.
 
         Raises:
-            ConfigurationError: the address to listen at is taken, or (with `strict_store`) the store cannot be used.
+            ConfigurationError: the address to listen at is taken, or (with `Settings.strict`) the store cannot be used.
         """
         if self._monitor is not None and not self.running:
             self._monitor.start()

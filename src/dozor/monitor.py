@@ -99,6 +99,11 @@ class Monitor:
         """Whether the work is under way, in this process."""
         return self._runtime.running
 
+    @property
+    def store_location(self) -> str:
+        """Where alerts and their history are kept, without secrets. Known while it runs."""
+        return self._working().database.location
+
     def start(self) -> None:
         """Attach to what is watched and start the work; returns when it answers.
 
