@@ -28,7 +28,7 @@ _ANSWERS: Final[dict[str, str]] = {
 _SILENCE: Final[dict[str, str]] = {
     "refused": "refuses the connection: is it running, and is the port right?",
     "timeout": "does not answer in time: it hangs, is overloaded, or a firewall drops the packets",
-    "reset": "closed the connection",
+    "reset": "closed the connection; if it always does, check whether it wants TLS (rediss://)",
     "dns": "cannot be found: its name does not resolve",
     "unreachable": "cannot be reached over the network",
     "tls": "cannot agree on TLS: check rediss:// against redis://, and the certificates",
@@ -77,9 +77,12 @@ class RedisFailure(DozorError):  # noqa: N818 - named for what is the case
         answered: whether the server answered, be it with an error: then it is not down.
     """
 
-    def __init__(self, kind: str, address: str) -> None:
+    def __init__(self, kind: str, address: str, *, tls: bool = False) -> None:
         self.kind, self.answered = kind, kind in _ANSWERS
-        super().__init__(f"Redis at {address} {_ANSWERS.get(kind) or _SILENCE[kind]}")
+        text = f"Redis at {address} {_ANSWERS.get(kind) or _SILENCE[kind]}"
+        if tls and kind == "timeout":  # what a server without TLS does with the first message of the handshake
+            text += ", or it does not speak TLS (rediss://)"
+        super().__init__(text)
 
 
 def kind_of(error: BaseException) -> str:

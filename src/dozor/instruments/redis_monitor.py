@@ -1,6 +1,7 @@
 """One Redis or Valkey, watched from outside the application's own connections."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,7 +83,7 @@ class RedisMonitor:
         self._instance_labels = self._labels
         self._connection: AbstractConnection | None = None
         self._owner: tuple[int, asyncio.AbstractEventLoop] | None = None
-        self._abandoned: list[AbstractConnection] = []
+        self._inherited: list[AbstractConnection] = []
         self._rates, self._slow_log = Rates(), SlowLog(CLIENT_NAME)
         self._capabilities: dict[str, bool] = {}
         self._commands_sent = 0
@@ -217,10 +218,20 @@ class RedisMonitor:
         """The standing connection, if it belongs to this process and loop."""
         if self._connection is None or self._owner == (os.getpid(), asyncio.get_running_loop()):
             return self._connection
-        # Another loop's, or inherited by a fork: closing it would reach into that loop, or into the parent's.
-        self._abandoned.append(self._connection)
+        self._hand_back(self._connection)
         self._connection = None
         return None
+
+    def _hand_back(self, connection: AbstractConnection) -> None:
+        """Have *connection*, another loop's, closed there."""
+        assert self._owner is not None
+        process, loop = self._owner
+        if process != os.getpid():
+            # Inherited by a fork: to close it here, or to let it be collected, would reach into the parent's loop.
+            self._inherited.append(connection)
+            return
+        with contextlib.suppress(RuntimeError):  # that loop is closed, and its transports with it
+            loop.call_soon_threadsafe(abort, connection)
 
     async def _connect(self) -> AbstractConnection:
         connection = self._mine()
@@ -258,7 +269,7 @@ class RedisMonitor:
         )
 
     def _failed(self, kind: str) -> RedisFailure:
-        failure = RedisFailure(kind, self.address)
+        failure = RedisFailure(kind, self.address, tls=self._target.tls)
         self.reached_ever = self.reached_ever or failure.answered
         values = {"redis_connected": float(failure.answered)}
         if self._info_is_forbidden(failure):

@@ -92,6 +92,11 @@ class RedisTarget:
         host, port = self._arguments.get("host", "localhost"), self._arguments.get("port", 6379)
         return str(path) if path else f"{host}:{port}"
 
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return issubclass(self._kind, SSLConnection)
+
     def connection(self, limit_seconds: float) -> AbstractConnection:
         """A connection, not yet opened, of which no single step takes longer than *limit_seconds*."""
         return self._kind(
