@@ -370,8 +370,11 @@ class TestSources:
             assert (await failing(monitor)).kind == "credentials"
 
     async def test_a_unix_socket(self, own_valkey: EmbeddedServer) -> None:
-        path = f"/tmp/dozor-test-{os.getpid()}.sock"  # a short one: a socket's path has at most 107 bytes
+        # Not in tmp_path, which may be long: a socket's path has at most 107 bytes.
+        with tempfile.TemporaryDirectory() as folder:
+            await self._read_over(f"{folder}/valkey.sock", own_valkey)
 
+    async def _read_over(self, path: str, server: EmbeddedServer) -> None:
         async with (
             listening(Line(server.port).carry, path),
             watching(redis.Redis(unix_socket_path=path)) as monitor,

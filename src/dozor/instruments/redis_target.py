@@ -119,6 +119,13 @@ class _Credentials(CredentialProvider):
         self._provider, self._address = provider, address
 
     @override
+    def get_credentials(self) -> Any:  # what redis-py before 5.1 asks for
+        try:
+            return self._provider.get_credentials()
+        except Exception:  # noqa: BLE001 - the application's code
+            raise RedisFailure("credentials", self._address) from None
+
+    @override
     async def get_credentials_async(self) -> Any:
         try:
             return await self._provider.get_credentials_async()
