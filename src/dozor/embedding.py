@@ -8,32 +8,34 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Match, Mount
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import override
 
+from dozor.api import PREFIX, PROBES
 from dozor.containment import contained
 from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
 
 logger = logging.getLogger("dozor")
-
-PROBES: Final = ("/health", "/livez", "/readyz", "/metrics")
 
 
 @dataclass(frozen=True, slots=True)
 class Guest:
     """What Dozor brings along.
 
-    *add_routes* puts its routes below the API's prefix into the application; *add_probes* those of the given root paths.
-    *start* and *stop* are awaited in the application's lifespan; *first_request* is called where none comes.
+    *routes* are those below the API's prefix, *probes* those of the given paths at the root, both for a FastAPI application;
+    *application* is all of them as one of their own, for any other. *start* and *stop* are awaited in the application's lifespan; *first_request* is called where none comes.
     """
 
     monitor: HttpMonitor
-    add_routes: Callable[[Starlette], None]
-    add_probes: Callable[[Starlette, list[str]], None]
+    routes: Callable[[], list[BaseRoute]]
+    probes: Callable[[list[str]], list[BaseRoute]]
+    application: Callable[[], ASGIApp]
     start: Callable[[], Awaitable[None]]
     stop: Callable[[], Awaitable[None]]
     first_request: Callable[[], None]
@@ -54,8 +56,8 @@ def install(app: Starlette, guest: Guest) -> None:
             app.user_middleware.remove(middleware)
             app.user_middleware.insert(0, middleware)
             missing = [path for path in PROBES if not has_route(app.router.routes, path)]
-            _in_front(app, lambda: guest.add_routes(app))
-            guest.add_probes(app, missing)
+            # In front, since a catch-all of the application's would otherwise answer in our place.
+            app.router.routes[:0] = _routes(app, guest, missing)
         return build()
 
     app.build_middleware_stack = build_with_guest  # type: ignore[method-assign]
@@ -82,14 +84,27 @@ def _is_for(route: BaseRoute, path: str) -> bool:
     return match is not Match.NONE and not child.get("path_params")
 
 
-def _in_front(app: Starlette, add: Callable[[], None]) -> None:
-    # A catch-all of the application's would otherwise answer in our place: routes are tried in their order.
-    routes = app.router.routes
-    before = len(routes)
-    add()
-    added = routes[before:]
-    del routes[before:]
-    routes[:0] = added
+def _routes(app: Starlette, guest: Guest, probes: list[str]) -> list[BaseRoute]:
+    if isinstance(app, FastAPI):
+        return [*guest.routes(), *guest.probes(probes)]
+    return [_Forward(guest.application(), (PREFIX, *probes))]
+
+
+class _Forward(BaseRoute):
+    """Hands requests for some paths, and what lies below them, to an application that knows them by their whole path."""
+
+    def __init__(self, app: ASGIApp, paths: tuple[str, ...]) -> None:
+        self._app, self._paths = app, paths
+
+    @override
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        wanted = scope["type"] == "http" and any(path == one or path.startswith(f"{one}/") for one in self._paths)
+        return (Match.FULL if wanted else Match.NONE), {}
+
+    @override
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
 
 
 def _lifespan(theirs: Callable[[Any], Any], guest: Guest) -> Callable[[Any], Any]:

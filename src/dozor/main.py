@@ -112,8 +112,9 @@ class Dozor:
         monitor = self._monitor
         guest = Guest(
             monitor=monitor.watch_http(),
-            add_routes=monitor.add_routes,
-            add_probes=monitor.add_probes,
+            routes=monitor.routes,
+            probes=monitor.probes,
+            application=monitor.application,
             start=self._start_in_lifespan,
             stop=self._stop_in_lifespan,
             first_request=self._start_at_request,

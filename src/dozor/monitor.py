@@ -9,21 +9,21 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from dozor.api import add_probes, build_router, create_app
+from dozor import dashboard
+from dozor.api import build_probes, build_router, create_app
 from dozor.api.backend import Access, AlertFilter, Recent, RedisDetails, RuleState
 from dozor.clock import Clock
-from dozor.containment import report
+from dozor.containment import contained
 from dozor.database import AlertStatistics, HistoryFilter, Page
 from dozor.errors import ActionForbidden, AlertNotFound, ConfigurationError, StoreUnavailable
 from dozor.instruments.host_monitor import HostMonitor
 from dozor.instruments.middleware import HttpMonitor
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.metrics import merge
-from dozor.model.alert import Alert, AlertState
+from dozor.model.alert import Alert
 from dozor.model.labels import Labels
-from dozor.model.notification import Changes
 from dozor.model.sample import Family
-from dozor.notify import build_notifiers
+from dozor.notify import AnyNotifier, table
 from dozor.overview import Known, PoolReading, PoolStatistics, RedisReading, Sparkline, http_figures, pool_statistics
 from dozor.rules import Rule, load_rules
 from dozor.runtime import Runtime
@@ -34,7 +34,8 @@ from dozor.settings import Settings
 from dozor.targets import Targets, WatchedPool, build_targets
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from fastapi import FastAPI
+    from starlette.routing import BaseRoute
 
 logger = logging.getLogger("dozor")
 
@@ -80,7 +81,7 @@ class Monitor:
         self._targets = build_targets(engines, redis, settings, self.clock)
         self._required = _known_names(required, self._targets)
         self._rules = load_rules([*settings.rules, *rules], disabled=settings.disabled_rules)
-        self._notifiers = build_notifiers(settings, notifiers)
+        self._notifiers = _notifiers(settings, notifiers, self.clock)
         key = settings.api_key
         self._access = Access(key.get_secret_value() if key is not None else None, auth)
         self._address = parse_address(listen) if listen else None
@@ -126,11 +127,9 @@ class Monitor:
             error = begun.exception() if not begun.cancelled() else None
             if isinstance(error, ConfigurationError):
                 on_error(error)
-            elif isinstance(error, Exception):
-                try:
+            elif error is not None:
+                with contained("start"):
                     raise error
-                except Exception:  # noqa: BLE001 - nobody waits for it; it is logged and counted
-                    report("start")
 
         with self._starting:
             if not self.running:
@@ -179,13 +178,17 @@ class Monitor:
             self._http = HttpMonitor(self.clock)
         return self._http
 
-    def add_routes(self, app: "Starlette") -> None:
-        """Put the API and the page below its prefix into the application."""
-        build_router(self, app)
+    def routes(self) -> "list[BaseRoute]":
+        """The API and the page, below their prefix, for a FastAPI application."""
+        return build_router(self, pages=dashboard).routes
 
-    def add_probes(self, app: "Starlette", paths: list[str]) -> None:
-        """Put those of the probes at the root of the application that it has none of."""
-        add_probes(self, app, paths)
+    def probes(self, paths: list[str]) -> "list[BaseRoute]":
+        """Those of the probes that *paths* names, at the root, for a FastAPI application."""
+        return build_probes(self, paths).routes
+
+    def application(self) -> "FastAPI":
+        """API, page and probes as an application of their own."""
+        return create_app(self, pages=dashboard)
 
     def _launch(self) -> "Future[None]":
         listener = bind(*self._address) if self._address else None
@@ -210,7 +213,7 @@ class Monitor:
         self._session = session
         self._started_at = self.clock.timestamp()
         if listener is not None:
-            server = OwnServer(create_app(self), listener)
+            server = OwnServer(self.application(), listener)
             server.start()
             self._runtime.on_stop("listen", server.stop)
 
@@ -272,7 +275,7 @@ class Monitor:
             up=watched.server.up,
             failure=watched.server.failure,
             outside=watched.outside,
-            notes=tuple(watched.pool.notes()),
+            notes=tuple(watched.pool.health()),
         )
 
     def _redis_reading(self, name: str) -> RedisReading:
@@ -424,6 +427,22 @@ async def _done(written: "asyncio.Future[None] | None") -> bool:
 
 def _families(watched: WatchedPool) -> list[Family]:
     return [family for collector in watched.collectors for family in collector.families()]
+
+
+def _notifiers(settings: Settings, own: Sequence[Any], clock: Clock) -> dict[str, AnyNotifier]:
+    for notifier in own:
+        if not callable(getattr(notifier, "send", None)):
+            raise ConfigurationError(
+                f"a {type(notifier).__name__} is no notifier: it has no method `async def send(self, notification)`",
+                key="notifiers",
+            )
+    secret = settings.webhook_secret
+    return table(
+        clock,
+        webhook_url=settings.webhook_url,
+        webhook_secret=secret.get_secret_value() if secret is not None else None,
+        own=own,
+    )
 
 
 def _known_names(required: frozenset[str] | None, targets: Targets) -> frozenset[str] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dozor import containment
-from dozor.alerts import Lifecycle
+from dozor.alerts import Lifecycle, Telling
 from dozor.clock import Clock
 from dozor.database import Database, StoreThread
 from dozor.database.journal import Journal
@@ -16,7 +16,7 @@ from dozor.model.alert import Alert
 from dozor.model.labels import Labels
 from dozor.model.notification import Changes
 from dozor.model.sample import Family, MetricType, Sample
-from dozor.notify import Delivery, Heartbeat, Notifier
+from dozor.notify import AnyNotifier, Delivery, Heartbeat
 from dozor.overview import Trends
 from dozor.rules import RuleSet
 from dozor.runtime import Runtime
@@ -28,8 +28,9 @@ logger = logging.getLogger("dozor")
 
 OPEN_SECONDS: Final = 3.0
 """How long starting waits for the database; after that Dozor works in memory and tries on."""
-_REOPEN_SECONDS: Final = 5.0
 _RETENTION_SECONDS: Final = 3600.0
+_HEARTBEAT_SECONDS: Final = 1.0
+_DRAIN_SECONDS: Final = 1.0
 _CLOSE_SECONDS: Final = 1.0
 # Ended alerts are read back for their cooldown and for an end that nobody has been told of yet.
 _RECENT_SECONDS: Final = 24 * 3600.0
@@ -60,7 +61,7 @@ class Session:
         settings: Settings,
         identity: Identity,
         rules: RuleSet,
-        notifiers: Mapping[str, Notifier],
+        notifiers: Mapping[str, AnyNotifier],
         on_cycle: Callable[[float], None],
         strict: bool,
     ) -> None:
@@ -69,20 +70,22 @@ class Session:
         self.trends = Trends(self.store)
         self.lifecycle = Lifecycle(
             rules,
-            cooldowns=settings.cooldowns,
-            group_interval_seconds=settings.group_interval_seconds,
-            reminder_interval_seconds=settings.reminder_interval_seconds,
-            service=identity.name,
-            environment=identity.environment,
-            external_url=identity.external_url,
+            Telling(
+                group_interval_seconds=settings.group_interval_seconds,
+                reminder_interval_seconds=settings.reminder_interval_seconds,
+                cooldown_seconds=settings.cooldowns,
+                service=identity.name,
+                environment=identity.environment,
+                external_url=identity.external_url,
+            ),
         )
         self.scraper = Scraper(self.store, clock, settings.interval_seconds, self._evaluate)
         self.thread = StoreThread()
         self.database = Database(settings.store_url, name=identity.name, strict=strict, clock=clock)
-        self._receivers = tuple(notifiers)
-        self.delivery = Delivery(self.database, notifiers, clock, self.thread)
+        self.delivery = Delivery(self.database, notifiers, clock, self.thread.run)
         self.journal = Journal(self._commit, self.delivery.wake)
         self._heartbeat = Heartbeat(settings.heartbeat_url, clock) if settings.heartbeat_url else None
+        self._evaluated_at: float | None = None
         self._opened = False
 
     async def begin(self, collectors: Iterable[Collector]) -> None:
@@ -100,12 +103,13 @@ class Session:
         else:
             await self._restore()
         runtime.every(_RETENTION_SECONDS, "retention", self._retain)
-        runtime.on_stop("delivery", self.delivery.stop)
-        runtime.always("delivery", self.delivery.run)
+        runtime.on_stop("delivery", lambda: self.delivery.stop(_DRAIN_SECONDS))
+        self.delivery.start()
         runtime.on_stop("journal's rest", self.journal.flush)
         runtime.always("journal", self.journal.run)
         if self._heartbeat is not None:
-            runtime.always("heartbeat", self._heartbeat.run)
+            runtime.on_stop("heartbeat's connection", self._heartbeat.aclose)
+            runtime.every(_HEARTBEAT_SECONDS, "heartbeat", self._beat)
         for collector in collectors:
             self.scraper.add(collector)
         self.scraper.add(_OwnFigures(self))
@@ -133,16 +137,23 @@ class Session:
             found.append(f"{stats.dropped_series} series are not kept: the store's memory has no room for more.")
         return found
 
+    def heartbeat_families(self) -> Iterable[Family]:
+        """How the heartbeat fares; nothing where there is none."""
+        return self._heartbeat.families() if self._heartbeat is not None else ()
+
     async def _evaluate(self, at: float) -> None:
         self.apply(self.lifecycle.evaluate(self.store, at))
-        if self._heartbeat is not None:
-            self._heartbeat.evaluated(at)
+        self._evaluated_at = at
         self._on_cycle(at)
+
+    async def _beat(self) -> None:
+        if self._heartbeat is not None:
+            await self._heartbeat.beat(self._evaluated_at)
 
     async def _commit(self, changes: Changes) -> None:
         if not self._opened:
             await self._reopen()
-        await asyncio.wrap_future(self.thread.submit(self.database.commit, changes, self._receivers))
+        await asyncio.wrap_future(self.thread.submit(self.database.commit, changes, self.delivery.receivers))
 
     async def _reopen(self) -> None:
         await asyncio.wrap_future(self.thread.submit(self.database.open))
@@ -160,6 +171,7 @@ class Session:
             keep = self._settings.history_days * 86_400.0
             at = self._clock.timestamp()
             await asyncio.wrap_future(self.thread.submit(lambda: self.database.retention(at, keep_seconds=keep)))
+            await self.delivery.bury_orphans()
 
     async def _close_store(self) -> None:
         # In a thread of its own, since joining blocks; the runtime's own limit applies to it as well.
@@ -191,6 +203,7 @@ class _OwnFigures:
             *session.scraper.families(),
             *session.lifecycle.families(),
             *session.delivery.families(),
+            *session.heartbeat_families(),
             _gauge("dozor_store_samples", "Samples in the time-series store.", "samples", stats.samples),
             _gauge("dozor_store_series", "Series in the time-series store.", "series", stats.series),
             _gauge("dozor_store_size_bytes", "Memory that the samples take.", "bytes", stats.bytes),
