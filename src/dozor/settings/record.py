@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     api_key: Annotated[ApiKey | None, Key("api_key", secret=True)] = None
     external_url: Annotated[WebUrl | None, Key("external_url")] = None
     heartbeat_url: Annotated[WebUrl | None, Field(repr=False), Key("heartbeat_url", secret=True)] = None
-    url: Annotated[WebUrl, Key("url")] = "http://127.0.0.1:8002"
+    url: Annotated[WebUrl, Field(repr=False), Key("url")] = "http://127.0.0.1:8002"
     config: Path | None = None
     strict: bool = False
     """Whether this is an agent, which would rather not start than start half, and no guest in an application."""
@@ -193,8 +193,9 @@ def _mistakes(error: ValidationError, origins: Mapping[str, Origin]) -> Configur
     found = []
     for detail in error.errors(include_url=False, include_input=False):
         field = str(detail["loc"][0]) if detail["loc"] else ""
-        origin = next((origin for path, origin in origins.items() if path.partition(".")[0] == field), None)
         reason = detail.get("ctx", {}).get("error")
+        part = f"{field}.{reason.part}" if isinstance(reason, values.PartError) else field
+        origin = origins.get(part) or origins.get(field)
         message = str(reason) if isinstance(reason, ValueError) else detail["msg"]
         if detail["type"] == "extra_forbidden":
             message = "there is no such setting"

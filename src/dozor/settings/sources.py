@@ -21,15 +21,17 @@ _NOT_SETTINGS: Final = re.compile(r"DOZOR_(CONFIG|DEBUG|SKIP_UI|(TEST|REQUIRE|DE
 # What Kubernetes puts into every container beside a service that is called "dozor".
 _SERVICE_LINKS: Final = re.compile(r"DOZOR_SERVICE_(HOST|PORT.*)|DOZOR_PORT_\d+_(TCP|UDP).*")
 
+_TELL_OTHERWISE: Final = "use DOZOR_WEBHOOK_URL, the log or a notifier of your own"
 _NOT_YET: Final = {
-    "slack_webhook_url": "Slack",
-    "smtp_url": "email",
-    "email_from": "email",
-    "email_to": "email",
-    "pagerduty_key": "PagerDuty",
-    "telegram_token": "Telegram",
-    "telegram_chat": "Telegram",
-    "notify_urls": "Apprise",
+    "slack_webhook_url": ("Slack", _TELL_OTHERWISE),
+    "smtp_url": ("email", _TELL_OTHERWISE),
+    "email_from": ("email", _TELL_OTHERWISE),
+    "email_to": ("email", _TELL_OTHERWISE),
+    "pagerduty_key": ("PagerDuty", _TELL_OTHERWISE),
+    "telegram_token": ("Telegram", _TELL_OTHERWISE),
+    "telegram_chat": ("Telegram", _TELL_OTHERWISE),
+    "notify_urls": ("Apprise", _TELL_OTHERWISE),
+    "metrics_url": ("a metrics server of its own", "samples are kept in memory, and /metrics hands them to Prometheus"),
 }
 
 
@@ -194,13 +196,11 @@ class _Reader:
 
 
 def _unknown(name: str, origin: Origin, known: Iterable[str]) -> ConfigurationError:
-    channel = _NOT_YET.get(name.removesuffix("_file"))
-    if channel is not None:
+    missing = _NOT_YET.get(name.removesuffix("_file"))
+    if missing is not None:
+        what, instead = missing
         return NotAvailableError(
-            f"{channel} is not available in this version; take this out, and use DOZOR_WEBHOOK_URL, the log or a notifier "
-            "of your own",
-            key=origin.key,
-            origin=origin.place,
+            f"{what} is not available in this version; take this out: {instead}", key=origin.key, origin=origin.place
         )
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     meant = f"; did you mean {PREFIX + near[0].upper() if origin.key is None else near[0]}?" if near else ""

@@ -75,6 +75,14 @@ class UrlKind:
     needs_host: bool = True
 
 
+class PartError(ValueError):
+    """One part of a table is wrong."""
+
+    def __init__(self, part: str, message: str) -> None:
+        self.part = part
+        super().__init__(f"{part}: {message}")
+
+
 def _same(*schemes: str) -> dict[str, str]:
     return {scheme: scheme for scheme in schemes}
 
@@ -265,11 +273,11 @@ def cooldowns(value: object) -> Mapping[Severity, float]:
     for name, given in value.items():
         severity = name if isinstance(name, Severity) else Severity.__members__.get(str(name).upper())
         if severity is None:
-            raise ValueError(f"{name!r} is not a severity; there are info, warning, critical and emergency")
+            raise PartError(str(name), "this is not a severity; there are info, warning, critical and emergency")
         try:
             seconds[severity] = duration(0, 7 * 86400)(given)
         except ValueError as error:
-            raise ValueError(f"{severity.value.lower()}: {error}") from None
+            raise PartError(severity.value.lower(), str(error)) from None
     return MappingProxyType(seconds)
 
 

@@ -1,0 +1,112 @@
+"""The commands and their flags. Each imports what it needs when it runs, so that `dozor version` is quick."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dozor.cli import print_version
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # `main` says what went wrong, in a line
+    rich_markup_mode=None,
+    help="Monitoring for Python web backends.",
+)
+config = typer.Typer(no_args_is_help=True, help="What is set, and where.")
+db = typer.Typer(no_args_is_help=True, help="Where alerts and their history are kept.")
+app.add_typer(config, name="config")
+app.add_typer(db, name="db")
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="The settings file. [default: dozor.toml, if there is one]"),
+]
+
+
+@app.command(short_help="Watch servers from outside, with API and page.")
+def serve(
+    *,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="The address to listen at. [default: 127.0.0.1]")
+    ] = None,
+    port: Annotated[str | None, typer.Option(metavar="PORT", help="The port to listen at. [default: 8002]")] = None,
+    database_url: Annotated[
+        list[str] | None, typer.Option(metavar="[NAME=]URL", help="A PostgreSQL, PgBouncer or SQLite to watch.")
+    ] = None,
+    redis_url: Annotated[
+        list[str] | None, typer.Option(metavar="[NAME=]URL", help="A Redis or Valkey server to watch.")
+    ] = None,
+    rules: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="A Prometheus rule file, beside the default rules.")
+    ] = None,
+    store_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Where alerts are kept. [default: an SQLite file in your state directory]"),
+    ] = None,
+    interval: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="How often to look at everything. [default: 1s]")
+    ] = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Watch servers from outside, as an agent of its own, with API and page.
+
+    Ends in an orderly way within 5 seconds: with status 0 at SIGTERM, 130 at Ctrl-C.
+    """
+    from dozor.cli.serve import serve as run  # noqa: PLC0415
+
+    flags = {
+        "host": host, "port": port, "database_url": database_url, "redis_url": redis_url, "rules": rules,
+        "store_url": store_url, "interval": interval, "config": config_file,
+    }  # fmt: skip
+    raise typer.Exit(run(flags))
+
+
+@app.command(short_help="Watch a sample application, with faults.")
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the page.")] = 8002,
+    fault: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Cause this fault at once, instead of all by a timetable.")
+    ] = None,
+) -> None:
+    """Run a busy sample application on real servers, with faults to watch."""
+    from dozor.demo import run  # noqa: PLC0415
+
+    raise typer.Exit(run(port=port, fault=fault))
+
+
+@app.command(short_help="Take one look at a live Dozor.")
+def check(
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="The Dozor to ask. [default: http://127.0.0.1:8002]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print Dozor's answer as it is.")] = False,  # noqa: FBT002
+    config_file: ConfigFile = None,
+) -> None:
+    """Take one look at a live Dozor: 0 healthy, 1 warning, 2 critical, 3 unreachable."""
+    from dozor.cli.check import check as run  # noqa: PLC0415
+
+    raise typer.Exit(run({"url": url, "config": config_file}, as_json=as_json))
+
+
+@config.command()
+def show(config_file: ConfigFile = None) -> None:
+    """Print every setting with its origin; secrets are masked."""
+    from dozor.cli.config import show as run  # noqa: PLC0415
+
+    run({"config": config_file})
+
+
+@db.command()
+def upgrade(
+    store_url: Annotated[str | None, typer.Option(metavar="URL", help="The database.")] = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Bring the tables up to date. `dozor serve` and applications do so themselves when they start."""
+    from dozor.cli.db import upgrade as run  # noqa: PLC0415
+
+    run({"store_url": store_url, "config": config_file})
+
+
+app.command("version")(print_version)
