@@ -353,12 +353,12 @@ class TestSources:
     async def test_a_credential_provider_is_asked(self, own_valkey: EmbeddedServer) -> None:
         class Provider(CredentialProvider):
             def get_credentials(self) -> tuple[str]:
-                return (password,)
-
-            async def get_credentials_async(self) -> tuple[str]:
                 if not password:
                     raise ValueError(SECRET)
                 return (password,)
+
+            async def get_credentials_async(self) -> tuple[str]:
+                return self.get_credentials()
 
         with client(own_valkey) as app:
             app.config_set("requirepass", "right")

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from dozor.instruments.text import printable
+
 InfoValue = str | int | float
 Info = Mapping[str, Mapping[str, InfoValue]]
 
@@ -18,7 +20,6 @@ _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}")
 # Texts that may happen to look like numbers: a version 8.0, a hash of digits only.
 _TEXT_SUFFIXES: Final = ("_version", "_sha1", "build_id", "run_id", "replid", "replid2", "_host", "_name", "_file")
-_MAX_VALUE: Final = 4096
 
 # metric: (section, key). Those ending in _total are counters and start anew with the server or CONFIG RESETSTAT.
 FIGURES: Final[Mapping[str, tuple[str, str]]] = {
@@ -53,13 +54,6 @@ def parse_info(raw: bytes) -> dict[str, dict[str, InfoValue]]:
             key, value = text.split(":", 1)
             sections.setdefault(section, {})[printable(key)] = _typed(key, value)
     return sections
-
-
-def printable(text: str, limit: int = _MAX_VALUE) -> str:
-    """*text* with what cannot be printed escaped (control characters, lone surrogates), and cut to *limit* characters."""
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else _escaped(char) for char in text[: limit + 1])
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def figures(info: Info) -> dict[str, float]:
@@ -166,7 +160,3 @@ def _typed(key: str, value: str) -> InfoValue:
 def _number(info: Info, section: str, key: str) -> float | None:
     value = info.get(section, {}).get(key)
     return float(value) if isinstance(value, int | float) else None
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dozor.instruments.redis_info import printable
+from dozor.instruments.text import printable
 
 KEPT: Final = 500
 FETCHED: Final = 128

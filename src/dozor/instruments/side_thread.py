@@ -1,0 +1,47 @@
+"""Blocking calls beside Dozor's event loop: one at a time, awaited no longer than the caller likes."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+R = TypeVar("R")
+
+
+class StillBusyError(Exception):
+    """The call before has not returned yet."""
+
+
+class SideThread:
+    """Runs a blocking call in a daemon thread. While one hangs no other is begun, so that hung calls do not pile up.
+
+    The executors of asyncio will not do: the interpreter waits for their threads when it ends. `run` belongs to one
+    event loop at a time.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._running: Future[object] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way, be it one whose caller has given up."""
+        return self._running is not None and not self._running.done()
+
+    async def run(self, call: Callable[[], R], limit_seconds: float) -> R:
+        """The result of *call*. Raises `TimeoutError` after *limit_seconds*, `StillBusyError` while one before hangs."""
+        if self.busy:
+            raise StillBusyError
+        future: Future[R] = Future()
+        future.set_running_or_notify_cancel()  # or giving up would count as its end
+        self._running = future  # type: ignore[assignment]  # of which only done() is asked
+
+        def work() -> None:
+            try:
+                future.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - handed to the caller
+                future.set_exception(error)
+
+        threading.Thread(target=work, name=self._name, daemon=True).start()
+        return await asyncio.wait_for(asyncio.wrap_future(future), limit_seconds)

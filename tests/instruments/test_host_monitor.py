@@ -1,0 +1,192 @@
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from dozor.clock import Clock
+from dozor.instruments.cgroup import Cgroup
+from dozor.instruments.host_monitor import HostMonitor, real_disks
+from dozor.testing import FakeClock
+
+pytestmark = pytest.mark.anyio
+
+MIB = 2**20
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A machine whose figures a test sets."""
+    state = SimpleNamespace(
+        cpu=SimpleNamespace(user=0.0, system=0.0, idle=0.0, iowait=0.0, guest=0.0),
+        memory=SimpleNamespace(total=1000 * MIB, available=400 * MIB),
+        partitions=[],
+        usage=lambda _: SimpleNamespace(percent=50.0),
+    )
+
+    class Times(tuple[float, ...]):
+        __slots__ = ()
+
+        def __getattr__(self, name: str) -> float:
+            return float(getattr(state.cpu, name))
+
+    monkeypatch.setattr(psutil, "cpu_times", lambda: Times(vars(state.cpu).values()))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: state.memory)
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: state.partitions)
+    monkeypatch.setattr(psutil, "disk_usage", lambda path: state.usage(path))  # noqa: PLW0108 - set later
+    return state
+
+
+@pytest.fixture
+def unlimited(tmp_path: Path) -> Cgroup:
+    return Cgroup(tmp_path / "none", tmp_path / "none")
+
+
+def partition(
+    mountpoint: str, device: str = "/dev/sda1", fstype: str = "ext4", opts: str = "rw,relatime"
+) -> SimpleNamespace:
+    return SimpleNamespace(mountpoint=mountpoint, device=device, fstype=fstype, opts=opts)
+
+
+def limited(folder: Path, **files: str) -> Cgroup:
+    for name, text in files.items():
+        (folder / name.replace("_", ".", 1)).write_text(text)
+    return Cgroup(folder, folder / "membership")
+
+
+class TestProcessor:
+    async def test_the_first_reading_is_unknown_and_not_zero(
+        self, machine: SimpleNamespace, unlimited: Cgroup, clock: FakeClock
+    ) -> None:
+        monitor = HostMonitor(clock, cgroup=unlimited)
+        await monitor.refresh()
+        assert "host_cpu_utilization" not in monitor.figures()
+        machine.cpu = SimpleNamespace(user=3.0, system=1.0, idle=5.0, iowait=1.0, guest=2.0)
+        machine.cpu.user += 2.0  # the guest's time is in it
+        await monitor.refresh()
+        assert monitor.figures()["host_cpu_utilization"] == 50.0
+
+    async def test_in_a_container_it_is_of_the_quota(
+        self, machine: SimpleNamespace, tmp_path: Path, clock: FakeClock
+    ) -> None:
+        cgroup = limited(tmp_path, cpu_max="50000 100000\n", cpu_stat="usage_usec 1000000\n")
+        monitor = HostMonitor(clock, cgroup=cgroup)
+        await monitor.refresh()
+        clock.advance(10)
+        (tmp_path / "cpu.stat").write_text("usage_usec 5000000\n")
+        await monitor.refresh()
+        assert monitor.figures()["host_cpu_utilization"] == 80.0
+
+    async def test_a_quota_that_changes_starts_anew(
+        self, machine: SimpleNamespace, tmp_path: Path, clock: FakeClock
+    ) -> None:
+        monitor = HostMonitor(clock, cgroup=limited(tmp_path, cpu_max="50000 100000", cpu_stat="usage_usec 1000000"))
+        await monitor.refresh()
+        clock.advance(1)
+        limited(tmp_path, cpu_max="100000 100000")
+        await monitor.refresh()
+        assert "host_cpu_utilization" not in monitor.figures()
+
+
+class TestMemory:
+    async def test_of_the_machine(self, machine: SimpleNamespace, unlimited: Cgroup, clock: FakeClock) -> None:
+        monitor = HostMonitor(clock, cgroup=unlimited)
+        await monitor.refresh()
+        assert monitor.figures()["host_memory_utilization"] == 60.0
+
+    async def test_in_a_container_it_is_of_the_limit(
+        self, machine: SimpleNamespace, tmp_path: Path, clock: FakeClock
+    ) -> None:
+        cgroup = limited(
+            tmp_path,
+            memory_max=f"{100 * MIB}\n",
+            memory_current=f"{95 * MIB}\n",
+            memory_stat=f"inactive_file {85 * MIB}\n",
+        )
+        monitor = HostMonitor(clock, cgroup=cgroup)
+        await monitor.refresh()
+        assert monitor.figures()["host_memory_utilization"] == 10.0
+
+    async def test_a_limit_above_the_machine_is_none(
+        self, machine: SimpleNamespace, tmp_path: Path, clock: FakeClock
+    ) -> None:
+        monitor = HostMonitor(clock, cgroup=limited(tmp_path, memory_max=str(2**60), memory_current="1"))
+        await monitor.refresh()
+        assert monitor.figures()["host_memory_utilization"] == 60.0
+
+    async def test_what_fails_is_left_out_and_the_rest_is_kept(
+        self, machine: SimpleNamespace, unlimited: Cgroup, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fails() -> Any:
+            raise PermissionError("/proc/stat")
+
+        monkeypatch.setattr(psutil, "cpu_times", fails)
+        monitor = HostMonitor(clock, cgroup=unlimited)
+        with pytest.raises(PermissionError):
+            await monitor.refresh()
+        assert set(monitor.figures()) == {"host_memory_utilization"}
+
+
+class TestDisks:
+    @pytest.mark.parametrize(
+        "fstype",
+        ["tmpfs", "devtmpfs", "overlay", "squashfs", "nfs", "nfs4", "fuse.sshfs", "fuseblk", "cifs", "iso9660", "9p"],
+    )
+    def test_what_is_no_local_disk_is_left_out(self, fstype: str) -> None:
+        assert real_disks([partition("/x", fstype=fstype)]) == []
+
+    def test_read_only_file_systems_are_left_out(self) -> None:
+        assert real_disks([partition("/x", opts="ro,relatime")]) == []
+        assert real_disks([partition("/x", opts="rw,errors=remount-ro")]) == ["/x"]
+
+    def test_a_device_mounted_twice_counts_once(self) -> None:
+        bound = [partition("/srv/deep/inside"), partition("/"), partition("/home", "/dev/sdb1")]
+        assert real_disks(bound) == ["/", "/home"]
+
+    def test_single_files_bound_into_a_container_are_left_out(self) -> None:
+        assert real_disks([partition("/etc/hosts"), partition("/etc/resolv.conf")]) == []
+
+    async def test_each_is_a_series(self, machine: SimpleNamespace, unlimited: Cgroup, clock: FakeClock) -> None:
+        machine.partitions = [partition("/"), partition("/var\udc80\n", "/dev/sdb1")]
+        monitor = HostMonitor(clock, cgroup=unlimited)
+        await monitor.refresh()
+        (disks,) = (family for family in monitor.families() if family.name == "host_disk_utilization")
+        assert [sample.labels["mountpoint"] for sample in disks.samples] == ["/", "/var\\udc80\\n"]
+        assert monitor.disks() == {"/": 50.0, "/var\udc80\n": 50.0}
+
+    async def test_one_that_hangs_is_unknown_and_holds_up_nothing(
+        self, machine: SimpleNamespace, unlimited: Cgroup, clock: FakeClock
+    ) -> None:
+        release = threading.Event()
+        machine.partitions = [partition("/"), partition("/hung", "/dev/sdb1")]
+        machine.usage = lambda path: (release.wait() if path == "/hung" else None) or SimpleNamespace(percent=7.0)
+        monitor = HostMonitor(clock, cgroup=unlimited)
+        await monitor.refresh()
+        threads = threading.active_count()
+        for _ in range(3):
+            clock.advance(10)
+            await monitor.refresh()
+        assert monitor.disks() == {"/": 7.0}
+        assert threading.active_count() <= threads
+        release.set()
+
+    async def test_a_disk_that_is_gone_has_no_series(
+        self, machine: SimpleNamespace, unlimited: Cgroup, clock: FakeClock
+    ) -> None:
+        machine.partitions = [partition("/"), partition("/mnt", "/dev/sdb1")]
+        monitor = HostMonitor(clock, cgroup=unlimited)
+        await monitor.refresh()
+        machine.partitions = [partition("/")]
+        clock.advance(10)
+        await monitor.refresh()
+        assert monitor.disks() == {"/": 50.0}
+
+
+async def test_this_machine_has_figures() -> None:
+    monitor = HostMonitor(Clock())
+    await monitor.refresh()
+    assert 0 < monitor.figures()["host_memory_utilization"] <= 100
+    for family in monitor.families():
+        assert all(0 <= sample.value <= 100 for sample in family.samples)
