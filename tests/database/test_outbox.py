@@ -259,4 +259,4 @@ class OutboxMachine(RuleBasedStateMachine):
 
 
 def test_no_order_of_events_loses_a_row_or_gives_it_to_two() -> None:
-    run_state_machine_as_test(OutboxMachine, settings=settings(max_examples=40, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(OutboxMachine, settings=settings(max_examples=25, stateful_step_count=25, deadline=None))

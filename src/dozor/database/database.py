@@ -33,8 +33,8 @@ _inherited: list[Engine] = []
 class Database:
     """Alerts, their history and the outbox, in SQLite or PostgreSQL, on an engine of its own.
 
-    Its calls wait for the database: make them in a `StoreThread`. One thread at a time; after a fork the child
-    connects anew.
+    Its calls wait for the database: make them in a `StoreThread`. Any thread may, once it is open; after a fork the
+    child connects anew.
 
     Args:
         url: where; None: the file `NAME.db` in the user's state directory.

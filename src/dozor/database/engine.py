@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 
 from dozor.database.url import STORE_KEY, sqlite_path
 from dozor.errors import ConfigurationError
@@ -34,14 +34,17 @@ def writing(engine: Engine) -> Engine:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    # In memory every connection would be a database of its own, hence the one that is shared.
-    pool: dict[str, Any] = {"pool_size": 1, "max_overflow": 1} if sqlite_path(url) else {"poolclass": StaticPool}
+    # In memory every connection would be a database of its own: there is one, and whoever comes second waits for it.
+    in_memory = sqlite_path(url) is None
     engine = create_engine(
         url,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_SECONDS},
         isolation_level="SERIALIZABLE",
         hide_parameters=True,
-        **pool,
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0 if in_memory else 1,
+        pool_timeout=BUSY_TIMEOUT_SECONDS,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

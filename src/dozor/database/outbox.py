@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Update, and_, func, or_, select
 
 from dozor.containment import report
@@ -205,7 +204,7 @@ def _rows(connection: Connection, at: float, condition: ColumnElement[bool]) -> 
 def _readable(payload: str) -> Notification | None:
     try:
         return decode_notification(payload)
-    except (msgspec.MsgspecError, ValueError):
+    except ValueError:
         report("database.decode_notification")
         return None
 

@@ -26,9 +26,11 @@ def decode_alert(text: str) -> Alert:
     """The alert that `encode_alert` wrote, in this release or an earlier one.
 
     Raises:
-        msgspec.ValidationError: it is no alert, or of a release that kept less than is needed now.
+        ValueError: it is no alert, or of a release that kept less than is needed now.
     """
-    return _alert(msgspec.json.decode(text))
+    plain = msgspec.json.decode(text)
+    _restore_value(plain)
+    return msgspec.convert(plain, Alert, dec_hook=_from_plain)
 
 
 def encode_notification(notification: Notification) -> str:
@@ -39,14 +41,10 @@ def encode_notification(notification: Notification) -> str:
 def decode_notification(text: str) -> Notification:
     """The notification that `encode_notification` wrote. Raises as `decode_alert` does."""
     plain = msgspec.json.decode(text)
-    for alert in plain.get("alerts", ()) if isinstance(plain, dict) else ():
+    alerts = plain.get("alerts") if isinstance(plain, dict) else None
+    for alert in alerts if isinstance(alerts, list) else ():
         _restore_value(alert)
     return msgspec.convert(plain, Notification, dec_hook=_from_plain)
-
-
-def _alert(plain: Any) -> Alert:
-    _restore_value(plain)
-    return msgspec.convert(plain, Alert, dec_hook=_from_plain)
 
 
 def _plain(record: Alert | Notification) -> dict[str, Any]:
