@@ -1,1 +1,11 @@
-"""promql."""
+"""PromQL over a `Queryable`: a pure function of expression, store and time.
+
+`text → guard → promql-parser → compile → closures`; evaluating is calling them with a `Context`.
+"""
+
+from dozor.promql.compile import Dialect
+from dozor.promql.context import Limits
+from dozor.promql.parsing import Kind
+from dozor.promql.query import Points, Query, Result, VectorSample, compile_query
+
+__all__ = ["Dialect", "Kind", "Limits", "Points", "Query", "Result", "VectorSample", "compile_query"]

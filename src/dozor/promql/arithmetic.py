@@ -1,0 +1,125 @@
+"""Arithmetic as IEEE 754 has it and Prometheus with it: no exceptions, but infinities and NaN."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Final
+
+NAN: Final = math.nan
+INFINITY: Final = math.inf
+
+
+def divide(dividend: float, divisor: float) -> float:
+    """*dividend* / *divisor*."""
+    try:
+        return dividend / divisor
+    except ZeroDivisionError:
+        if dividend == 0 or math.isnan(dividend):
+            return NAN
+        return math.copysign(INFINITY, dividend) * math.copysign(1.0, divisor)
+
+
+def modulo(dividend: float, divisor: float) -> float:
+    """The remainder, with the sign of *dividend*."""
+    try:
+        return math.fmod(dividend, divisor)
+    except ValueError:
+        return NAN
+
+
+def power(base: float, exponent: float) -> float:
+    """*base* to the power of *exponent*."""
+    try:
+        return math.pow(base, exponent)
+    except OverflowError:
+        return -INFINITY if base < 0 and math.fmod(exponent, 2) != 0 else INFINITY
+    except ValueError:
+        if base != 0:  # a root of a negative number
+            return NAN
+        odd = math.fmod(exponent, 2) in (1, -1)
+        return math.copysign(INFINITY, base) if odd else INFINITY
+
+
+def total(values: Iterable[float]) -> float:
+    """The sum, free of rounding errors on the way."""
+    numbers = list(values)
+    try:
+        return math.fsum(numbers)
+    except (OverflowError, ValueError):  # beyond the largest float, or infinities of both signs
+        return sum(numbers)
+
+
+def mean(values: Iterable[float]) -> float:
+    """The mean; right also where the sum is beyond the largest float."""
+    numbers = list(values)
+    found = total(numbers) / len(numbers)
+    if math.isinf(found) and not any(math.isinf(number) for number in numbers):
+        return total(number / len(numbers) for number in numbers)
+    return found
+
+
+def variance(values: Iterable[float]) -> float:
+    """The population variance."""
+    numbers = list(values)
+    middle = mean(numbers)
+    deviations = [number - middle for number in numbers]
+    return total([deviation * deviation for deviation in deviations]) / len(numbers)
+
+
+def largest(values: Iterable[float]) -> float:
+    """The maximum; NaN only where there is nothing else."""
+    return max((value for value in values if not math.isnan(value)), default=NAN)
+
+
+def smallest(values: Iterable[float]) -> float:
+    """The minimum; NaN only where there is nothing else."""
+    return min((value for value in values if not math.isnan(value)), default=NAN)
+
+
+def quantile(q: float, values: Iterable[float]) -> float:
+    """The *q*-quantile, interpolated between neighbours; NaN sorts first. Infinite for *q* outside 0 to 1."""
+    ranked = sorted(values, key=lambda value: (not math.isnan(value), value))
+    if not ranked or math.isnan(q):
+        return NAN
+    if not 0 <= q <= 1:
+        return INFINITY if q > 1 else -INFINITY
+    rank = q * (len(ranked) - 1)
+    below = math.floor(rank)
+    above = min(below + 1, len(ranked) - 1)
+    weight = rank - below
+    return ranked[below] * (1 - weight) + ranked[above] * weight
+
+
+def guarded(function: Callable[[float], float], *, overflow: float = INFINITY) -> Callable[[float], float]:
+    """*function* of the math module, giving NaN outside its domain and *overflow* (with the argument's sign) beyond range."""
+
+    def guard(value: float) -> float:
+        try:
+            return function(value)
+        except ValueError:
+            return NAN
+        except OverflowError:
+            return overflow
+
+    return guard
+
+
+def format_value(value: float) -> str:
+    """*value* as Prometheus writes it into a label: the shortest decimal without an exponent."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    text = repr(value)
+    if "e" not in text:
+        return text.removesuffix(".0")
+    digits, _, exponent = text.partition("e")
+    return _shift(digits.removesuffix(".0"), int(exponent))
+
+
+def _shift(digits: str, places: int) -> str:
+    sign, digits = ("-", digits[1:]) if digits.startswith("-") else ("", digits)
+    whole, _, fraction = digits.partition(".")
+    if places >= 0:
+        fraction = fraction.ljust(places, "0")
+        return sign + whole + fraction[:places] + ("." + fraction[places:] if fraction[places:] else "")
+    return sign + "0." + "0" * (-places - len(whole)) + whole + fraction

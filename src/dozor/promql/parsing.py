@@ -1,0 +1,72 @@
+"""From text to the parser's tree, and what the tree says about itself."""
+
+from datetime import timedelta
+from enum import Enum
+from typing import Any, Final
+
+import promql_parser as tree
+
+from dozor.errors import PromQLError
+from dozor.promql import guard
+
+Expr = Any
+"""A node of the parser's tree; its bindings carry no usable types."""
+
+MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+class Kind(Enum):
+    """What an expression evaluates to, by the names of Prometheus' API."""
+
+    SCALAR = "scalar"
+    VECTOR = "vector"
+    MATRIX = "matrix"
+    STRING = "string"
+
+
+def parse(expression: str) -> Expr:
+    """The tree of *expression*. Raises PromQLError saying what is wrong with it."""
+    guard.check(expression)
+    try:
+        return tree.parse(expression)
+    except ValueError as error:
+        raise PromQLError(f"{error} in {_shortened(expression)}") from None
+    except Exception as error:  # noqa: BLE001 - the parser is not ours, and what it raises on odd input is not documented
+        raise PromQLError(f"the expression cannot be parsed: {error}") from None
+
+
+def kind(expr: Expr) -> Kind:
+    """What *expr* evaluates to."""
+    match expr:
+        case tree.NumberLiteral():
+            return Kind.SCALAR
+        case tree.StringLiteral():
+            return Kind.STRING
+        case tree.MatrixSelector() | tree.SubqueryExpr():
+            return Kind.MATRIX
+        case tree.ParenExpr() | tree.UnaryExpr():
+            return kind(expr.expr)
+        case tree.BinaryExpr():
+            both_scalar = kind(expr.lhs) is Kind.SCALAR and kind(expr.rhs) is Kind.SCALAR
+            return Kind.SCALAR if both_scalar else Kind.VECTOR
+        case tree.Call():
+            return Kind(str(expr.func.return_type).rpartition(".")[2].lower())
+        case _:
+            return Kind.VECTOR
+
+
+def milliseconds(duration: timedelta | None) -> int:
+    """*duration* in milliseconds, 0 for none."""
+    return 0 if duration is None else duration // MILLISECOND
+
+
+def unwrapped(expr: Expr) -> Expr:
+    """*expr* without parentheses around it."""
+    while isinstance(expr, tree.ParenExpr):
+        expr = expr.expr
+    return expr
+
+
+def _shortened(expression: str, length: int = 200) -> str:
+    text = " ".join(expression.split())
+    return repr(text if len(text) <= length else text[: length - 1] + "…")
