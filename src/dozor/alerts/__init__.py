@@ -1,1 +1,5 @@
-"""alerts."""
+"""What people do with what rules find: the life of an alert, from pending to resolved."""
+
+from dozor.alerts.lifecycle import Lifecycle
+
+__all__ = ["Lifecycle"]

@@ -65,7 +65,6 @@ class Alert:
         active_at: since when the condition holds; fired_at: since when that has been for long enough.
         holds: whether the rule's condition held at the last evaluation that had data.
         clear_since: since when the resolve condition has held, without a break; None where it does not hold.
-        idle_since: since when there has been no data for the rule's ratio for lack of traffic; None where there is.
         no_data: the series is gone while its target is still watched.
         inhibited_by: the rules that keep this alert quiet now.
         quiet_until: the end of the cooldown of an earlier occurrence; nobody is told before it.
@@ -86,7 +85,6 @@ class Alert:
     resolve_reason: str | None = None
     holds: bool = True
     clear_since: float | None = None
-    idle_since: float | None = None
     no_data: bool = False
     acknowledged: Acknowledgement | None = None
     silenced: AlertSilence | None = None

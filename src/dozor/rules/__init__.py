@@ -1,1 +1,42 @@
-"""rules."""
+"""When is something wrong: rule files, and what they say of a store at a moment."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from dozor.rules.alerting import AlertingRule
+from dozor.rules.builtin import builtin_groups
+from dozor.rules.code import Rule, code_group
+from dozor.rules.group import RuleGroup, RuleSet
+from dozor.rules.recording import RecordingRule
+from dozor.rules.rulefile import load_rule_file, parse_rules
+
+__all__ = [
+    "AlertingRule",
+    "RecordingRule",
+    "Rule",
+    "RuleGroup",
+    "RuleSet",
+    "builtin_groups",
+    "load_rule_file",
+    "load_rules",
+    "parse_rules",
+]
+
+
+def load_rules(rules: Iterable[Path | str | Rule] = (), *, disabled: Iterable[str] = ()) -> RuleSet:
+    """The default rules with the user's *rules* (files, and rules in code) beside them or in their place.
+
+    Raises:
+        RuleError: a file cannot be read, or something in a rule is wrong.
+        ConfigurationError: no rule has a name that is to be disabled.
+    """
+    users: list[RuleGroup] = []
+    in_code: list[Rule] = []
+    for rule in rules:
+        if isinstance(rule, Rule):
+            in_code.append(rule)
+        else:
+            users.extend(load_rule_file(rule))
+    if in_code:
+        users.append(code_group(in_code))
+    return RuleSet(builtin_groups(), users, disabled=disabled)

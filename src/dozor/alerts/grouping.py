@@ -1,0 +1,115 @@
+"""A storm is one message: alerts are told by the group, a rule's name, the first message at once, the rest at intervals."""
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from dozor.alerts.book import AlertBook
+from dozor.alerts.telling import Telling, due, told
+from dozor.alerts.tracking import RuleTrack
+from dozor.model.alert import Alert
+from dozor.model.notification import Notification, Occasion
+
+_WEIGHT: Final[Mapping[Occasion, int]] = {
+    Occasion.ESCALATED: 3,
+    Occasion.FIRING: 2,
+    Occasion.REMINDER: 1,
+    Occasion.RESOLVED: 0,
+}
+
+
+class Speaker:
+    """Tells people what is due, group by group."""
+
+    def __init__(self, book: AlertBook, telling: Telling, new_id: Callable[[], str]) -> None:
+        self._book, self._telling, self._new_id = book, telling, new_id
+        self._told_at: dict[str, float] = {}
+
+    def told(self, group: str, at: float) -> None:
+        """A message about *group* went at *at*."""
+        self._told_at[group] = max(at, self._told_at.get(group, at))
+
+    def speak(self, at: float) -> None:
+        """Put the messages that may go at *at* into the book's journal, and mark their alerts as told."""
+        for group in self._book.names:
+            tracks = [track for track in self._book.named(group) if track.open or track.ended]
+            if tracks and self._ready(group, at):
+                self._speak_of(group, tracks, at)
+
+    def farewell(self, alerts: Iterable[Alert], at: float) -> None:
+        """Tell of the end of *alerts* that belong to no rule any more."""
+        groups: dict[str, list[tuple[Occasion, Alert]]] = {}
+        for alert in alerts:
+            marked = told(alert, at)
+            self._book.journal.keep(marked)
+            groups.setdefault(alert.rule, []).append((Occasion.RESOLVED, marked))
+        for group, ended in groups.items():
+            self._book.journal.tell(compose(group, ended, at, self._telling, self._new_id))
+
+    def _ready(self, group: str, at: float) -> bool:
+        told_at = self._told_at.get(group)
+        return told_at is None or at - told_at >= self._telling.group_interval_seconds
+
+    def _speak_of(self, group: str, tracks: Sequence[RuleTrack], at: float) -> None:
+        reasons = self._due(tracks, at, self._telling.reminder_interval_seconds)
+        if any(occasion is Occasion.REMINDER for occasion, _, _ in reasons):
+            # Alerts that were told of at different times are brought together, so that one group reminds once.
+            reasons = self._due(tracks, at, self._telling.reminder_interval_seconds / 2)
+        if not reasons:
+            return
+        now_told: list[tuple[Occasion, Alert]] = []
+        for occasion, track, alert in reasons:
+            marked = told(alert, at)
+            self._book.rewrite(track, marked)
+            now_told.append((occasion, marked))
+        self._book.journal.tell(compose(group, now_told, at, self._telling, self._new_id))
+        self.told(group, at)
+
+    def _due(
+        self, tracks: Sequence[RuleTrack], at: float, reminder_seconds: float
+    ) -> list[tuple[Occasion, RuleTrack, Alert]]:
+        reasons: list[tuple[Occasion, RuleTrack, Alert]] = []
+        for track in tracks:
+            for tracked in track.open.values():
+                occasion = due(tracked.alert, tracked.raised, at, reminder_seconds)
+                if occasion is not None:
+                    reasons.append((occasion, track, tracked.current()))
+            for alert in track.ended.values():
+                occasion = due(alert, alert.severity, at, reminder_seconds)
+                if occasion is not None:
+                    reasons.append((occasion, track, alert))
+        return reasons
+
+
+def compose(
+    group: str,
+    due: Sequence[tuple[Occasion, Alert]],
+    at: float,
+    telling: Telling,
+    new_id: Callable[[], str],
+) -> Notification:
+    """One message about the alerts that are *due*, which must not be empty."""
+    shown = _worst((alert for _, alert in due), telling.largest_message)
+    return Notification(
+        id=new_id(),
+        group=group,
+        occasion=max((occasion for occasion, _ in due), key=_WEIGHT.__getitem__),
+        alerts=tuple(shown),
+        created_at=at,
+        service=telling.service,
+        environment=telling.environment,
+        external_url=telling.external_url,
+        omitted=len(due) - len(shown),
+    )
+
+
+def _worst(alerts: Iterable[Alert], count: int) -> list[Alert]:
+    return heapq.nsmallest(count, alerts, key=worst_first)
+
+
+_RANK: Final = {"EMERGENCY": 0, "CRITICAL": 1, "WARNING": 2, "INFO": 3}
+
+
+def worst_first(alert: Alert) -> tuple[bool, int, float, str]:
+    """A key that puts firing before resolved, the severest first, and of those the oldest."""
+    return (alert.resolved_at is not None, _RANK[alert.severity.value], alert.fired_at or alert.active_at, alert.id)

@@ -1,0 +1,84 @@
+"""What a rule says of a store at a moment, and how it stands: records that pass from rules to alerts and on to people."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dozor.model.alert import Alert, Severity
+from dozor.model.labels import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """An alert that nobody has acknowledged for *after_seconds* rises to *severity*."""
+
+    after_seconds: float
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibitor:
+    """An alert of *rule* keeps quiet those whose *labels* are equal to its own; with no labels, all."""
+
+    rule: str
+    labels: tuple[str, ...]
+
+
+class Identity(NamedTuple):
+    """What an alert for one series is known by (*labels*, without `severity`), and what its labels say of it."""
+
+    labels: Labels
+    severity: Severity
+    component: str
+
+
+class Breach(NamedTuple):
+    """A series for which a rule's condition holds."""
+
+    identity: Identity
+    series: Labels
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What one evaluation of one rule found.
+
+    Attributes:
+        breaches: by the identity's labels, where the condition holds.
+        clear: identities whose resolve condition holds; None where the rule has none, so that whatever does not hold
+            is clear.
+        worse: identities that are to be an EMERGENCY.
+        error: why the rule could not be evaluated; then all else is empty and says nothing.
+    """
+
+    breaches: Mapping[Labels, Breach]
+    clear: frozenset[Labels] | None = None
+    worse: frozenset[Labels] = frozenset()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleState:
+    """How a rule stands after its last evaluation.
+
+    Attributes:
+        state: `inactive`, `pending` or `firing`, as Prometheus says it.
+        health: `ok`, `err`, or `unknown` before the first evaluation.
+        last_evaluation: Unix seconds.
+        evaluation_seconds: how long it took.
+        alerts: those that have not ended.
+    """
+
+    rule: str
+    group: str
+    expr: str
+    for_seconds: float
+    severity: Severity
+    component: str
+    state: str
+    health: str
+    last_error: str | None
+    last_evaluation: float | None
+    evaluation_seconds: float | None
+    alerts: tuple[Alert, ...]
