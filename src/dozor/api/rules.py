@@ -1,0 +1,83 @@
+"""alerts/rules: what is decided on, and how each rule stands."""
+
+from fastapi import APIRouter, Response
+
+from dozor.api import problems
+from dozor.api.alerts import alert_model
+from dozor.api.backend import Backend, RuleState
+from dozor.api.parameters import (
+    ComponentFilter,
+    Cursor,
+    Limit,
+    RuleFilter,
+    SeverityFilter,
+    bad_cursor,
+    decode_cursor,
+    encode_cursor,
+)
+from dozor.api.rendering import answer, date
+from dozor.api.schemas import RuleList, RuleModel
+from dozor.clock import Clock
+from dozor.model.alert import Severity
+
+
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Put alerts/rules on *router*."""
+    clock = backend.clock
+
+    @router.get(
+        "/alerts/rules",
+        response_model=RuleList,
+        responses=problems.documented(422),
+        summary="Every rule and how it stands",
+    )
+    async def alerts_rules(
+        severity: SeverityFilter = None,
+        rule: RuleFilter = None,
+        component: ComponentFilter = None,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+    ) -> Response:
+        """In the order of evaluation, with the last error where one cannot be evaluated, and its alerts."""
+
+        def build() -> RuleList:
+            matching = [
+                state
+                for state in backend.rule_states()
+                if (severity is None or _severity(state) is severity)
+                and (rule is None or state.rule == rule)
+                and (component is None or state.component == component)
+            ]
+            first = 0 if cursor is None else decode_cursor(cursor, int)
+            if first < 0:
+                raise bad_cursor()
+            shown = matching[first : first + limit]
+            more = first + limit < len(matching)
+            return RuleList(
+                rules=[_rule_model(state, clock) for state in shown],
+                total=len(matching),
+                next_cursor=encode_cursor(first + limit) if more else None,
+            )
+
+        return await answer(backend, build)
+
+
+def _severity(state: RuleState) -> Severity:
+    return state.severity if isinstance(state.severity, Severity) else Severity(str(state.severity).upper())
+
+
+def _rule_model(state: RuleState, clock: Clock) -> RuleModel:
+    return RuleModel(
+        rule=state.rule,
+        group=state.group,
+        expr=state.expr,
+        for_seconds=state.for_seconds,
+        severity=_severity(state),
+        component=state.component,
+        state=state.state,
+        health=state.health,
+        last_error=state.last_error,
+        last_evaluation=date(clock, state.last_evaluation),
+        evaluation_seconds=state.evaluation_seconds,
+        alerts=[alert_model(alert, clock) for alert in state.alerts],
+    )

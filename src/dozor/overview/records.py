@@ -1,0 +1,144 @@
+"""What goes into a judgement and what comes out of it. All frozen, all times Unix seconds of `Clock.timestamp()`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dozor.model.alert import Alert
+
+
+class Status(StrEnum):
+    """How something is, from best to worst. A pool is never DISCONNECTED, a Redis server never UNKNOWN."""
+
+    HEALTHY = "HEALTHY"
+    UNKNOWN = "UNKNOWN"
+    WARNING = "WARNING"
+    CRITICAL = "CRITICAL"
+    DISCONNECTED = "DISCONNECTED"
+
+    @property
+    def rank(self) -> int:
+        """Higher is worse."""
+        return _RANK[self]
+
+
+_RANK = {status: rank for rank, status in enumerate(Status)}
+
+
+@dataclass(frozen=True, slots=True)
+class PoolReading:
+    """What is known of one connection pool and of the database behind it.
+
+    Attributes:
+        figures: by metric name (`db_pool_checked_out`); what is unknown is absent.
+        collected_at: when the figures were read; None before the first time.
+        kind: the pool's class (`QueuePool`), for the sentence that says why a figure is missing.
+        up: `db_up`, by Dozor's own connection; None while nobody has asked.
+        failure: why the database cannot be reached, in words without secrets.
+        outside: the pool is Dozor's own, to a server it watches from outside: shown, but no part of readiness.
+        notes: what else the monitor has to say, each one sentence.
+    """
+
+    name: str
+    figures: Mapping[str, float]
+    collected_at: float | None
+    kind: str = ""
+    up: bool | None = None
+    failure: str | None = None
+    worker: str | None = None
+    outside: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RedisReading:
+    """What is known of one Redis server.
+
+    Attributes:
+        figures: by metric name; what is unknown is absent.
+        collected_at: when the server last answered; None if it never did.
+        connected: `redis_connected`; None before the first attempt. A server that answers with an error is connected.
+        failure: what went wrong last, by kind (`refused`, `timeout`, `noauth` …); None while all is well.
+        hint: what to do about the failure, in words.
+        notes: what else the monitor has to say (a command that it may not use), each one sentence.
+    """
+
+    name: str
+    figures: Mapping[str, float]
+    collected_at: float | None
+    connected: bool | None = None
+    failure: str | None = None
+    hint: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Everything that a judgement rests on, at one moment. Immutable, so that any thread may read it.
+
+    Attributes:
+        alerts: all that have not ended, pending ones too.
+        http_watched: whether the middleware is installed.
+        host: figures of host and process by metric name.
+        complaints: what is wrong with Dozor itself (a store that keeps nothing, samples dropped), each one sentence.
+        required: the names of what `/readyz` depends on; None: everything but what is watched from outside.
+        not_ready: further reasons for `/readyz` to answer 503.
+        receivers: the names of those who are told.
+    """
+
+    interval_seconds: float
+    pools: tuple[PoolReading, ...] = ()
+    servers: tuple[RedisReading, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    http_watched: bool = False
+    host: Mapping[str, float] = field(default_factory=dict)
+    complaints: tuple[str, ...] = ()
+    required: frozenset[str] | None = None
+    not_ready: tuple[str, ...] = ()
+    name: str = ""
+    environment: str | None = None
+    started_at: float | None = None
+    receivers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """One pool or one Redis server, judged.
+
+    *limited* means UNKNOWN by nature (a pool without a bound has no utilisation) and not for want of a reading.
+    """
+
+    name: str
+    status: Status
+    reasons: tuple[str, ...]
+    figures: Mapping[str, float]
+    checked_at: float | None
+    worker: str | None = None
+    outside: bool = False
+    limited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentStatus:
+    """One part of the whole. *status* None: nothing of the kind is configured, and the reason says how to add it."""
+
+    status: Status | None
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How everything is, at the moment *at*.
+
+    *components* has the keys database, redis, http, host, dozor, in this order. *alerts* are worst first, without pending
+    ones. *unready* says why `/readyz` answers 503; empty: it answers 200.
+    """
+
+    at: float
+    status: Status
+    reasons: tuple[str, ...]
+    components: Mapping[str, ComponentStatus]
+    pools: tuple[TargetStatus, ...]
+    servers: tuple[TargetStatus, ...]
+    alerts: tuple[Alert, ...]
+    unready: tuple[str, ...] = ()

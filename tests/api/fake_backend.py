@@ -1,0 +1,302 @@
+"""A backend in memory: a real store and real statuses, alerts that change as the state machine says, no threads."""
+
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from dozor.api.backend import Access
+from dozor.database import AlertStatistics, HistoryFilter, Page
+from dozor.errors import ActionForbidden, AlertNotFound, StoreUnavailable
+from dozor.metrics import merge
+from dozor.metrics.instruments import Histogram
+from dozor.model.alert import Acknowledgement, Alert, AlertSilence, AlertState, Severity
+from dozor.model.labels import Labels
+from dozor.model.sample import Family, MetricType, Sample
+from dozor.overview import (
+    Extremes,
+    Known,
+    PoolReading,
+    PoolStatistics,
+    Recent,
+    RedisDetails,
+    RedisReading,
+    SlowCommand,
+    SlowQuery,
+    Sparkline,
+    Trends,
+    http_figures,
+    pool_statistics,
+)
+from dozor.store import MemoryStore
+from dozor.testing import FakeClock
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class AQuery:
+    statement: str
+    duration_seconds: float
+    at: float
+    pool: str = "default"
+    operation: str = "SELECT"
+    caller: str | None = "orders.py:88 in list_orders"
+    failed: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class ACommand:
+    command: str
+    duration_seconds: float
+    at: float
+    redis: str = "cache"
+    id: int = 1
+    client: str | None = None
+
+
+@dataclass(frozen=True)
+class ARule:
+    rule: str
+    group: str = "pool"
+    expr: str = "db_pool_utilization > 90"
+    for_seconds: float = 60.0
+    severity: Severity = Severity.CRITICAL
+    component: str = "database"
+    state: str = "inactive"
+    health: str = "ok"
+    last_error: str | None = None
+    last_evaluation: float | None = None
+    evaluation_seconds: float | None = None
+    alerts: tuple[Alert, ...] = ()
+
+
+def an_alert(**fields: object) -> Alert:
+    """An alert that fires, but for *fields*."""
+    labels = Labels(alertname="PoolUtilizationHigh", pool="default", component="database")
+    alert = Alert(
+        id="a1",
+        rule="PoolUtilizationHigh",
+        labels=labels,
+        severity=Severity.CRITICAL,
+        component="database",
+        annotations={"summary": "96 % of the connections of pool default are in use"},
+        value=96.0,
+        active_at=1_800_000_000.0 - 250,
+        fired_at=1_800_000_000.0 - 190,
+    )
+    return replace(alert, **fields)  # type: ignore[arg-type]
+
+
+POOL_FIGURES = {
+    "db_pool_size": 5.0,
+    "db_pool_capacity": 15.0,
+    "db_pool_checked_out": 14.0,
+    "db_pool_available": 1.0,
+    "db_pool_utilization": 93.3,
+    "db_pool_idle": 0.0,
+    "db_pool_overflow": 9.0,
+    "db_pool_waiting": 0.0,
+    "db_pool_timeouts_total": 0.0,
+    "db_pool_slow_queries_total": 2.0,
+}
+REDIS_FIGURES = {
+    "redis_connected": 1.0,
+    "redis_memory_usage": 1048576.0,
+    "redis_memory_limit": 4194304.0,
+    "redis_hit_rate": 97.4,
+    "redis_operations_per_second": 1234.0,
+    "redis_connected_clients": 12.0,
+    "redis_blocked_clients": 0.0,
+    "redis_evicted_keys_total": 0.0,
+}
+
+
+class FakeBackend:
+    """What the API sees, in memory. Everything is there to be set by a test."""
+
+    def __init__(self, clock: FakeClock, access: Access | None = None) -> None:
+        self.clock = clock
+        self.access = access or Access()
+        self.store = MemoryStore()
+        self.running = True
+        self.durable = True
+        self.store_answers = True
+        self.bridged = 0
+        at = clock.timestamp()
+        self.pools: tuple[PoolReading, ...] = (PoolReading("default", POOL_FIGURES, at, "QueuePool", up=True),)
+        self.servers: tuple[RedisReading, ...] = (RedisReading("cache", REDIS_FIGURES, at, connected=True),)
+        self.alerts: dict[str, Alert] = {}
+        self.ended: dict[str, Alert] = {}
+        self.queries: list[SlowQuery] = []
+        self.commands: list[SlowCommand] = []
+        self.rules: list[ARule] = [ARule("PoolUtilizationHigh"), ARule("RedisDisconnected", "redis", component="redis")]
+        self.changes: dict[str, object] = {}
+        self.extra_families: list[Family] = []
+        self.wait = Histogram((0.001, 0.01, 0.1, 1.0))
+        self._trends = Trends(self.store)
+
+    def add(self, *alerts: Alert) -> None:
+        self.alerts.update((alert.id, alert) for alert in alerts)
+
+    def known(self) -> Known:
+        known = Known(
+            interval_seconds=1.0,
+            pools=self.pools,
+            servers=self.servers,
+            alerts=tuple(self.alerts.values()),
+            http_watched=True,
+            host={"host_cpu_utilization": 31.2, "host_memory_utilization": 58.0},
+            name="shop",
+            environment="production",
+            started_at=self.clock.timestamp() - 7300,
+            receivers=("log",),
+        )
+        return replace(known, **self.changes)  # type: ignore[arg-type]
+
+    async def in_dozor(self, work: Callable[[], T]) -> T:
+        self._check()
+        self.bridged += 1
+        return work()
+
+    def families(self) -> Sequence[Family]:
+        labels = Labels(pool="default")
+        gauges = [
+            Family(
+                name,
+                MetricType.COUNTER if name.endswith("_total") else MetricType.GAUGE,
+                f"{name}.",
+                "connections",
+                (Sample(name, labels, value),),
+            )
+            for name, value in POOL_FIGURES.items()
+        ]
+        server = Labels(redis="cache")
+        redis = [
+            Family(name, MetricType.GAUGE, f"{name}.", "", (Sample(name, server, value),))
+            for name, value in REDIS_FIGURES.items()
+        ]
+        wait = tuple(self.wait.samples("db_pool_wait_seconds", labels))
+        histogram = Family("db_pool_wait_seconds", MetricType.HISTOGRAM, "Waiting.", "seconds", wait)
+        return merge([*gauges, *redis, histogram, *self.extra_families])
+
+    def record(self, at: float) -> None:
+        """Put all metrics into the store as of *at*."""
+        self.store.append(at, [sample for family in self.families() for sample in family.samples])
+
+    def pool_statistics(self) -> Sequence[PoolStatistics]:
+        return pool_statistics(
+            self.families(),
+            self.store,
+            at=self.clock.timestamp(),
+            oldest=self.store.stats.oldest,
+            extremes=lambda pool, seconds: Extremes(checked_out=15.0, wait_seconds=0.5),
+        )
+
+    def slow_queries(self) -> Recent[SlowQuery]:
+        return Recent(self.queries, len(self.queries))
+
+    def slow_commands(self) -> Recent[SlowCommand]:
+        return Recent(self.commands, len(self.commands))
+
+    def redis_details(self) -> Sequence[RedisDetails]:
+        return [RedisDetails("cache", {"server": {"redis_version": "7.2.4"}}, {"slowlog": True, "config": False})]
+
+    def rule_states(self) -> Sequence[ARule]:
+        return self.rules
+
+    def sparklines(self) -> Sequence[Sparkline]:
+        return self._trends.read(self.clock.timestamp())
+
+    def http_figures(self) -> Mapping[str, float]:
+        return http_figures(self.store, self.clock.timestamp())
+
+    async def alert(self, alert_id: str) -> Alert:
+        self._check()
+        found = self.alerts.get(alert_id) or self.ended.get(alert_id)
+        if found is None:
+            raise AlertNotFound(alert_id)
+        return found
+
+    async def history(self, wanted: HistoryFilter) -> Page[Alert]:
+        self._check(store=True)
+        if wanted.cursor is not None and not wanted.cursor.isdecimal():
+            raise ValueError("not a cursor")
+        first = int(wanted.cursor or 0)
+        found = [
+            alert
+            for alert in (*self.alerts.values(), *self.ended.values())
+            if alert.fired_at is not None
+            and (wanted.severity is None or alert.severity is wanted.severity)
+            and (wanted.rule is None or alert.rule == wanted.rule)
+            and (wanted.state is None or alert.state is wanted.state)
+            and (wanted.since is None or alert.fired_at >= wanted.since)
+            and (wanted.until is None or alert.fired_at <= wanted.until)
+        ]
+        following = first + wanted.limit
+        return Page(tuple(found[first:following]), len(found), str(following) if following < len(found) else None)
+
+    async def statistics(self, since: float | None) -> AlertStatistics:
+        self._check(store=True)
+        fired = [alert for alert in (*self.alerts.values(), *self.ended.values()) if alert.fired_at is not None]
+        return AlertStatistics(
+            len(fired), len(self.alerts), {Severity.CRITICAL: len(fired)}, {"PoolUtilizationHigh": len(fired)}, since=since
+        )
+
+    async def acknowledge(self, alert_id: str, *, by: str | None, comment: str | None) -> tuple[Alert, bool]:
+        alert = await self._allowed("acknowledge", alert_id)
+        done = replace(alert, acknowledged=Acknowledgement(self.clock.timestamp(), by, comment))
+        self.alerts[alert_id] = done
+        return done, self.durable
+
+    async def silence(
+        self, alert_id: str, *, until: float | None, by: str | None, comment: str | None
+    ) -> tuple[Alert, bool]:
+        alert = await self._allowed("silence", alert_id, pending=True)
+        done = replace(alert, silenced=AlertSilence(self.clock.timestamp(), until, by, comment))
+        self.alerts[alert_id] = done
+        return done, self.durable
+
+    async def resolve(self, alert_id: str, *, by: str | None, comment: str | None) -> tuple[Alert, bool]:
+        alert = await self._allowed("resolve", alert_id)
+        done = replace(alert, resolved_at=self.clock.timestamp(), resolve_reason="by hand")
+        self.ended[alert_id] = done
+        del self.alerts[alert_id]
+        return done, self.durable
+
+    async def _allowed(self, action: str, alert_id: str, *, pending: bool = False) -> Alert:
+        alert = await self.alert(alert_id)
+        if alert.state is AlertState.RESOLVED or (alert.state is AlertState.PENDING and not pending):
+            raise ActionForbidden(action, alert_id, alert.state)
+        return alert
+
+    def _check(self, *, store: bool = False) -> None:
+        if not self.running:
+            raise StoreUnavailable("Dozor is not running")
+        if store and not self.store_answers:
+            raise StoreUnavailable("the store did not answer within 1 s")
+
+
+def busy(backend: FakeBackend, minutes: int = 15) -> FakeBackend:
+    """*backend* with a history of *minutes* in its store, for sparklines and rates."""
+    at = backend.clock.timestamp()
+    steps = minutes * 4
+    for step in range(steps + 1):
+        used = 6 + 5 * math.sin(step / 6) + (4 if step > steps - 12 else 0)
+        samples = [
+            Sample("db_pool_utilization", Labels(pool="default"), min(100.0, used / 15 * 100)),
+            Sample("redis_operations_per_second", Labels(redis="cache"), 1000 + 300 * math.sin(step / 4)),
+            Sample("host_cpu_utilization", Labels(), 30 + 12 * math.sin(step / 9) + step % 5),
+            Sample("host_memory_utilization", Labels(), 58 + step / 20),
+            Sample("http_requests_total", Labels(method="GET", route="/orders", status="200"), 600.0 * step),
+            Sample("http_requests_total", Labels(method="GET", route="/orders", status="500"), 3.0 * max(0, step - 40)),
+            Sample("http_requests_in_progress", Labels(), 3.0),
+        ]
+        for bound, share in (("0.1", 0.6), ("0.5", 0.95), ("1.0", 0.99), ("+Inf", 1.0)):
+            labels = Labels(method="GET", route="/orders", le=bound)
+            samples.append(Sample("http_request_duration_seconds_bucket", labels, 600.0 * step * share))
+        backend.store.append(at - 15 * (steps - step), samples)
+    return backend
+
+
