@@ -8,7 +8,7 @@ import pytest
 
 from dozor.clock import Clock
 from dozor.instruments.cgroup import Cgroup
-from dozor.instruments.host_monitor import HostMonitor, real_disks
+from dozor.instruments.host_monitor import HostMonitor, Partition, real_disks
 from dozor.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
@@ -44,10 +44,8 @@ def unlimited(tmp_path: Path) -> Cgroup:
     return Cgroup(tmp_path / "none", tmp_path / "none")
 
 
-def partition(
-    mountpoint: str, device: str = "/dev/sda1", fstype: str = "ext4", opts: str = "rw,relatime"
-) -> SimpleNamespace:
-    return SimpleNamespace(mountpoint=mountpoint, device=device, fstype=fstype, opts=opts)
+def partition(mountpoint: str, device: str = "/dev/sda1", fstype: str = "ext4", opts: str = "rw,relatime") -> Partition:
+    return Partition(device, mountpoint, fstype, opts)
 
 
 def limited(folder: Path, **files: str) -> Cgroup:

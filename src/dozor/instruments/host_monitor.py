@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import psutil
 
 from dozor.clock import Clock
 from dozor.instruments.cgroup import Cgroup
-from dozor.instruments.text import printable
 from dozor.instruments.side_thread import SideThread, StillBusyError
+from dozor.instruments.text import printable
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
@@ -27,17 +27,13 @@ _HELP: Final[Mapping[str, str]] = {
 }
 
 
-class Partition(Protocol):
-    """What psutil says of a mounted file system."""
+class Partition(NamedTuple):
+    """A mounted file system, as psutil names its parts."""
 
-    @property
-    def device(self) -> str: ...
-    @property
-    def mountpoint(self) -> str: ...
-    @property
-    def fstype(self) -> str: ...
-    @property
-    def opts(self) -> str: ...
+    device: str
+    mountpoint: str
+    fstype: str
+    opts: str
 
 
 class _CpuTime(NamedTuple):
@@ -116,7 +112,8 @@ class HostMonitor:
         return _percent(machine.total - machine.available, machine.total)
 
     async def _read_disks(self) -> None:
-        mounted = real_disks(psutil.disk_partitions(all=False))
+        found = psutil.disk_partitions(all=False)
+        mounted = real_disks(Partition(each.device, each.mountpoint, each.fstype, each.opts) for each in found)
         # A disk that hangs is kept, so that its thread is known, and is not asked again before it has answered.
         kept = {name: disk for name, disk in self._disks.items() if name in mounted or disk.hangs}
         self._disks = kept | {name: _Disk(name) for name in mounted if name not in kept}
