@@ -60,6 +60,8 @@ def mean(values: Iterable[float]) -> float:
 def variance(values: Iterable[float]) -> float:
     """The population variance."""
     numbers = list(values)
+    if math.isfinite(numbers[0]) and numbers.count(numbers[0]) == len(numbers):
+        return 0.0  # exactly, though the mean may be off by a rounding
     middle = mean(numbers)
     deviations = [number - middle for number in numbers]
     return total([deviation * deviation for deviation in deviations]) / len(numbers)

@@ -117,9 +117,11 @@ def _kept(labels: list[Labels], values: list[float], keep: list[bool]) -> Vector
 def _two_vectors(compiler: "Compiler", operation: Expr) -> "VectorNode":
     left, right = compiler.vector(operation.lhs), compiler.vector(operation.rhs)
     sign, matching = str(operation.op), matching_of(operation.modifier)
-    if matching.fill_left is not None or matching.fill_right is not None:
+    if matching.fill_many is not None or matching.fill_one is not None:
         compiler.require_experimental("fill()")
-    fill_left, fill_right = matching.fill_left or 0.0, matching.fill_right or 0.0
+    fill_left, fill_right = matching.fill_many or 0.0, matching.fill_one or 0.0
+    if matching.cardinality == "OneToMany":
+        fill_left, fill_right = fill_right, fill_left
     boolean = _returns_bool(operation)
     pairs_of = _Remembered(matching, _renaming(compiler, sign, boolean=boolean))
 
@@ -181,7 +183,7 @@ class _Remembered:
 
     def _pair(self, left: list[Labels], right: list[Labels]) -> Pairs:
         matching = self._matching
-        if (not left or not right) and matching.fill_left is None and matching.fill_right is None:
+        if (not left or not right) and matching.fill_many is None and matching.fill_one is None:
             return Pairs([], NO_LABELS)
         pairs = pair_up(matching, left, right, self._rename)
         if self._rename is drop_name:

@@ -18,15 +18,16 @@ class Matching:
         on: match by *names* alone, rather than by all labels but *names*.
         cardinality: `OneToOne`, `ManyToOne` (group_left), `OneToMany` (group_right), `ManyToMany` (set operations).
         include: labels taken over from the one side.
-        fill_left, fill_right: what stands for a missing element.
+        fill_many, fill_one: what stands for a missing element of either side. As upstream has it, `fill_left` is for the
+            many side even where that stands on the right.
     """
 
     on: bool = False
     names: tuple[str, ...] = ()
     cardinality: str = "OneToOne"
     include: tuple[str, ...] = ()
-    fill_left: float | None = None
-    fill_right: float | None = None
+    fill_many: float | None = None
+    fill_one: float | None = None
 
     def signature(self, labels: Labels) -> Labels:
         """The labels of an element that must be equal on both sides."""
@@ -43,8 +44,8 @@ def matching_of(modifier: Expr) -> Matching:
         names=() if matching is None else tuple(matching.labels),
         cardinality=str(modifier.card).rpartition(".")[2],
         include=tuple(modifier.group_labels or ()),
-        fill_left=modifier.fill_values.lhs,
-        fill_right=modifier.fill_values.rhs,
+        fill_many=modifier.fill_values.lhs,
+        fill_one=modifier.fill_values.rhs,
     )
 
 
@@ -70,17 +71,14 @@ def pair_up(matching: Matching, left: list[Labels], right: list[Labels], rename:
     """
     swapped = matching.cardinality == "OneToMany"
     many, one = (right, left) if swapped else (left, right)
-    fill_many, fill_one = matching.fill_left, matching.fill_right
-    if swapped:
-        fill_many, fill_one = fill_one, fill_many
     ones = _by_signature(matching, one, "left" if swapped else "right")
     found: list[tuple[int, int, Labels]] = []
     for place, labels in enumerate(many):
         signature = matching.signature(labels)
         partner = ones.get(signature, -1)
-        if partner >= 0 or fill_one is not None:
+        if partner >= 0 or matching.fill_one is not None:
             found.append((place, partner, signature))
-    if fill_many is not None:
+    if matching.fill_many is not None:
         matched = {signature for _, _, signature in found}
         found.extend((-1, place, signature) for signature, place in ones.items() if signature not in matched)
     results = [

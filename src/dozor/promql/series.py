@@ -21,7 +21,7 @@ from dozor.store import STALE_NAN, Appendable
 
 MAX_REPEATS: Final = 1_000_000
 
-_NUMBER: Final = r"[+-]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF]|[nN][aA][nN])"
+_NUMBER: Final = r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF]|[nN][aA][nN])"
 _ITEM: Final = re.compile(rf"({_NUMBER})(?:([+-]{_NUMBER})?x(\d+))?")
 _OMITTED: Final = re.compile(r"_(?:x(\d+))?")
 
@@ -109,7 +109,7 @@ def _expand(item: str) -> Sequence[float | None]:
     match = _ITEM.fullmatch(item)
     if match is None:
         raise PromQLError(f"{item!r} is no value of a series")
-    first, step = _number(match[1]), _number(match[2] or "0")
+    first, step = float(match[1]), float(match[2] or "0")
     return [first + step * place if place else first for place in range(_count(match[3] or "0", item) + 1)]
 
 
@@ -117,8 +117,3 @@ def _count(text: str, item: str) -> int:
     if len(text) > 7 or int(text) > MAX_REPEATS:
         raise PromQLError(f"{item!r} repeats more than {MAX_REPEATS} times")
     return int(text)
-
-
-def _number(text: str) -> float:
-    sign, digits = (-1.0, text[1:]) if text[0] == "-" else (1.0, text.removeprefix("+"))
-    return sign * (float(int(digits, 16)) if digits[:2].lower() == "0x" else float(digits))

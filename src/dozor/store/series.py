@@ -93,7 +93,7 @@ class MemorySeries:
     def window(self, start: int, end: int, *, markers: bool) -> Window | None:
         """The samples in (*start*, *end*], None where there are none."""
         low, high = self.timeline.places(start, end)
-        if low < self.first and self.chunks and self.chunks[-1].times[-1] > start:
+        if low <= self.first and self.chunks and self.chunks[-1].times[-1] > start:
             return self._from_chunks(start, end, markers=markers)
         low, high = max(low, self.first), min(high, self.end)
         if low >= high:

@@ -131,7 +131,8 @@ def _quantile_of(context: Context, q: float, labels: Labels, bounds: list[float]
         largest = max(counts[place] - original[place] for place in forced)
         name = labels.get(METRIC_NAME)
         context.notes.inform(
-            "input to histogram_quantile needed to be fixed for monotonicity, from buckets"
+            "input to histogram_quantile needed to be fixed for monotonicity (see"
+            " https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), from buckets"
             f" {format_value(bounds[forced[0]])} to {format_value(bounds[forced[-1]])}, with a max diff of {largest:g}"
             + (f' for metric name "{name}"' if name else "")
         )
