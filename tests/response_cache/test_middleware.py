@@ -343,6 +343,18 @@ async def test_hosts_do_not_share(valkey_database: str) -> None:
     assert await texts(shop, {"host": "a.example"}, {"host": "b.example"}) == ["answer 1", "answer 2"]
 
 
+async def test_only_what_lies_below_the_paths_named_concerns_the_cache(valkey_database: str) -> None:
+    shop = Shop(valkey_database, saying("max-age=60"), paths=["/products", "/reports/"])
+    async with shop.client() as client:
+        for path in ("/products", "/products/1", "/reports", "/reports/sales"):
+            assert (await client.get(path)).text == (await client.get(path)).text
+        for path in ("/", "/productsale", "/orders/products"):
+            response = await client.get(path)
+            assert response.text != (await client.get(path)).text
+            assert "cache-status" not in response.headers
+    assert shop.results() == {"miss": 4, "hit": 4}
+
+
 async def test_a_long_body_flows_through_and_is_not_kept(valkey_database: str) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(10):

@@ -1,5 +1,6 @@
 """The ASGI middleware: which requests concern the cache at all."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 from urllib.parse import quote
@@ -30,6 +31,8 @@ class ResponseCacheMiddleware:
         app: the application.
         redis: a URL (`redis://`, `rediss://`, `unix://`) or a redis-py client, sync or async, of one server. The client
             is only read for address, credentials and TLS: the cache opens connections of its own.
+        paths: below which paths to look at requests at all. Every GET that the cache looks at costs a look-up in Redis, so
+            in an application of which a few routes are cached, name those.
         default_ttl: seconds for responses without any word on caching; None: do not keep them.
         max_body_bytes: the longest body that is kept, and the most that is held of a streaming response.
         key_prefix: begins all keys in Redis; give each application on one server its own.
@@ -47,6 +50,7 @@ class ResponseCacheMiddleware:
         app: ASGIApp,
         redis: object,
         *,
+        paths: Iterable[str] = ("/",),
         default_ttl: int | None = None,
         max_body_bytes: int = 2**20,
         key_prefix: str = "dozor:cache:",
@@ -58,6 +62,7 @@ class ResponseCacheMiddleware:
             if value is not None and value <= 0:
                 raise ConfigurationError(f"must be above 0, not {value}", key=key)
         self._app = app
+        self._paths = tuple(path.rstrip("/") for path in paths)
         self._connection = CacheConnection(
             redis, limit_seconds=timeout_seconds, clock=clock or Clock(), metrics=metrics
         )
@@ -72,7 +77,7 @@ class ResponseCacheMiddleware:
                 await self._app(scope, receive, send)
             finally:
                 await self.aclose()
-        elif scope["type"] != "http":
+        elif scope["type"] != "http" or not self._concerned(scope["path"]):
             await self._app(scope, receive, send)
         elif scope["method"] == "GET":
             await Exchange(self._cache, _url(scope), scope, receive, send).run()
@@ -85,6 +90,9 @@ class ResponseCacheMiddleware:
         """Close the connections to Redis. Happens by itself at the end of the application's lifespan."""
         with contained("response_cache.close"):
             await self._connection.aclose()
+
+    def _concerned(self, path: str) -> bool:
+        return any(path == below or path.startswith(f"{below}/") for below in self._paths)
 
     async def _change(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request that may change what is kept, and forget that before its success is told."""

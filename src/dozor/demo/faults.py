@@ -1,0 +1,175 @@
+"""What goes wrong in the demo, how it is put right, and where to look."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import httpx2
+
+_API: Final = "/api/v1/monitoring"
+
+
+class Server(Protocol):
+    """A server that can be stopped."""
+
+    def stop(self) -> None:
+        """Stop it."""
+
+    def start(self) -> None:
+        """Start it again, at the same address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a fault works with: the shop as its visitors see it, the Redis server, and a voice.
+
+    *pace* shortens all waiting, for tests; 1 is real time.
+    """
+
+    client: httpx2.AsyncClient
+    redis: Server
+    say: Callable[[str], None]
+    pace: float = 1.0
+
+    async def wait(self, seconds: float) -> None:
+        """Let *seconds* pass."""
+        await asyncio.sleep(seconds * self.pace)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        name: as in `--fault NAME` and `POST /faults/NAME`.
+        story: what happens, in a sentence.
+        expect: what Dozor makes of it, and when.
+        look: where to see it: a path of Dozor's API.
+        cause: does it, and puts it right again, also when it is cancelled.
+    """
+
+    name: str
+    story: str
+    expect: str
+    look: str
+    cause: Callable[[Stage], Awaitable[None]]
+
+
+async def _redis_stopped(stage: Stage) -> None:
+    await asyncio.to_thread(stage.redis.stop)
+    try:
+        await stage.wait(25)
+    finally:
+        await asyncio.shield(asyncio.to_thread(stage.redis.start))
+    stage.say("Redis is back")
+
+
+async def _slow_query(stage: Stage) -> None:
+    async def ask() -> None:
+        for _ in range(25):
+            await _patiently(stage.client.get("/margins"))
+
+    await asyncio.gather(*(ask() for _ in range(4)))
+    stage.say("nobody asks for /margins any more")
+
+
+async def _blocked_loop(stage: Stage) -> None:
+    for _ in range(5):
+        await _patiently(stage.client.get("/invoice", params={"seconds": 2 * stage.pace}))
+        await stage.wait(1)
+    stage.say("the event loop is free again")
+
+
+async def _error_burst(stage: Stage) -> None:
+    await _patiently(stage.client.put("/payment", params={"down": True}))
+    try:
+        await stage.wait(130)
+    finally:
+        await asyncio.shield(_patiently(stage.client.put("/payment", params={"down": False})))
+    stage.say("the payment provider answers again")
+
+
+async def _exhausted_pool(stage: Stage) -> None:
+    exports = (stage.client.get("/export", params={"seconds": 80 * stage.pace}, timeout=100) for _ in range(15))
+    await asyncio.gather(*map(_patiently, exports))
+    stage.say("the exports are done, their connections are back in the pool")
+
+
+async def _leaked_connection(stage: Stage) -> None:
+    for _ in range(6):
+        await _patiently(stage.client.post("/imports"))
+    try:
+        await stage.wait(90)
+    finally:
+        await asyncio.shield(_patiently(stage.client.delete("/imports")))
+    stage.say("the leaked connections are back in the pool")
+
+
+async def _patiently(request: Awaitable[object]) -> None:
+    """Await *request*; that it fails is part of the show."""
+    try:
+        await request
+    except httpx2.HTTPError:
+        return
+
+
+FAULTS: Final[Mapping[str, Fault]] = {
+    fault.name: fault
+    for fault in (
+        Fault(
+            "redis-stopped",
+            "Redis is stopped for 25 s; the shop goes on without its cache",
+            "redis/status says DISCONNECTED at once; RedisDisconnected fires after 15 s and ends 30 s after Redis is back",
+            f"{_API}/redis/status",
+            _redis_stopped,
+        ),
+        Fault(
+            "slow-query",
+            "four visitors ask for /margins, whose statement takes 1.2 s, for half a minute",
+            "SlowQueries fires when there are at least 5, and 1 % of all; the statement and its line of code are kept",
+            f"{_API}/pool/slow-queries",
+            _slow_query,
+        ),
+        Fault(
+            "blocked-loop",
+            "/invoice blocks the event loop for 2 s, five times",
+            "EventLoopBlocked, a rule of the demo's own, fires; Dozor goes on answering from its own thread",
+            f"{_API}/metrics/all",
+            _blocked_loop,
+        ),
+        Fault(
+            "error-burst",
+            "the payment provider is down for two minutes: every order ends in a 502",
+            "HttpErrorsHigh fires when over 5 % of all requests have failed for a minute",
+            f"{_API}/dashboard/overview",
+            _error_burst,
+        ),
+        Fault(
+            "exhausted-pool",
+            "15 exports hold all 15 connections of the pool for 80 s; who comes now waits 5 s, in vain",
+            "PoolTimeouts fires after 5 s; PoolUtilizationHigh and PoolConnectionsLow fire too, and nobody is told of those",
+            f"{_API}/pool/status",
+            _exhausted_pool,
+        ),
+        Fault(
+            "leaked-connection",
+            "6 imports take a connection each and forget it for 90 s",
+            "db_pool_leaked counts them when they have been held for 60 s",
+            f"{_API}/pool/metrics",
+            _leaked_connection,
+        ),
+    )
+}
+
+# Seconds of quiet before each, from the start or the end of the fault before. The first one is over, its alert ended,
+# within 75 s of the start.
+TIMETABLE: Final[tuple[tuple[float, str], ...]] = (
+    (8, "redis-stopped"),
+    (50, "slow-query"),
+    (30, "blocked-loop"),
+    (30, "exhausted-pool"),
+    (60, "error-burst"),
+    (60, "leaked-connection"),
+    (240, "redis-stopped"),
+)
