@@ -65,7 +65,7 @@ def eventually(condition: Callable[[], bool]) -> None:
 def test_visitors_come_and_a_fault_is_caused_and_put_right_at_the_end(
     scene: Scene, shop_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(director_module, "TIMETABLE", ((0.0, "redis-stopped"),))
+    monkeypatch.setattr(director_module, "_SETTLE_SECONDS", 0.0)
     director = Director(shop_url, scene, Narrator(), fault="redis-stopped")
     director.start()
     eventually(lambda: scene.requests > 3 and scene.ended == ["stop"])

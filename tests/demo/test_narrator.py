@@ -1,4 +1,5 @@
 import io
+import logging
 
 import pytest
 from rich.console import Console
@@ -55,3 +56,13 @@ def test_a_fault_says_what_to_expect_and_where_to_look_without_breaking_lines_in
     assert look.strip() == "look:   curl http://127.0.0.1:8002/api/v1/monitoring/pool/status"
     assert over.endswith("fault exhausted-pool is over after 80 s")
     assert "\x1b" not in out.getvalue()
+
+
+def test_warnings_of_dozor_are_lines_too_and_alerts_are_not_told_twice() -> None:
+    told, out = narrator()
+    with told.reading_log():
+        logging.getLogger("dozor.response_cache").warning("Redis does not %s", "read")
+        logging.getLogger("dozor").info("quiet")
+        logging.getLogger("dozor.alerts").error("told by the notifier")
+    assert out.getvalue() == "   0:00   log: Redis does not read\n"
+    assert logging.getLogger("dozor").propagate

@@ -16,6 +16,8 @@ from dozor.demo.load import VISITORS, visit
 from dozor.demo.narrator import Narrator
 
 _STOP_SECONDS: Final = 2.0
+# Before a fault that was asked for: long enough for a picture of health.
+_SETTLE_SECONDS: Final = 3.0
 
 
 class Director:
@@ -105,5 +107,5 @@ class Director:
 
 def _plan(only: str | None) -> Iterator[tuple[float, str]]:
     if only is not None:
-        return iter([(TIMETABLE[0][0], only)])
+        return iter([(_SETTLE_SECONDS, only)])
     return chain(TIMETABLE, chain.from_iterable(repeat(TIMETABLE[1:])))

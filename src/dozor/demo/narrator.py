@@ -1,10 +1,14 @@
 """What the demo prints: a line for everything that happens, coloured on a terminal and plain in a pipe."""
 
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
+from typing_extensions import override
 
 from dozor.model.notification import Notification, Occasion
 
@@ -34,6 +38,20 @@ class Narrator:
     def say(self, text: str) -> None:
         """One line."""
         self._print(escape(text))
+
+    @contextmanager
+    def reading_log(self) -> Iterator[None]:
+        """Say what Dozor logs, too; but for alerts, of which the narrator is told anyhow."""
+        log, alerts = logging.getLogger("dozor"), logging.getLogger("dozor.alerts")
+        handler = _LogLines(self)
+        log.addHandler(handler)
+        before = log.propagate, alerts.propagate
+        log.propagate = alerts.propagate = False
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
+            log.propagate, alerts.propagate = before
 
     def heading(self, text: str) -> None:
         """One line that stands out."""
@@ -68,3 +86,15 @@ class Narrator:
     def _print(self, markup: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
         self._console.print(f"[dim]{minutes:4d}:{seconds:02d}[/dim]   {markup}")
+
+
+class _LogLines(logging.Handler):
+    """Warnings and errors of a logger as lines of a narrator."""
+
+    def __init__(self, narrator: Narrator) -> None:
+        super().__init__(logging.WARNING)
+        self._narrator = narrator
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self._narrator.say(f"log: {self.format(record)}")

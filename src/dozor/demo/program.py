@@ -42,7 +42,7 @@ def run_demo(port: int, fault: str | None) -> int:
     narrator = Narrator()
     narrator.dozor_url = f"http://{_HOST}:{port}"
     server: list[uvicorn.Server] = []
-    with _ending_in_order(server):
+    with _ending_in_order(server), narrator.reading_log():
         narrator.say("starting PostgreSQL and Valkey")
         with EmbeddedServers() as servers:
             _serve(servers, port, fault, narrator, server)
