@@ -1,0 +1,95 @@
+"""The command line as its users meet it: what it prints, and the status it ends with."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.cli.command import DOZOR, environment, one_message, run
+
+from dozor import __version__
+
+
+@pytest.mark.parametrize("arguments", [["version"], ["--version"]])
+def test_version(arguments: list[str], tmp_path: Path) -> None:
+    ended = run(*arguments, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (0, f"dozor {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--nonsense"], "No such option: --nonsense"),
+        (["serve", "--nonsense"], "No such option: --nonsense"),
+        (["nonsense"], "No such command 'nonsense'"),
+        (
+            ["serve", "--interval", "soon"],
+            "dozor: --interval: 'soon' is not a duration; write it like 30s, 5m or 1h30m",
+        ),
+        (["serve", "--host", "0.0.0.0"], "set DOZOR_API_KEY"),
+        (
+            ["serve", "--redis-url", "redis+cluster://h"],
+            "--redis-url: Redis Cluster and Sentinel are not yet supported",
+        ),
+        (["serve", "--config", "nowhere.toml"], "--config: there is no file nowhere.toml"),
+        (["serve", "--rules", "nowhere.yml"], "nowhere.yml"),
+        (["demo", "--port", "http"], "--port"),
+    ],
+)
+def test_a_mistake_is_one_message_and_status_2(arguments: list[str], said: str, tmp_path: Path) -> None:
+    ended = run(*arguments, cwd=tmp_path)
+    assert said in one_message(ended)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+
+
+def test_config_show_prints_values_and_origins_and_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "dozor.toml").write_text('interval = "2s"\n', encoding="utf-8")
+    ended = run("config", "show", cwd=tmp_path, DOZOR_REDIS_URL="cache=redis://:s3cret@h/0", DOZOR_API_KEY="s3cret")
+    assert ended.returncode == 0
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in ended.stdout.splitlines()}
+    assert rows["interval"] == "2s dozor.toml:1 (interval)"
+    assert rows["redis_url"] == "cache=redis://:***@h/0 DOZOR_REDIS_URL"
+    assert rows["api_key"] == "*** DOZOR_API_KEY"
+    assert rows["port"] == "8002 default"
+    assert "s3cret" not in ended.stdout
+
+
+def test_config_show_says_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "dozor.toml").write_text('\nintervall = "2s"\n', encoding="utf-8")
+    ended = run("config", "show", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert one_message(ended) == "dozor: dozor.toml:2: intervall: there is no such setting; did you mean interval?\n"
+
+
+def test_a_closed_pipe_is_no_error_to_talk_about(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [DOZOR, "config", "show"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_db_upgrade_makes_the_store_and_says_where(tmp_path: Path) -> None:
+    ended = run("db", "upgrade", cwd=tmp_path)
+    store = tmp_path / ".local" / "state" / "dozor" / "agent.db"
+    assert ended.returncode == 0, ended.stderr
+    assert str(store) in ended.stdout
+    assert store.stat().st_mode & 0o777 == 0o600
+
+
+def test_db_upgrade_refuses_a_store_that_does_not_last(tmp_path: Path) -> None:
+    ended = run("db", "upgrade", "--store-url", "sqlite://", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "there is no database to upgrade" in one_message(ended)
+
+
+def test_check_finds_nobody(tmp_path: Path) -> None:
+    ended = run("check", "--url", "http://127.0.0.1:9", cwd=tmp_path)
+    assert ended.returncode == 3
+    assert "nothing answers at http://127.0.0.1:9" in one_message(ended)

@@ -1,0 +1,94 @@
+"""`dozor serve` from start to stop, as a process."""
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from tests.cli.command import DOZOR, environment, one_message, run
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def _serving(home: Path, port: int, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    command = [DOZOR, "serve", "--port", str(port), *arguments]
+    with subprocess.Popen(
+        command, cwd=home, env=environment(home, **variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            _wait_for_health(process, port)
+            yield process
+        finally:
+            process.kill()
+
+
+def _wait_for_health(process: subprocess.Popen[str], port: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            assert httpx2.get(f"http://127.0.0.1:{port}/health", trust_env=False).status_code == 200
+            return
+        except httpx2.TransportError:
+            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            time.sleep(0.02)
+    raise AssertionError("no answer in 30 s")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_it_answers_says_what_it_does_and_ends_in_order(
+    number: signal.Signals, status: int, tmp_path: Path, port: int
+) -> None:
+    with _serving(tmp_path, port, "--redis-url", "cache=redis://:s3cret@127.0.0.1:9/0") as process:
+        # It says where it is once it runs; a signal before that would test something else.
+        assert process.stdout is not None
+        greeting = [process.stdout.readline() for _ in range(5)]
+        asked = time.monotonic()
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=10)
+        took = time.monotonic() - asked
+    assert process.returncode == status, errors
+    assert took < 5
+    said = "".join(greeting)
+    assert f"http://127.0.0.1:{port}/" in said
+    assert "cache: redis://:***@127.0.0.1:9/0" in said
+    assert str(tmp_path / ".local" / "state" / "dozor" / "agent.db") in said
+    assert f"Stopping ({number.name})." in rest
+    assert "Traceback" not in errors
+    assert "s3cret" not in said + rest + errors
+
+
+def test_check_asks_it_and_sees_that_redis_is_gone(tmp_path: Path, port: int) -> None:
+    with _serving(tmp_path, port, "--redis-url", "redis://127.0.0.1:9/0", DOZOR_API_KEY="key"):
+        deadline = time.monotonic() + 20
+        while True:  # until the first collection has failed
+            ended = run("check", cwd=tmp_path, DOZOR_URL=f"http://127.0.0.1:{port}", DOZOR_API_KEY="key")
+            if "DISCONNECTED" in ended.stdout or time.monotonic() > deadline:
+                break
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert "DISCONNECTED" in ended.stdout
+
+
+def test_a_port_in_use_is_one_message_and_status_2(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        ended = run("serve", "--port", str(port), cwd=tmp_path)
+    assert ended.returncode == 2
+    message = one_message(ended)
+    assert f"port {port} on 127.0.0.1 is in use" in message
+    assert "--port" in message
+
+
+def test_switched_off_it_does_nothing(tmp_path: Path) -> None:
+    ended = run("serve", cwd=tmp_path, DOZOR_ENABLED="0")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "DOZOR_ENABLED" in ended.stdout
