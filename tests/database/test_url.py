@@ -38,7 +38,7 @@ def test_sqlite_and_postgresql_are_understood(text: str, driver: str) -> None:
     ],
 )
 def test_anything_else_is_refused_with_an_example_and_without_the_secret(text: str, said: str) -> None:
-    with pytest.raises(ConfigurationError, match="^DOZOR_STORE_URL: ") as caught:
+    with pytest.raises(ConfigurationError, match=r"^DOZOR_STORE_URL: ") as caught:
         parse_url(text)
     assert said in str(caught.value)
     assert "sqlite:////" in str(caught.value)

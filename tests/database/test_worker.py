@@ -48,7 +48,7 @@ async def test_calls_run_one_after_another_in_one_daemon_thread(thread: StoreThr
     seen: list[tuple[int, threading.Thread]] = []
     await asyncio.gather(
         *(
-            thread.run(lambda number=number: seen.append((number, threading.current_thread())), timeout=5)  # type: ignore[misc]
+            thread.run(lambda number=number: seen.append((number, threading.current_thread())), timeout=5)
             for number in range(3)
         )
     )
@@ -129,6 +129,7 @@ async def test_closing_takes_no_longer_than_it_may(thread: StoreThread, hanging:
     assert waiting.cancelled()
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_of_a_fork_has_a_thread_of_its_own() -> None:
     thread = StoreThread()
     parent = thread.submit(os.getpid).result(5)

@@ -10,9 +10,19 @@ from dozor.errors import ConfigurationError
 BUSY_TIMEOUT_SECONDS: Final = 5.0
 """How long SQLite waits for another process that writes to the same file."""
 
-_CONNECT_TIMEOUT_SECONDS: Final = 5
 _STATEMENT_TIMEOUT_SECONDS: Final = 30
 _WRITES: Final = "dozor_writes"
+
+# What the URL's parameters may overrule.
+_POSTGRESQL_DEFAULTS: Final[dict[str, object]] = {
+    "application_name": "dozor",
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # milliseconds, until a peer that has vanished is given up
+    "prepare_threshold": None,  # prepared statements do not survive a pooler such as PgBouncer
+}
 
 
 def build_engine(url: URL) -> Engine:
@@ -68,19 +78,11 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _postgresql_engine(url: URL) -> Engine:
+    connect_args = {name: value for name, value in _POSTGRESQL_DEFAULTS.items() if name not in url.query}
     try:
         engine = create_engine(
             url,
-            connect_args={
-                "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
-                "application_name": "dozor",
-                "keepalives_idle": 10,
-                "keepalives_interval": 5,
-                "keepalives_count": 3,
-                "tcp_user_timeout": 20_000,  # milliseconds, until a peer that has vanished is given up
-                "prepare_threshold": None,  # prepared statements do not survive a pooler such as PgBouncer
-                **{name: value for name, value in url.query.items() if name == "application_name"},
-            },
+            connect_args=connect_args,
             isolation_level="READ COMMITTED",
             hide_parameters=True,
             pool_size=1,

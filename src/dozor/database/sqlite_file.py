@@ -38,7 +38,7 @@ def fault(path: Path) -> str | None:
             verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:
         return str(error) if is_corruption(error) else None
-    return None if verdict == "ok" else str(verdict)
+    return None if verdict == "ok" else " ".join(str(verdict).split())
 
 
 def is_corruption(error: BaseException | None) -> bool:

@@ -5,6 +5,7 @@ again, under the same id. Each receiver has a worker of its own: one that hangs 
 """
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -28,6 +29,7 @@ _STORE_TIMEOUT_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 5.0
 # After the send's own limit a claim must hold for as long as it takes to say what came of it.
 _LEASE_MARGIN_SECONDS: Final = 20.0
+_CALL_SECONDS: Final = 1.0
 
 
 class ClaimedRow(Protocol):
@@ -160,7 +162,7 @@ class Delivery(Generic[Row]):
                 worker.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         for notifier in self._notifiers.values():
-            await _close(notifier)
+            await _call(notifier, "aclose")
 
     def families(self) -> Iterable[Family]:
         """Notifications by receiver and result, and how full the outbox was when last looked at."""
@@ -179,6 +181,7 @@ class Delivery(Generic[Row]):
     # --- a worker ---
 
     async def _work(self, sender: Sender) -> None:
+        await _call(self._notifiers[sender.name], "prepare")
         awake = self._awake[sender.name]
         while not self._stopping:
             awake.clear()
@@ -198,12 +201,9 @@ class Delivery(Generic[Row]):
     async def _drain(self, sender: Sender) -> float | None:
         """Send what is due to *sender*; when the next row will be, None if there is none."""
         while not self._stopping:
-            due = await self._store(self._outbox.next_due, sender.name)
-            if due is None or due > self._clock.timestamp():
-                return due
             rows = await self._store(self._outbox.claim, self._clock.timestamp(), self._lease_seconds, 1, sender.name)
-            if not rows:  # another process was quicker
-                return due
+            if not rows:
+                return await self._store(self._outbox.next_due, sender.name)
             for row in rows:
                 await self._deliver(sender, row)
         return None
@@ -282,12 +282,13 @@ async def _wait(awake: asyncio.Event, seconds: float) -> None:
         pass
 
 
-async def _close(notifier: AnyNotifier) -> None:
-    close = getattr(notifier, "aclose", None)
-    if close is None:
+async def _call(notifier: AnyNotifier, name: str) -> None:
+    """Await the coroutine method *name*, `prepare` or `aclose`, of a notifier that has one; bounded and contained."""
+    method = getattr(notifier, name, None)
+    if not inspect.iscoroutinefunction(method):
         return
     try:
-        async with asyncio.timeout(0.5):
-            await close()
-    except Exception:  # noqa: BLE001 - a notifier of the user's; stopping goes on
-        report("delivery.close")
+        async with asyncio.timeout(_CALL_SECONDS):
+            await method()
+    except Exception:  # noqa: BLE001 - a notifier of the user's; delivery goes on
+        report(f"delivery.{name}")

@@ -91,7 +91,7 @@ class HttpReceiver:
         reply: Reply | None = None
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                client = self._open_client()
+                client = await self._open_client()
                 async with client.stream(method, self._url, headers=headers, content=content) as response:
                     reply = Reply(response.status_code, {k.lower(): v for k, v in response.headers.items()})
                     reply = Reply(reply.status, reply.headers, self._clean(await _beginning(response)))
@@ -112,18 +112,25 @@ class HttpReceiver:
             with suppress(Exception):
                 await client.aclose()
 
-    def _open_client(self) -> httpx2.AsyncClient:
+    async def prepare(self) -> None:
+        """Do now what the first exchange would wait for: reading the certificates of all authorities takes a while."""
+        await self._open_client()
+
+    async def _open_client(self) -> httpx2.AsyncClient:
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:  # Dozor was stopped and started: sockets belong to one loop
-            self._loop = loop
-            self._client = httpx2.AsyncClient(
-                follow_redirects=False,
-                timeout=self._timeout_seconds,
-                # A message every few minutes has no use for a kept connection, which the other side may just be closing.
-                limits=httpx2.Limits(max_keepalive_connections=0),
-                headers={"user-agent": f"dozor/{__version__}", "accept-encoding": "identity"},
-            )
+            client = await asyncio.to_thread(self._build_client)
+            self._client, self._loop = client, loop
         return self._client
+
+    def _build_client(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
+            follow_redirects=False,
+            timeout=self._timeout_seconds,
+            # A message every few minutes has no use for a kept connection, which the other side may just be closing.
+            limits=httpx2.Limits(max_keepalive_connections=0),
+            headers={"user-agent": f"dozor/{__version__}", "accept-encoding": "identity"},
+        )
 
     def _reason(self, error: Exception) -> str:
         kind = type(error).__name__

@@ -62,6 +62,10 @@ class WebhookNotifier:
         if not 200 <= reply.status < 300:
             raise self._refused(reply)
 
+    async def prepare(self) -> None:
+        """Do now what the first notification would wait for."""
+        await self._http.prepare()
+
     async def aclose(self) -> None:
         """Close what is open."""
         await self._http.aclose()
