@@ -1,0 +1,89 @@
+"""What a PostgreSQL server says of itself, asked over a connection of Dozor's own. A permission missing leaves it out."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from dozor.instruments.database_probe import limit_statements
+from dozor.instruments.redaction import redact
+
+TOP_STATEMENTS: Final = 20
+
+_MAX_CONNECTIONS: Final = "SELECT current_setting('max_connections')::int"
+_MAY_READ: Final = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
+_CONNECTIONS: Final = """
+    SELECT coalesce(state, 'unknown'), count(*) FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() GROUP BY 1"""
+_LOCKS: Final = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+_LONGEST: Final = """
+    SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"""
+_TOP: Final = f"""
+    SELECT query, calls, total_exec_time / 1000, mean_exec_time / 1000, rows FROM pg_stat_statements
+    ORDER BY total_exec_time DESC LIMIT {TOP_STATEMENTS}"""  # noqa: S608 - a number of ours
+
+
+@dataclass(frozen=True, slots=True)
+class TopStatement:
+    """One row of `pg_stat_statements`, the most costly first. Times in seconds, since its last reset."""
+
+    statement: str
+    calls: int
+    total_seconds: float
+    mean_seconds: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class ServerFigures:
+    """What is known of the server; None and empty where it may not be known.
+
+    Attributes:
+        connections: client connections by state (`active`, `idle`, `idle in transaction`, …), Dozor's own left out.
+        longest_transaction_seconds: age of the oldest open transaction, 0 where there is none.
+        capabilities: which of `activity` (the states and transactions of others) and `statements` may be read.
+    """
+
+    connections: dict[str, int] = field(default_factory=dict)
+    max_connections: int | None = None
+    waiting_locks: int | None = None
+    longest_transaction_seconds: float | None = None
+    capabilities: dict[str, bool] = field(default_factory=dict)
+
+
+def read_figures(engine: Engine) -> ServerFigures:
+    """The figures of the server behind *engine* now. Raises what the driver raises when it does not answer."""
+    with engine.connect() as connection:
+        limit_statements(connection)
+        allowed = bool(connection.exec_driver_sql(_MAY_READ).scalar_one())
+        connections = {str(state): int(count) for state, count in connection.exec_driver_sql(_CONNECTIONS)}
+        longest = float(connection.exec_driver_sql(_LONGEST).scalar_one()) if allowed else None
+        return ServerFigures(
+            connections=connections,
+            max_connections=int(connection.exec_driver_sql(_MAX_CONNECTIONS).scalar_one()),
+            waiting_locks=int(connection.exec_driver_sql(_LOCKS).scalar_one()),
+            longest_transaction_seconds=longest,
+            capabilities={"activity": allowed},
+        )
+
+
+def read_top_statements(engine: Engine) -> tuple[TopStatement, ...] | None:
+    """The most costly statements; None where `pg_stat_statements` is not installed or may not be read."""
+    with engine.connect() as connection:
+        limit_statements(connection)
+        try:
+            return _top_statements(connection)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            return None
+
+
+def _top_statements(connection: Connection) -> tuple[TopStatement, ...]:
+    return tuple(
+        # Utility statements stand there with their literals, passwords among them.
+        TopStatement(redact(str(text), "postgresql"), int(calls), float(total), float(mean), int(rows))
+        for text, calls, total, mean, rows in connection.exec_driver_sql(_TOP)
+    )

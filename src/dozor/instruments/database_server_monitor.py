@@ -1,0 +1,255 @@
+"""Whether the database behind a pool answers, asked over a connection of Dozor's own; and what a server says of itself."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import URL, Engine
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
+
+from dozor.clock import Clock
+from dozor.errors import ConfigurationError, DozorError
+from dozor.instruments.database_figures import ServerFigures, TopStatement, read_figures, read_top_statements
+from dozor.instruments.database_probe import OwnEngineProbe, Probe, own_engine, probe_of, reason
+from dozor.instruments.side_thread import SideThread, StillBusyError
+from dozor.model.labels import Labels
+from dozor.model.sample import Family, MetricType, Sample
+
+_TOP_EVERY_SECONDS: Final = 30.0
+_FAMILIES: Final[Mapping[str, tuple[str, str]]] = {
+    "db_up": ("", "Whether the database answers on a connection of Dozor's own: 1 or 0."),
+    "db_server_connections": ("connections", "Client connections to the server by state, without Dozor's own."),
+    "db_server_max_connections": ("connections", "The most connections that the server takes."),
+    "db_server_waiting_locks": ("locks", "Locks that somebody now waits for."),
+    "db_server_longest_transaction_seconds": ("seconds", "Age of the oldest open transaction, in seconds; 0 if none."),
+}
+
+
+class DatabaseFailure(DozorError):  # noqa: N818 - named for what is the case
+    """A database did not answer. *kind* is `timeout`, `refused`, `full` or `error`."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        self.kind = kind
+        super().__init__(text)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    up: bool | None = None
+    failure: DatabaseFailure | None = None
+    at: float | None = None
+    figures: ServerFigures = field(default_factory=ServerFigures)
+    families: tuple[Family, ...] = ()
+
+
+class DatabaseServerMonitor:
+    """Asks one database whether it is there. `refresh` and `close` belong to one event loop, the rest to any thread.
+
+    At most one question is under way: a server that hangs holds one thread (sync drivers) or task, and no more.
+
+    Args:
+        name: the label `pool` of its series.
+        target: an engine of the application's, which is observed and never used; or a URL, for which a small engine
+            of Dozor's own is made.
+        clock: dates and measures.
+        interval: seconds between two collections; one takes at most 0.8 of that, and at most one second.
+        server_figures: also read what a PostgreSQL server says of itself; for a URL only.
+
+    Raises:
+        ConfigurationError: *target* cannot be watched.
+    """
+
+    def __init__(
+        self, name: str, target: object, clock: Clock, *, interval: float = 1.0, server_figures: bool = False
+    ) -> None:
+        self.name = f"database:{name}"
+        self.pool_name = name
+        self._clock = clock
+        self._limit_seconds = 0.95 * min(0.8 * interval, 1.0)
+        self._labels = Labels(pool=name)
+        self._state_labels: dict[str, Labels] = {}
+        self.engine, self._probe = _engine_and_probe(target)
+        """The engine observed or, for a URL, Dozor's own (a synchronous one, also where the driver is not)."""
+        self._own = isinstance(self._probe, OwnEngineProbe)
+        self._asks_figures = server_figures and self._own and self.engine.dialect.name == "postgresql"
+        self._side = SideThread(f"dozor-{self.name}")
+        self._task: asyncio.Task[Any] | None = None
+        self._reading = _Reading()
+        self._top: tuple[TopStatement, ...] = ()
+        self._top_at: float | None = None
+        self._reads_statements: bool | None = None
+
+    @property
+    def up(self) -> bool | None:
+        """Whether the database answers; None before the first collection."""
+        return self._reading.up
+
+    @property
+    def failure(self) -> str | None:
+        """The kind of the last collection's failure (see `DatabaseFailure`), None if it succeeded."""
+        return self._reading.failure.kind if self._reading.failure else None
+
+    @property
+    def hint(self) -> str | None:
+        """The last collection's failure as a sentence that says what to do, None if it succeeded."""
+        return str(self._reading.failure) if self._reading.failure else None
+
+    @property
+    def checked_at(self) -> float | None:
+        """When the last collection ended (`Clock.timestamp`), None before the first."""
+        return self._reading.at
+
+    @property
+    def age_seconds(self) -> float | None:
+        """Seconds since the last collection ended, None before the first."""
+        at = self._reading.at
+        return None if at is None else max(0.0, self._clock.timestamp() - at)
+
+    def server(self) -> ServerFigures:
+        """What the server says of itself, as of the last collection."""
+        return self._reading.figures
+
+    def top_statements(self) -> tuple[TopStatement, ...]:
+        """The most costly statements by `pg_stat_statements`, read every half minute; literals redacted."""
+        return self._top
+
+    def capabilities(self) -> dict[str, bool]:
+        """Which of `activity` and `statements` may be read; what was not asked is absent."""
+        known = {} if self._reads_statements is None else {"statements": self._reads_statements}
+        return self._reading.figures.capabilities | known
+
+    def figures(self) -> dict[str, float]:
+        """The current value of each metric without labels of its own, by name; what is unknown is absent."""
+        samples = (sample for family in self._reading.families for sample in family.samples)
+        return {sample.name: sample.value for sample in samples if sample.labels == self._labels}
+
+    def families(self) -> tuple[Family, ...]:
+        """The metrics as of the last collection."""
+        return self._reading.families
+
+    async def refresh(self) -> None:
+        """Collect once. Raises `DatabaseFailure` if the database did not answer."""
+        try:
+            async with asyncio.timeout(self._limit_seconds):
+                figures = await self._run(self._ask)
+        except asyncio.CancelledError:
+            self._failed(TimeoutError())
+            raise
+        except StillBusyError:
+            failure = self._failed(TimeoutError())
+        except Exception as error:  # noqa: BLE001 - drivers raise what they like
+            failure = self._failed(error)
+        else:
+            self._set(_Reading(up=True, figures=figures))
+            return
+        # Without the cause: its text may hold the password, and logs print it.
+        raise failure from None
+
+    async def close(self) -> None:
+        """Close Dozor's connections; a hanging one is left to its own limits."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(self._limit_seconds):
+                await self._run(self._probe.close)
+
+    def _ask(self) -> ServerFigures:
+        self._probe.check()
+        if not self._asks_figures:
+            return ServerFigures()
+        figures = read_figures(self.engine)
+        at = self._clock.monotonic()
+        if self._top_at is None or at - self._top_at >= _TOP_EVERY_SECONDS:
+            top = read_top_statements(self.engine)
+            self._top_at, self._top, self._reads_statements = at, top or (), top is not None
+        return figures
+
+    async def _run(self, call: Callable[[], Any]) -> Any:
+        if not (self._probe.uses_driver and self.engine.dialect.is_async):
+            return await self._side.run(call, self._limit_seconds)
+        if self._task is not None and not self._task.done():
+            raise StillBusyError
+        task = self._task = asyncio.ensure_future(greenlet_spawn(call))
+        task.add_done_callback(_seen)
+        try:
+            # Not awaited itself: some drivers, when cancelled, wait for the server that hangs.
+            done, _ = await asyncio.wait({task}, timeout=self._limit_seconds)
+        except asyncio.CancelledError:
+            self._give_up(task)
+            raise
+        if not done:
+            self._give_up(task)
+            raise TimeoutError
+        return task.result()
+
+    def _give_up(self, task: asyncio.Task[Any]) -> None:
+        self._probe.abort()
+        task.cancel()
+
+    def _failed(self, error: BaseException) -> DatabaseFailure:
+        failure = DatabaseFailure(*reason(error, self.engine.url))
+        # A server that is full answers; that it is down would be the wrong alarm.
+        self._set(_Reading(up=failure.kind == "full", failure=failure))
+        return failure
+
+    def _set(self, reading: _Reading) -> None:
+        self._reading = _Reading(
+            up=reading.up,
+            failure=reading.failure,
+            at=self._clock.timestamp(),
+            figures=reading.figures,
+            families=tuple(self._families(bool(reading.up), reading.figures)),
+        )
+
+    def _families(self, up: bool, server: ServerFigures) -> list[Family]:  # noqa: FBT001 - it is the value
+        values = {
+            "db_up": float(up),
+            "db_server_max_connections": server.max_connections,
+            "db_server_waiting_locks": server.waiting_locks,
+            "db_server_longest_transaction_seconds": server.longest_transaction_seconds,
+        }
+        found = [
+            _family(name, (Sample(name, self._labels, float(value)),))
+            for name, value in values.items()
+            if value is not None
+        ]
+        if server.max_connections is not None:
+            found.append(_family("db_server_connections", tuple(self._by_state(server.connections))))
+        return found
+
+    def _by_state(self, connections: Mapping[str, int]) -> list[Sample]:
+        for state in connections:
+            if state not in self._state_labels:
+                self._state_labels[state] = self._labels.with_({"state": state})
+        # A state that nobody is in any more is 0, and not a series that vanishes.
+        return [
+            Sample("db_server_connections", labels, float(connections.get(state, 0)))
+            for state, labels in self._state_labels.items()
+        ]
+
+
+def _engine_and_probe(target: object) -> tuple[Engine, Probe]:
+    if isinstance(target, AsyncEngine):
+        target = target.sync_engine
+    if isinstance(target, Engine):
+        return target, probe_of(target)
+    if isinstance(target, str | URL):
+        engine = own_engine(target)
+        probe = probe_of(engine)
+        # A file is looked at, not opened through a pool, which would create it.
+        return engine, OwnEngineProbe(engine) if engine.dialect.name != "sqlite" else probe
+    raise ConfigurationError(
+        f"cannot watch a {type(target).__name__} as a database: give a SQLAlchemy Engine, an AsyncEngine or a URL"
+    )
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Take notice of how *task* ended, or asyncio complains of an exception that nobody saw."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _family(name: str, samples: tuple[Sample, ...]) -> Family:
+    unit, text = _FAMILIES[name]
+    return Family(name, MetricType.GAUGE, text, unit, samples)
