@@ -34,9 +34,9 @@ from dozor.api.schemas import (
 )
 from dozor.clock import Clock
 from dozor.database import HistoryFilter
+from dozor.duration import parse_duration
 from dozor.model.alert import Alert, AlertState
 from dozor.overview import Urgency, urgency
-from dozor.rules.duration import parse_duration
 
 _LONGEST_SILENCE_SECONDS: Final = 100 * 365 * 86400.0
 

@@ -23,10 +23,10 @@ from dozor.dashboard.docs import docs_page
 from dozor.dashboard.html import el
 from dozor.dashboard.page import View, document, overview_page
 from dozor.dashboard.parts import shape
+from dozor.duration import parse_duration
 from dozor.errors import ActionForbidden, AlertNotFound, DozorError
 from dozor.model.alert import Alert
 from dozor.overview import Known, Recent, SlowCommand, SlowQuery, Sparkline, assess
-from dozor.rules.duration import parse_duration
 
 T = TypeVar("T")
 

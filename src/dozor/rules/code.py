@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from dozor.duration import format_duration
 from dozor.rules.alerting import AlertingRule
-from dozor.rules.duration import format_duration
 from dozor.rules.fields import Field, scalar_mapping
 from dozor.rules.group import RuleGroup
 from dozor.rules.rulefile import alerting_rule

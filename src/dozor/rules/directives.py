@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from dozor.duration import parse_duration
 from dozor.errors import PromQLError
 from dozor.model.alert import Severity
 from dozor.model.rule import Escalation, Inhibitor
 from dozor.promql import Kind, Query, compile_query
-from dozor.rules.duration import parse_duration
 
 PREFIX: Final = "dozor_"
 _NAMES: Final = (

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import NoReturn, TypeVar
 
+from dozor.duration import parse_duration
 from dozor.errors import RuleError
-from dozor.rules.duration import parse_duration
 from dozor.rules.yaml_tree import Mapping, Node, Scalar
 from dozor.rules.yaml_tree import Sequence as YamlSequence
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import quote, quote_plus
 
-from dozor.rules.duration import parse_duration
+from dozor.duration import parse_duration
 from dozor.rules.go_format import go_print, go_printf, go_sprint
 from dozor.store.regex import compile_anchored
 

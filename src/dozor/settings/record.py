@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final, NamedTuple, Self
 from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from dozor.duration import format_duration
 from dozor.errors import ConfigurationError
 from dozor.model.alert import Severity
-from dozor.rules.duration import format_duration
 from dozor.settings import sources, values
 from dozor.settings.secrets import HIDDEN, shown_url, shown_webhook
 from dozor.settings.sources import Given, GivenSource, Key, NotAvailableError, Origin

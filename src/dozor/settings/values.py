@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from typing_extensions import override
 
+from dozor.duration import format_duration, parse_duration
 from dozor.model.alert import Severity
-from dozor.rules.duration import format_duration, parse_duration
 from dozor.settings.secrets import shown_url
 
 _YES: Final = frozenset({"1", "true", "yes", "on"})
