@@ -129,19 +129,15 @@ class Conditions:
                 del track.held_down[labels]
 
     def _describe(self, track: RuleTrack, store: Store, at: float) -> None:
+        """Expand annotations whose value has changed; those of a new alert, and of one that fires, are written."""
         live = len(track.open) <= _LIVE_TEXTS
         for tracked in track.open.values():
-            breach = tracked.breach
-            if breach is not None and tracked.stale_text and (live or tracked.described is None or _news(tracked, at)):
+            breach, new = tracked.breach, not tracked.annotations
+            if breach is not None and (live or new) and tracked.stale_text:
                 tracked.annotations = track.rule.describe(breach, store, at)
                 tracked.described = breach.value
-                if _news(tracked, at):
+                if new or tracked.alert.fired_at == at:
                     self._book.journal.keep(tracked.current())
-
-
-def _news(tracked: Tracked, at: float) -> bool:
-    """Whether the alert began or fired at this evaluation, and so is being written anyway."""
-    return at in (tracked.alert.fired_at, tracked.alert.active_at)
 
 
 def _recovery(labels: Labels, evaluation: Evaluation, seen: Collection[Labels]) -> Event:

@@ -162,12 +162,11 @@ class AlertingRule:
             return found
         context = self._context(series, value, store, at)
         labels = {name: template.expand(context) for name, template in self.labels.items()}
-        all_labels = series.without(METRIC_NAME).with_({**labels, "alertname": self.name})
-        identity = Identity(
-            all_labels.without("severity"),
-            parse_severity(all_labels.get("severity")) or DEFAULT_SEVERITY,
-            component if (component := all_labels.get("component")) in COMPONENTS else DEFAULT_COMPONENT,
-        )
+        known = {**series, **labels, "alertname": self.name}
+        known.pop(METRIC_NAME, None)
+        severity = parse_severity(known.pop("severity", "")) or DEFAULT_SEVERITY
+        component = known.get("component", DEFAULT_COMPONENT)
+        identity = Identity(Labels(known), severity, component if component in COMPONENTS else DEFAULT_COMPONENT)
         if all(template.static for template in self.labels.values()):
             if len(self._identities) >= _MOST_IDENTITIES:
                 self._identities.clear()
