@@ -1,0 +1,256 @@
+"""The store against a model that keeps everything in plain lists, and its bounds."""
+
+import gc
+import math
+import tracemalloc
+from bisect import bisect_right
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dozor.model.labels import Labels
+from dozor.model.sample import Sample
+from dozor.store import Matcher, MemoryStore, is_stale, milliseconds
+from dozor.store.memory import SERIES_BYTES
+
+KEYS = [("up", Labels(job=job)) for job in "abc"] + [("load", Labels(job="a", host=host)) for host in "xy"]
+VALUES = st.sampled_from([0.0, -0.0, 1.0, 2.0, 3.5, 1e300, math.inf, math.nan, 70_000.0, 5e9])
+
+
+def by_name(name: str) -> tuple[Matcher, ...]:
+    return (Matcher("__name__", "=", name),)
+
+
+class Model:
+    """What a store should hold, without any cleverness."""
+
+    def __init__(self) -> None:
+        self.series: dict[tuple[str, Labels], list[tuple[int, float | None]]] = {}
+
+    def append(self, at: int, key: tuple[str, Labels], value: float | None) -> None:
+        points = self.series.setdefault(key, [])
+        if not points or points[-1][0] < at:
+            points.append((at, value))
+
+    def window(self, key: tuple[str, Labels], start: int, end: int) -> list[tuple[int, float]]:
+        return [(at, value) for at, value in self.series.get(key, []) if start < at <= end and value is not None]
+
+    def latest(self, key: tuple[str, Labels], at: int, lookback: int) -> float | None:
+        points = self.series.get(key, [])
+        place = bisect_right([time for time, _ in points], at) - 1
+        if place < 0 or points[place][0] <= at - lookback:
+            return None
+        return points[place][1]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[tuple[int, list[tuple[int, float]], list[int]]]:
+    """Appends: milliseconds since the one before (0: at the same time), which series with what value, which end."""
+    count = draw(st.integers(1, 12))
+    keys = st.integers(0, len(KEYS) - 1)
+    return [
+        (
+            draw(st.sampled_from([0, 1000, 1000, 1000, 1500, -1000])),
+            draw(st.lists(st.tuples(keys, VALUES), max_size=6)),
+            draw(st.lists(keys, max_size=2)),
+        )
+        for _ in range(count)
+    ]
+
+
+def same(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return (math.isnan(one) and math.isnan(other)) or (
+        one == other and math.copysign(1, one) == math.copysign(1, other)
+    )
+
+
+def check_against(store: MemoryStore, model: Model, start: int, end: int) -> None:
+    found = {}
+    for name in {name for name, _ in KEYS}:
+        selection = store.select(by_name(name), start, end)
+        for labels, bare, window in zip(selection.labels, selection.bare, selection.windows, strict=True):
+            assert labels.without("__name__") == bare
+            found[labels.metric_name, bare] = list(zip(window.time_slice(), window.value_slice(), strict=True))
+            falls = sum(a for a, b in zip(window.value_slice(), list(window.value_slice())[1:], strict=False) if b < a)
+            assert same(window.lost_to_resets(), falls)
+    for key in KEYS:
+        wanted = model.window(key, start, end)
+        got = found.get(key, [])
+        assert [at for at, _ in got] == [at for at, _ in wanted]
+        assert all(same(value, other) for (_, value), (_, other) in zip(got, wanted, strict=True))
+
+
+def check_latest(store: MemoryStore, model: Model, at: int, lookback: int) -> None:
+    for name in {name for name, _ in KEYS}:
+        labels, values = store.latest(by_name(name), at, lookback)
+        found = {(one.metric_name, one.without("__name__")): value for one, value in zip(labels, values, strict=True)}
+        for key in KEYS:
+            if key[0] == name:
+                assert same(found.get(key), model.latest(key, at, lookback)), (key, at)
+
+
+@given(histories(), st.integers(-2000, 14_000), st.integers(0, 14_000))
+@settings(max_examples=150, deadline=None)
+def test_what_is_appended_is_selected(history: list, start: int, length: int) -> None:  # type: ignore[type-arg]
+    """Whatever the order of series, gaps, repeated times and ends, ranges and last values are those of the model."""
+    store, model, now = MemoryStore(), Model(), 0
+    for step, samples, ended in history:
+        now += step
+        store.append(now / 1000, [Sample(*KEYS[place], value) for place, value in samples])
+        for place, value in samples:
+            model.append(now, KEYS[place], value)
+        store.mark_stale(now / 1000 + 0.5, [KEYS[place] for place in ended])
+        for place in ended:
+            points = model.series.get(KEYS[place])
+            if points and points[-1][1] is not None:
+                model.append(now + 500, KEYS[place], None)
+    check_against(store, model, start, start + length)
+    check_latest(store, model, start + length, 5000)
+
+
+@pytest.mark.parametrize("interval", [1.0, 7.3])
+def test_long_histories_cross_chunks(interval: float) -> None:
+    """Ranges that reach behind the open head are those of the model, for every way in which values are packed."""
+    store, model = MemoryStore(retention_seconds=1e9), Model()
+    for step in range(3000):
+        at = milliseconds(step * interval)
+        samples = [
+            Sample(*KEYS[0], 1.0),
+            Sample(*KEYS[1], float(step * 100 % 70_001)),
+            Sample(*KEYS[2], step / 7),
+        ]
+        if step % 500 > 20:
+            samples.append(Sample(*KEYS[3], float(-step)))
+        store.append(at / 1000, samples)
+        for name, labels, value in samples:
+            model.append(at, (name, labels), value)
+        if step % 500 == 499:
+            store.mark_stale(at / 1000 + 0.1, [KEYS[3]])
+            model.append(at + 100, KEYS[3], None)
+    end = milliseconds(3000 * interval)
+    for start in range(-1000, end, end // 17):
+        check_against(store, model, start, start + end // 3)
+        check_against(store, model, start, end)
+        check_latest(store, model, start, 5000)
+
+
+def test_a_second_append_at_the_same_time_is_dropped_and_counted() -> None:
+    store = MemoryStore()
+    store.append(10.0, [Sample("up", Labels(), 1.0)])
+    store.append(10.0, [Sample("up", Labels(), 2.0)])
+    store.append(9.0, [Sample("up", Labels(), 3.0)])
+    assert store.latest(by_name("up"), 10_000, 300_000)[1] == [1.0]
+    assert store.stats.dropped_samples == 2
+    assert store.stats.samples == 1
+
+
+def test_an_ended_series_is_not_marked_twice() -> None:
+    store = MemoryStore()
+    store.append(1.0, [Sample("up", Labels(), 1.0)])
+    store.mark_stale(2.0, [("up", Labels()), ("unknown", Labels())])
+    store.mark_stale(3.0, [("up", Labels())])
+    assert store.stats.samples == 2
+    selection = store.select(by_name("up"), 0, 10_000, markers=True)
+    assert [is_stale(value) for value in selection.windows[0].value_slice()] == [False, True]
+
+
+def test_lists_of_labels_keep_their_identity_while_the_series_stay() -> None:
+    store = MemoryStore()
+    store.append(1.0, [Sample("up", Labels(job="a"), 1.0), Sample("load", Labels(), 1.0)])
+    labels, _ = store.latest(by_name("up"), 1000, 300_000)
+    store.append(2.0, [Sample("up", Labels(job="a"), 1.0), Sample("other", Labels(), 1.0)])
+    assert store.latest(by_name("up"), 2000, 300_000)[0] is labels
+    assert store.select(by_name("up"), 0, 2000).labels is labels
+    store.append(3.0, [Sample("up", Labels(job="b"), 1.0)])
+    assert store.latest(by_name("up"), 3000, 300_000)[0] is not labels
+
+
+def test_windows_do_not_change_when_the_store_goes_on() -> None:
+    store = MemoryStore()
+    for second in range(100):
+        store.append(second, [Sample("up", Labels(), float(second))])
+    (window,) = store.select(by_name("up"), 0, 99_000).windows
+    before = (list(window.time_slice()), list(window.value_slice()))
+    for second in range(100, 3000):
+        store.append(second, [Sample("up", Labels(), 0.0)])
+    assert (list(window.time_slice()), list(window.value_slice())) == before
+    assert window.lost_to_resets() == 0.0
+
+
+def test_the_oldest_samples_go_when_the_budget_is_spent() -> None:
+    keys = [("m", Labels(i=str(i))) for i in range(20)]
+    store = MemoryStore(max_bytes=20 * SERIES_BYTES + 200_000, retention_seconds=1e9)
+    for second in range(6000):
+        store.append(second, [Sample(name, labels, second * 1.1) for name, labels in keys])
+        assert store.stats.bytes <= store.stats.max_bytes
+    stats = store.stats
+    assert stats.evicted_samples > 0
+    assert stats.samples + stats.evicted_samples == 20 * 6000
+    assert stats.oldest is not None
+    assert stats.oldest > 0
+    assert len(store.latest(by_name("m"), 5_999_000, 300_000)[1]) == 20
+
+
+def test_heads_shrink_when_there_is_nothing_else_to_evict() -> None:
+    keys = [("m", Labels(i=str(i))) for i in range(30)]
+    store = MemoryStore(max_bytes=60 * SERIES_BYTES + 10_000)
+    for second in range(500):
+        store.append(second, [Sample(name, labels, second * 1.1) for name, labels in keys])
+        assert store.stats.bytes <= store.stats.max_bytes
+    assert len(store.latest(by_name("m"), 499_000, 300_000)[1]) == 30
+
+
+def test_series_beyond_the_limit_are_refused_and_counted() -> None:
+    store = MemoryStore(max_series=3)
+    for second in range(5):
+        store.append(second, [Sample("m", Labels(i=str(i)), 1.0) for i in range(10)])
+    assert store.stats.series == 3
+    assert store.stats.dropped_series == 3  # at most max_series are told apart
+    assert store.stats.samples == 15
+
+
+def test_what_is_older_than_the_retention_goes_with_its_series() -> None:
+    store = MemoryStore(retention_seconds=600)
+    store.append(0.0, [Sample("gone", Labels(), 1.0)])
+    for second in range(0, 2000, 5):
+        store.append(second, [Sample("up", Labels(), 1.0)])
+    assert store.series(by_name("gone")) == []
+    assert store.label_values("__name__") == ["up"]
+    oldest = store.stats.oldest
+    assert oldest is not None
+    assert 1995 - 600 - 61 <= oldest <= 1995 - 600
+    store.append(2000.0, [Sample("gone", Labels(), 2.0)])
+    assert store.latest(by_name("gone"), 2_000_000, 300_000)[1] == [2.0]
+
+
+def test_bytes_told_are_close_to_bytes_taken() -> None:
+    """The budget means something: what the store says it takes is what it takes, within a third."""
+    keys = [(f"metric_{i % 10}", Labels(i=str(i))) for i in range(200)]
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        store = MemoryStore()
+        for second in range(1200):
+            store.append(1e9 + second, [Sample(name, labels, second * 1.37) for name, labels in keys])
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert 0.66 < taken / store.stats.bytes < 1.5
+
+
+def test_constant_and_whole_values_take_little() -> None:
+    """Whole numbers that stay within two bytes cost about two bytes a sample, constants and shared times next to none."""
+    keys = [("m", Labels(i=str(i))) for i in range(100)]
+    store = MemoryStore()
+    for second in range(3600):
+        store.append(
+            second + (second % 7) / 1000,
+            [Sample(name, labels, 5.0 if place % 2 else float(second)) for place, (name, labels) in enumerate(keys)],
+        )
+    samples = store.stats.bytes - 100 * SERIES_BYTES
+    assert samples / store.stats.samples < 5  # the open heads, at 8 bytes a sample, included
