@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dozor import dashboard
 from dozor.api import build_probes, build_router, create_app
-from dozor.api.backend import Access, AlertFilter, Recent, RedisDetails, RuleState
+from dozor.api.backend import Access, RuleState
 from dozor.clock import Clock
 from dozor.containment import contained
 from dozor.database import AlertStatistics, HistoryFilter, Page
@@ -24,7 +24,19 @@ from dozor.model.alert import Alert
 from dozor.model.labels import Labels
 from dozor.model.sample import Family
 from dozor.notify import AnyNotifier, table
-from dozor.overview import Known, PoolReading, PoolStatistics, RedisReading, Sparkline, http_figures, pool_statistics
+from dozor.overview import (
+    Known,
+    PoolReading,
+    PoolStatistics,
+    Recent,
+    RedisDetails,
+    RedisReading,
+    SlowCommand,
+    SlowQuery,
+    Sparkline,
+    http_figures,
+    pool_statistics,
+)
 from dozor.rules import Rule, load_rules
 from dozor.runtime import Runtime
 from dozor.scrape import Collector
@@ -315,13 +327,13 @@ class Monitor:
             extremes=lambda pool, seconds: self._targets.pools[pool].pool.extremes(seconds),
         )
 
-    def slow_queries(self) -> Recent:
+    def slow_queries(self) -> Recent[SlowQuery]:
         """The slow statements of all pools."""
         monitors = [pool.queries for pool in self._targets.pools.values() if pool.queries is not None]
         entries = sorted((entry for one in monitors for entry in one.slow_queries()), key=lambda one: -one.at)
         return Recent(entries, sum(one.slow_total for one in monitors))
 
-    def slow_commands(self) -> Recent:
+    def slow_commands(self) -> Recent[SlowCommand]:
         """The slow commands of all Redis servers."""
         monitors = self._targets.redis.values()
         entries = sorted((entry for one in monitors for entry in one.slow_log()), key=lambda one: -one.at)
@@ -349,9 +361,9 @@ class Monitor:
         """The alert of that id, active or in the history."""
         return await self._run(self._find(alert_id))
 
-    async def history(self, wanted: AlertFilter) -> Page[Alert]:
+    async def history(self, wanted: HistoryFilter) -> Page[Alert]:
         """Alerts that ever fired."""
-        return await self._run(self._stored(lambda session: session.database.history(HistoryFilter(**vars(wanted)))))
+        return await self._run(self._stored(lambda session: session.database.history(wanted)))
 
     async def statistics(self, since: float | None) -> AlertStatistics:
         """What the history adds up to."""

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dozor.clock import Clock
-from dozor.containment import report
+from dozor.containment import contained, report
 
 logger = logging.getLogger("dozor")
 
 T = TypeVar("T")
 
 _LONGEST_RESTART_PAUSE_SECONDS = 30.0
+
+# Tasks that ignored their cancellation. Kept, since Python complains of a pending task that is collected.
+_left_behind: list["asyncio.Task[Any]"] = []
 
 
 @dataclass(slots=True)
@@ -187,20 +190,22 @@ class Runtime:
     async def _unwind(self, deadline: float) -> None:
         while self._teardowns:
             name, teardown = self._teardowns.pop()
-            # A teardown that hangs may use half of what is left, so that those after it have their turn.
-            remaining = max(0.05, (deadline - self._clock.monotonic()) / 2)
-            try:
-                async with asyncio.timeout(remaining):
-                    await teardown()
-            except TimeoutError:
-                logger.warning("stopping: %s did not end within %.1f s", name, remaining)
-            except Exception:  # noqa: BLE001 - a failing step must not keep the others from running
-                report(f"stop.{name}")
+            task = asyncio.ensure_future(teardown())
+            # A teardown that hangs may use half of what is left, so that those after it have their turn. It is waited for
+            # from outside, since what hangs may also ignore that it is cancelled.
+            await asyncio.wait([task], timeout=max(0.05, (deadline - self._clock.monotonic()) / 2))
+            if not task.done():
+                logger.warning("stopping: %s did not end in time", name)
+                task.cancel()
+            elif not task.cancelled() and task.exception() is not None:
+                with contained(f"stop.{name}"):
+                    task.result()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=max(0.05, (deadline - self._clock.monotonic()) / 2))
+            _, stubborn = await asyncio.wait(tasks, timeout=max(0.05, (deadline - self._clock.monotonic()) / 2))
+            _left_behind.extend(stubborn)
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)

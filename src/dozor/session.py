@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dozor import containment
-from dozor.alerts import Lifecycle, Telling
+from dozor.alerts import Lifecycle
 from dozor.clock import Clock
 from dozor.database import Database, StoreThread
 from dozor.database.journal import Journal
@@ -70,14 +70,12 @@ class Session:
         self.trends = Trends(self.store)
         self.lifecycle = Lifecycle(
             rules,
-            Telling(
-                group_interval_seconds=settings.group_interval_seconds,
-                reminder_interval_seconds=settings.reminder_interval_seconds,
-                cooldown_seconds=settings.cooldowns,
-                service=identity.name,
-                environment=identity.environment,
-                external_url=identity.external_url,
-            ),
+            cooldowns=settings.cooldowns,
+            group_interval_seconds=settings.group_interval_seconds,
+            reminder_interval_seconds=settings.reminder_interval_seconds,
+            service=identity.name,
+            environment=identity.environment,
+            external_url=identity.external_url,
         )
         self.scraper = Scraper(self.store, clock, settings.interval_seconds, self._evaluate)
         self.thread = StoreThread()
