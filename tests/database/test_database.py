@@ -276,7 +276,7 @@ print(database.total_fired())
             check=True,
             capture_output=True,
             text=True,
-            env={**os.environ, "PYTHONPATH": "."},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         assert done.stdout == "10\n"
         with closing(sqlite3.connect(tmp_path / "store.db")) as connection:

@@ -1,8 +1,6 @@
 """The tables, brought up to date."""
 
 import logging
-import multiprocessing
-import multiprocessing.synchronize
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
+from tests.database.processes import CONTEXT, begin_store
 from tests.database.records import make_alert
 
 import dozor.database.migrations
@@ -84,9 +83,8 @@ def _fail(*_: object) -> None:
 
 def test_many_processes_may_begin_a_store_at_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
-    context = multiprocessing.get_context("forkserver")
-    barrier = context.Barrier(6)
-    processes = [context.Process(target=_begin, args=(url, barrier, number)) for number in range(6)]
+    barrier = CONTEXT.Barrier(6)
+    processes = [CONTEXT.Process(target=begin_store, args=(url, barrier, number)) for number in range(6)]
     for process in processes:
         process.start()
     for process in processes:
@@ -96,15 +94,6 @@ def test_many_processes_may_begin_a_store_at_once(tmp_path: Path) -> None:
     database.open()
     assert database.total_fired() == 6 * 20
     assert not list(tmp_path.glob("*corrupt*"))
-    database.close()
-
-
-def _begin(url: str, barrier: "multiprocessing.synchronize.Barrier", number: int) -> None:
-    database = Database(url)
-    barrier.wait()
-    database.open()
-    for turn in range(20):
-        database.commit(Changes(alerts=(make_alert(id=f"{number}-{turn}"),)), ())
     database.close()
 
 

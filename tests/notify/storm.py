@@ -3,6 +3,7 @@
 import asyncio
 import os
 from itertools import count
+from multiprocessing.connection import Connection
 
 from tests.database.records import make_alert, make_notification
 
@@ -14,12 +15,12 @@ from dozor.notify import Delivery, RetryPolicy, WebhookNotifier
 QUICKLY = RetryPolicy(first_seconds=0.01, longest_seconds=0.05)
 
 
-def storm(url: str, webhook_url: str, prefix: str, committed: int) -> None:
+def storm(url: str, webhook_url: str, prefix: str, committed: Connection) -> None:
     """Commit and deliver for ever; write the id of each alert that is committed to the pipe *committed*."""
     asyncio.run(_storm(url, webhook_url, prefix, committed))
 
 
-async def _storm(url: str, webhook_url: str, prefix: str, committed: int) -> None:
+async def _storm(url: str, webhook_url: str, prefix: str, committed: Connection) -> None:
     database, thread, clock = Database(url), StoreThread(), Clock()
     await thread.run(database.open, timeout=30)
     delivery = deliver(database, thread, clock, webhook_url)
@@ -31,7 +32,7 @@ async def _storm(url: str, webhook_url: str, prefix: str, committed: int) -> Non
         )
         changes = Changes(alerts=(alert,), notifications=(message,))
         await thread.run(database.commit, changes, delivery.receivers, timeout=30)
-        os.write(committed, f"{alert.id}\n".encode())
+        os.write(committed.fileno(), f"{alert.id}\n".encode())
         delivery.wake()
         await asyncio.sleep(0.005)
 

@@ -1,7 +1,6 @@
 """Killed at any moment, started again: nothing that was committed is lost, and every notification arrives."""
 
 import asyncio
-import multiprocessing
 import os
 import random
 import signal
@@ -15,6 +14,7 @@ from json import loads
 from pathlib import Path
 
 import pytest
+from tests.database.processes import CONTEXT
 from tests.notify.storm import deliver, storm
 
 from dozor.clock import Clock
@@ -91,10 +91,8 @@ def test_kills_lose_nothing(
 
 def _killed_storm(url: str, webhook_url: str, prefix: str, seconds: float) -> set[str]:
     """Run a storm, kill it *seconds* after its first commit; the ids of the alerts it had committed."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.notify.storm"])
-    reading, writing = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(url, webhook_url, prefix, writing), daemon=True)
+    reading, writing = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=storm, args=(url, webhook_url, prefix, writing), daemon=True)
     process.start()
     writing.close()
     said = os.read(reading.fileno(), 65_536)
@@ -106,10 +104,6 @@ def _killed_storm(url: str, webhook_url: str, prefix: str, seconds: float) -> se
         said += more
     reading.close()
     return set(said.decode().split("\n")[:-1])
-
-
-def _run(url: str, webhook_url: str, prefix: str, writing: "multiprocessing.connection.Connection") -> None:
-    storm(url, webhook_url, prefix, writing.fileno())
 
 
 async def _finish(database: Database, webhook_url: str) -> None:
