@@ -21,7 +21,7 @@ endif
 export UV_LINK_MODE ?= copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix lock promtool clean
+.PHONY: help setup run test check bench fix lock promtool clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1\t\2/' | expand -t 16
@@ -39,6 +39,10 @@ check: $(VENV)/ready  ## Lint, formatting, types, imports between packages
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/ready  ## Measure what Dozor costs, beside others in the same run
+	@for program in $(filter-out common,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py))); do \
+	  echo "== $$program"; $(BIN)/python -m benchmarks.$$program || exit 1; done
 
 fix: $(VENV)/ready  ## Mend what can be mended by a program: lint and formatting
 	$(BIN)/ruff check --fix
