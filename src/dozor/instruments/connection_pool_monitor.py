@@ -94,18 +94,13 @@ class ConnectionPoolMonitor:
             if self._events is not None:
                 return
             self.fallback_reason = unsupported(self._engine.pool)
-            if self.fallback_reason is None:
-                self._wrap(self._engine.pool)
-            else:
-                logger.warning(
-                    "pool %s: counting by events, without waiting and timeouts: %s",
-                    self.pool_name,
-                    self.fallback_reason,
-                )
-            self._events = PoolEvents(
-                self._engine, self._tally, timer=self._timer, checkouts=self.fallback_reason is not None
-            )
+            fallback = self.fallback_reason is not None
+            self._events = PoolEvents(self._engine, self._tally, timer=self._timer, checkouts=fallback)
             self._events.listen()
+            if fallback:
+                logger.warning("pool %s: %s", self.pool_name, self._fallback_text())
+            else:
+                self._wrap(self._engine.pool)
 
     def detach(self) -> None:
         """Leave engine and pool as they were found."""
@@ -214,12 +209,15 @@ class ConnectionPoolMonitor:
                 f"longest by {leaked[0].who} for {leaked[0].held_seconds:.0f} s"
             )
         if self.fallback_reason is not None:
-            reasons.append(f"waiting and timeouts are unknown with this SQLAlchemy: {self.fallback_reason}")
+            reasons.append(self._fallback_text())
         if self._tally.returns_missed:
             reasons.append(f"{self._tally.returns_missed} return(s) of connections were not seen")
         return reasons
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _fallback_text(self) -> str:
+        return f"waiting and timeouts are unknown, checkouts are counted by events: {self.fallback_reason}"
 
     def _gauges(self) -> PoolGauges:
         try:

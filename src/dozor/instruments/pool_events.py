@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from dozor.containment import report
+from dozor.containment import contained
 from dozor.instruments.pool_tally import PoolTally
 from dozor.instruments.pool_wrap import Timer, task_or_thread
 
@@ -47,32 +47,31 @@ class PoolEvents:
             event.remove(self._engine, name, listener)
 
     def _on_connect(self, _dbapi_connection: Any, _record: Any) -> None:
-        self._tally.connects.inc()
+        with contained("pool.connect"):
+            self._tally.connects.inc()
 
     def _on_close(self, _dbapi_connection: Any, _record: Any) -> None:
         # Also what an invalidated connection comes to: there is no need to listen to `invalidate`.
-        self._tally.disconnects.inc()
+        with contained("pool.close"):
+            self._tally.disconnects.inc()
 
     def _on_detach(self, _dbapi_connection: Any, record: Any) -> None:
-        self._tally.disconnects.inc()
+        with contained("pool.detach"):
+            self._tally.disconnects.inc()
         self._returned(record)
 
     def _on_checkout(self, _dbapi_connection: Any, record: Any, _connection: Any) -> None:
-        try:
+        with contained("pool.checkout"):
             tally = self._tally
             tally.checkouts.inc()
             tally.holders[record] = (self._timer(), task_or_thread())
             tally.peak_held = max(tally.peak_held, len(tally.holders))
-        except Exception:  # noqa: BLE001 - an exception here would fail the application's checkout
-            report("pool.checkout")
 
     def _on_checkin(self, _dbapi_connection: Any, record: Any) -> None:
         self._returned(record)
 
     def _returned(self, record: Any) -> None:
-        try:
+        with contained("pool.checkin"):
             held = self._tally.holders.pop(record, None)
             if held is not None:
                 self._tally.uses.observe(self._timer() - held[0])
-        except Exception:  # noqa: BLE001 - an exception here would fail the application's return
-            report("pool.checkin")

@@ -79,8 +79,8 @@ def _waiting(pool: QueuePool) -> int | None:
     queue: Any = getattr(pool, "_pool", None)
     try:
         if not hasattr(type(queue), "_queue"):
-            return len(queue.not_empty._waiters)  # noqa: SLF001
+            return len(queue.not_empty._waiters)
         made = vars(queue).get("_queue")
-        return 0 if made is None else len(made._getters)  # noqa: SLF001
+        return 0 if made is None else len(made._getters)
     except (AttributeError, TypeError):
         return None

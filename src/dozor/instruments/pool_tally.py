@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import exc
 
+from dozor.containment import contained
 from dozor.metrics import Counter, Histogram
 
 DURATION_BOUNDS: Final = (
@@ -44,10 +45,11 @@ class PoolTally:
 
     def failed(self, error: BaseException) -> None:
         """Count an attempt to get a connection that ended in *error*. A cancelled waiter is neither timeout nor error."""
-        if isinstance(error, exc.TimeoutError):
-            self.timeouts.inc()
-        elif isinstance(error, Exception):
-            self.errors.inc()
+        with contained("pool.failed"):
+            if isinstance(error, exc.TimeoutError):
+                self.timeouts.inc()
+            elif isinstance(error, Exception):
+                self.errors.inc()
 
     def sweep(self) -> int:
         """Drop holders whose connection is back although its return was not seen; how many those were.

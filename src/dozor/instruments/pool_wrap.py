@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, Pool, SingletonThreadPool
 from sqlalchemy.pool import base
 
-from dozor.containment import report
+from dozor.containment import contained, report
 from dozor.instruments.patching import Patch, Replacement, accepts, mentions
 from dozor.instruments.pool_tally import PoolTally
 from dozor.metrics.instruments import FOLD_AT
@@ -119,7 +119,8 @@ class PoolWrap:
         def create(record: Any) -> Any:
             started = timer()
             connection = original(record)
-            note(timer() - started)
+            with contained("pool.create"):
+                note(timer() - started)
             return connection
 
         return create
