@@ -11,31 +11,32 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dozor import dashboard
 from dozor.api import build_probes, build_router, create_app
-from dozor.api.backend import Access, RuleState
+from dozor.api.backend import Access
 from dozor.clock import Clock
 from dozor.containment import contained
 from dozor.database import AlertStatistics, HistoryFilter, Page
 from dozor.errors import ActionForbidden, AlertNotFound, ConfigurationError, StoreUnavailable
 from dozor.instruments.host_monitor import HostMonitor
 from dozor.instruments.middleware import HttpMonitor
+from dozor.instruments.query_monitor import SlowQuery
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.metrics import merge
 from dozor.model.alert import Alert
 from dozor.model.labels import Labels
+from dozor.model.rule import RuleState
 from dozor.model.sample import Family
 from dozor.notify import AnyNotifier, table
 from dozor.overview import (
+    WINDOWS,
     Known,
     PoolReading,
-    PoolStatistics,
+    PoolRecord,
     Recent,
     RedisDetails,
     RedisReading,
-    SlowCommand,
-    SlowQuery,
+    ServerCommand,
     Sparkline,
     http_figures,
-    pool_statistics,
 )
 from dozor.rules import Rule, load_rules
 from dozor.runtime import Runtime
@@ -281,11 +282,12 @@ class Monitor:
     def _pool_reading(self, watched: WatchedPool, at: float) -> PoolReading:
         return PoolReading(
             name=watched.name,
-            figures=watched.pool.figures(),
+            figures=_figures(watched),
             collected_at=at,
             kind=watched.pool.kind,
             up=watched.server.up,
             failure=watched.server.failure,
+            hint=watched.server.hint,
             outside=watched.outside,
             notes=tuple(watched.pool.health()),
         )
@@ -315,17 +317,16 @@ class Monitor:
         """All metrics as they stand."""
         return merge(self._working().scraper.collect())
 
-    def pool_statistics(self) -> Sequence[PoolStatistics]:
-        """What each pool has done."""
-        session = self._working()
-        families = merge(family for pool in self._targets.pools.values() for family in _families(pool))
-        return pool_statistics(
-            families,
-            session.store,
-            at=self.clock.timestamp(),
-            oldest=session.store.stats.oldest,
-            extremes=lambda pool, seconds: self._targets.pools[pool].pool.extremes(seconds),
-        )
+    def pool_records(self) -> Sequence[PoolRecord]:
+        """What each pool has done, and who has its connections."""
+        return [
+            PoolRecord(
+                name,
+                {window: watched.pool.statistics(seconds) for window, seconds in WINDOWS.items()},
+                watched.pool.holders(),
+            )
+            for name, watched in self._targets.pools.items()
+        ]
 
     def slow_queries(self) -> Recent[SlowQuery]:
         """The slow statements of all pools."""
@@ -333,11 +334,12 @@ class Monitor:
         entries = sorted((entry for one in monitors for entry in one.slow_queries()), key=lambda one: -one.at)
         return Recent(entries, sum(one.slow_total for one in monitors))
 
-    def slow_commands(self) -> Recent[SlowCommand]:
+    def slow_commands(self) -> Recent[ServerCommand]:
         """The slow commands of all Redis servers."""
-        monitors = self._targets.redis.values()
-        entries = sorted((entry for one in monitors for entry in one.slow_log()), key=lambda one: -one.at)
-        return Recent(entries, sum(one.slow_log_total for one in monitors))
+        monitors = self._targets.redis
+        entries = [ServerCommand(name, entry) for name, one in monitors.items() for entry in one.slow_log()]
+        entries.sort(key=lambda found: -found.entry.at)
+        return Recent(entries, sum(one.slow_log_total for one in monitors.values()))
 
     def redis_details(self) -> Sequence[RedisDetails]:
         """What each Redis server says about itself."""
@@ -429,16 +431,19 @@ async def _called(work: Callable[[], T]) -> T:
     return work()
 
 
+def _figures(watched: WatchedPool) -> dict[str, float]:
+    figures = watched.pool.figures()
+    if watched.queries is not None:
+        figures["db_pool_slow_queries_total"] = float(watched.queries.slow_total)
+    return figures
+
+
 async def _done(written: "asyncio.Future[None] | None") -> bool:
     """Whether *written* is, within the time that an action may take."""
     if written is None:
         return True
     finished, _ = await asyncio.wait([written], timeout=_ACTION_SECONDS)
     return bool(finished) and not written.cancelled()
-
-
-def _families(watched: WatchedPool) -> list[Family]:
-    return [family for collector in watched.collectors for family in collector.families()]
 
 
 def _notifiers(settings: Settings, own: Sequence[Any], clock: Clock) -> dict[str, AnyNotifier]:

@@ -1,32 +1,36 @@
 """A backend in memory: a real store and real statuses, alerts that change as the state machine says, no threads."""
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from dozor.metrics.registry import merge
 
 from dozor.api.backend import Access
 from dozor.database import AlertStatistics, HistoryFilter, Page
 from dozor.errors import ActionForbidden, AlertNotFound, StoreUnavailable
-from dozor.metrics import merge
+from dozor.instruments.connection_pool_monitor import Holder
+from dozor.instruments.pool_history import DurationStatistics, PoolStatistics
+from dozor.instruments.query_monitor import SlowQuery
+from dozor.instruments.slowlog import SlowCommand
 from dozor.metrics.instruments import Histogram
 from dozor.model.alert import Acknowledgement, Alert, AlertSilence, AlertState, Severity
 from dozor.model.labels import Labels
+from dozor.model.rule import RuleState
 from dozor.model.sample import Family, MetricType, Sample
 from dozor.overview import (
-    Extremes,
+    WINDOWS,
     Known,
     PoolReading,
-    PoolStatistics,
+    PoolRecord,
     Recent,
     RedisDetails,
     RedisReading,
-    SlowCommand,
-    SlowQuery,
+    ServerCommand,
     Sparkline,
     Trends,
     http_figures,
-    pool_statistics,
 )
 from dozor.store import MemoryStore
 from dozor.testing import FakeClock
@@ -34,45 +38,40 @@ from dozor.testing import FakeClock
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class AQuery:
-    statement: str
-    duration_seconds: float
-    at: float
-    pool: str = "default"
-    operation: str = "SELECT"
-    caller: str | None = "orders.py:88 in list_orders"
-    failed: bool = False
-    error: str | None = None
+AT = 1_800_000_000.0
 
 
-@dataclass(frozen=True)
-class ACommand:
-    command: str
-    duration_seconds: float
-    at: float
-    redis: str = "cache"
-    id: int = 1
-    client: str | None = None
+def a_query(statement: str, **fields: Any) -> SlowQuery:
+    """A slow statement, but for *fields*."""
+    found = SlowQuery(statement, 2.0, AT, "default", "SELECT", "orders.py:88 in list_orders", failed=False, error=None)
+    return replace(found, **fields)
 
 
-@dataclass(frozen=True)
-class ARule:
-    rule: str
-    group: str = "pool"
-    expr: str = "db_pool_utilization > 90"
-    for_seconds: float = 60.0
-    severity: Severity = Severity.CRITICAL
-    component: str = "database"
-    state: str = "inactive"
-    health: str = "ok"
-    last_error: str | None = None
-    last_evaluation: float | None = None
-    evaluation_seconds: float | None = None
-    alerts: tuple[Alert, ...] = ()
+def a_command(command: str, **fields: Any) -> ServerCommand:
+    """A slow command of Redis `cache`, but for *fields*."""
+    return ServerCommand("cache", replace(SlowCommand(17, AT, 0.0417, command, 1, "127.0.0.1:4711", "shop"), **fields))
 
 
-def an_alert(**fields: object) -> Alert:
+def a_rule(rule: str, **fields: Any) -> RuleState:
+    """A rule that is quiet, but for *fields*."""
+    state = RuleState(
+        rule,
+        "pool",
+        "db_pool_utilization > 90",
+        60.0,
+        Severity.CRITICAL,
+        "database",
+        "inactive",
+        "ok",
+        None,
+        AT,
+        1e-4,
+        (),
+    )
+    return replace(state, **fields)
+
+
+def an_alert(**fields: Any) -> Alert:
     """An alert that fires, but for *fields*."""
     labels = Labels(alertname="PoolUtilizationHigh", pool="default", component="database")
     alert = Alert(
@@ -83,10 +82,10 @@ def an_alert(**fields: object) -> Alert:
         component="database",
         annotations={"summary": "96 % of the connections of pool default are in use"},
         value=96.0,
-        active_at=1_800_000_000.0 - 250,
-        fired_at=1_800_000_000.0 - 190,
+        active_at=AT - 250,
+        fired_at=AT - 190,
     )
-    return replace(alert, **fields)  # type: ignore[arg-type]
+    return replace(alert, **fields)
 
 
 POOL_FIGURES = {
@@ -130,9 +129,10 @@ class FakeBackend:
         self.alerts: dict[str, Alert] = {}
         self.ended: dict[str, Alert] = {}
         self.queries: list[SlowQuery] = []
-        self.commands: list[SlowCommand] = []
-        self.rules: list[ARule] = [ARule("PoolUtilizationHigh"), ARule("RedisDisconnected", "redis", component="redis")]
-        self.changes: dict[str, object] = {}
+        self.commands: list[ServerCommand] = []
+        self.holders: list[Holder] = []
+        self.rules = [a_rule("PoolUtilizationHigh"), a_rule("RedisDisconnected", group="redis", component="redis")]
+        self.changes: dict[str, Any] = {}
         self.extra_families: list[Family] = []
         self.wait = Histogram((0.001, 0.01, 0.1, 1.0))
         self._trends = Trends(self.store)
@@ -153,7 +153,7 @@ class FakeBackend:
             started_at=self.clock.timestamp() - 7300,
             receivers=("log",),
         )
-        return replace(known, **self.changes)  # type: ignore[arg-type]
+        return replace(known, **self.changes)
 
     async def in_dozor(self, work: Callable[[], T]) -> T:
         self._check()
@@ -181,29 +181,21 @@ class FakeBackend:
         histogram = Family("db_pool_wait_seconds", MetricType.HISTOGRAM, "Waiting.", "seconds", wait)
         return merge([*gauges, *redis, histogram, *self.extra_families])
 
-    def record(self, at: float) -> None:
-        """Put all metrics into the store as of *at*."""
-        self.store.append(at, [sample for family in self.families() for sample in family.samples])
-
-    def pool_statistics(self) -> Sequence[PoolStatistics]:
-        return pool_statistics(
-            self.families(),
-            self.store,
-            at=self.clock.timestamp(),
-            oldest=self.store.stats.oldest,
-            extremes=lambda pool, seconds: Extremes(checked_out=15.0, wait_seconds=0.5),
-        )
+    def pool_records(self) -> Sequence[PoolRecord]:
+        wait = DurationStatistics(3, 0.0004, 0.0003, 0.001, 0.004, 0.012)
+        window = PoolStatistics(AT - 300, AT, 40, 0, 0, 2, 1, wait, DurationStatistics(), 9)
+        return [PoolRecord("default", dict.fromkeys(WINDOWS, window), self.holders)]
 
     def slow_queries(self) -> Recent[SlowQuery]:
         return Recent(self.queries, len(self.queries))
 
-    def slow_commands(self) -> Recent[SlowCommand]:
+    def slow_commands(self) -> Recent[ServerCommand]:
         return Recent(self.commands, len(self.commands))
 
     def redis_details(self) -> Sequence[RedisDetails]:
         return [RedisDetails("cache", {"server": {"redis_version": "7.2.4"}}, {"slowlog": True, "config": False})]
 
-    def rule_states(self) -> Sequence[ARule]:
+    def rule_states(self) -> Sequence[RuleState]:
         return self.rules
 
     def sparklines(self) -> Sequence[Sparkline]:
@@ -241,7 +233,11 @@ class FakeBackend:
         self._check(store=True)
         fired = [alert for alert in (*self.alerts.values(), *self.ended.values()) if alert.fired_at is not None]
         return AlertStatistics(
-            len(fired), len(self.alerts), {Severity.CRITICAL: len(fired)}, {"PoolUtilizationHigh": len(fired)}, since=since
+            len(fired),
+            len(self.alerts),
+            {Severity.CRITICAL: len(fired)},
+            {"PoolUtilizationHigh": len(fired)},
+            since=since,
         )
 
     async def acknowledge(self, alert_id: str, *, by: str | None, comment: str | None) -> tuple[Alert, bool]:
@@ -298,5 +294,3 @@ def busy(backend: FakeBackend, minutes: int = 15) -> FakeBackend:
             samples.append(Sample("http_request_duration_seconds_bucket", labels, 600.0 * step * share))
         backend.store.append(at - 15 * (steps - step), samples)
     return backend
-
-

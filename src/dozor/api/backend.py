@@ -6,9 +6,11 @@ from typing import Any, Protocol, TypeVar
 
 from dozor.clock import Clock
 from dozor.database import AlertStatistics, HistoryFilter, Page
+from dozor.instruments.query_monitor import SlowQuery
 from dozor.model.alert import Alert
+from dozor.model.rule import RuleState
 from dozor.model.sample import Family
-from dozor.overview import Known, PoolStatistics, Recent, RedisDetails, SlowCommand, SlowQuery, Sparkline
+from dozor.overview import Known, PoolRecord, Recent, RedisDetails, ServerCommand, Sparkline
 
 T = TypeVar("T")
 
@@ -30,35 +32,6 @@ class Access:
     def loopback_only(self) -> bool:
         """Whether nothing but the peer's address stands between a stranger and the answer."""
         return self.api_key is None and self.dependency is None
-
-
-class RuleState(Protocol):
-    """A rule and how it stands. Times are Unix seconds, durations seconds."""
-
-    @property
-    def rule(self) -> str: ...
-    @property
-    def group(self) -> str: ...
-    @property
-    def expr(self) -> str: ...
-    @property
-    def for_seconds(self) -> float: ...
-    @property
-    def severity(self) -> Any: ...
-    @property
-    def component(self) -> str: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def health(self) -> str: ...
-    @property
-    def last_error(self) -> str | None: ...
-    @property
-    def last_evaluation(self) -> float | None: ...
-    @property
-    def evaluation_seconds(self) -> float | None: ...
-    @property
-    def alerts(self) -> Sequence[Alert]: ...
 
 
 class Backend(Protocol):
@@ -91,13 +64,13 @@ class Backend(Protocol):
     def families(self) -> Sequence[Family]:
         """All metrics as they stand."""
 
-    def pool_statistics(self) -> Sequence[PoolStatistics]:
-        """What each pool has done; see `overview.pool_statistics`."""
+    def pool_records(self) -> Sequence[PoolRecord]:
+        """What each pool has done, and who has its connections."""
 
     def slow_queries(self) -> Recent[SlowQuery]:
         """Those of all pools."""
 
-    def slow_commands(self) -> Recent[SlowCommand]:
+    def slow_commands(self) -> Recent[ServerCommand]:
         """Those of all Redis servers."""
 
     def redis_details(self) -> Sequence[RedisDetails]:

@@ -11,6 +11,7 @@ from dozor.api.parameters import Cursor, Limit, newest_first
 from dozor.api.rendering import answer, json_response, metrics_json
 from dozor.api.schemas import (
     DurationsModel,
+    HolderModel,
     MetricList,
     PoolStatisticsAnswer,
     PoolStatisticsModel,
@@ -21,9 +22,12 @@ from dozor.api.schemas import (
 )
 from dozor.api.targets import pool_target, summary
 from dozor.clock import Clock
-from dozor.overview import SlowQuery, WindowStatistics, assess
+from dozor.instruments.pool_history import DurationStatistics, PoolStatistics
+from dozor.instruments.query_monitor import SlowQuery
+from dozor.overview import assess
 
 _PREFIXES = ("db_pool_", "db_query_")
+_MOST_HOLDERS = 100
 
 PoolName = Annotated[str | None, Query(max_length=500, description="Of this pool alone.")]
 
@@ -73,7 +77,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         summary="What the pools have done",
     )
     async def pool_statistics() -> Response:
-        """Counts, and the times of waiting and of use, since start and in the last 5 minutes and hour."""
+        """Counts, and the times of waiting and of use, since start and in the last 5 minutes and hour; who has connections now."""
 
         def build() -> PoolStatisticsAnswer:
             pools = [
@@ -81,8 +85,9 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
                     name=pool.name,
                     worker=pool.worker,
                     windows={name: _window(window) for name, window in pool.windows.items()},
+                    holders=[HolderModel(**asdict(holder)) for holder in pool.holders[:_MOST_HOLDERS]],
                 )
-                for pool in backend.pool_statistics()
+                for pool in backend.pool_records()
             ]
             return PoolStatisticsAnswer(pools=pools, generated_at=clock.now())
 
@@ -106,13 +111,28 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         return await answer(backend, build)
 
 
-def _window(window: WindowStatistics) -> WindowModel:
+def _window(window: PoolStatistics) -> WindowModel:
     return WindowModel(
-        seconds=window.seconds,
-        **window.counts,
-        wait_seconds=DurationsModel(**asdict(window.wait)),
-        use_seconds=DurationsModel(**asdict(window.use)),
+        seconds=round(window.until - window.since, 3),
+        checkouts=window.checkouts,
+        timeouts=window.timeouts,
+        errors=window.errors,
+        connects=window.connects,
+        slow_queries=window.slow_queries,
+        wait_seconds=None if window.wait is None else _durations(window.wait),
+        use_seconds=_durations(window.use),
         peak_checked_out=window.peak_checked_out,
+    )
+
+
+def _durations(found: DurationStatistics) -> DurationsModel:
+    return DurationsModel(
+        count=found.count,
+        mean=found.mean_seconds,
+        p50=found.p50_seconds,
+        p95=found.p95_seconds,
+        p99=found.p99_seconds,
+        max=found.max_seconds,
     )
 
 

@@ -16,7 +16,7 @@ from dozor.api.schemas import (
 )
 from dozor.api.targets import redis_target, summary
 from dozor.clock import Clock
-from dozor.overview import SlowCommand, assess
+from dozor.overview import ServerCommand, assess
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -95,12 +95,14 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         return await answer(backend, build)
 
 
-def _slow_command(entry: SlowCommand, clock: Clock) -> SlowCommandModel:
+def _slow_command(found: ServerCommand, clock: Clock) -> SlowCommandModel:
+    entry = found.entry
     return SlowCommandModel(
         command=entry.command,
+        arguments=entry.arguments,
         duration_ms=round(entry.duration_seconds * 1000, 3),
         at=clock.date(entry.at),
-        redis=entry.redis,
+        redis=found.redis,
         id=entry.id,
-        client=entry.client,
+        client=entry.client_name or entry.client or None,
     )

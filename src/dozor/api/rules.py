@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from dozor.api import problems
 from dozor.api.alerts import alert_model
-from dozor.api.backend import Backend, RuleState
+from dozor.api.backend import Backend
 from dozor.api.parameters import (
     ComponentFilter,
     Cursor,
@@ -18,7 +18,7 @@ from dozor.api.parameters import (
 from dozor.api.rendering import answer, date
 from dozor.api.schemas import RuleList, RuleModel
 from dozor.clock import Clock
-from dozor.model.alert import Severity
+from dozor.model.rule import RuleState
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -44,7 +44,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
             matching = [
                 state
                 for state in backend.rule_states()
-                if (severity is None or _severity(state) is severity)
+                if (severity is None or state.severity is severity)
                 and (rule is None or state.rule == rule)
                 and (component is None or state.component == component)
             ]
@@ -62,17 +62,13 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         return await answer(backend, build)
 
 
-def _severity(state: RuleState) -> Severity:
-    return state.severity if isinstance(state.severity, Severity) else Severity(str(state.severity).upper())
-
-
 def _rule_model(state: RuleState, clock: Clock) -> RuleModel:
     return RuleModel(
         rule=state.rule,
         group=state.group,
         expr=state.expr,
         for_seconds=state.for_seconds,
-        severity=_severity(state),
+        severity=state.severity,
         component=state.component,
         state=state.state,
         health=state.health,

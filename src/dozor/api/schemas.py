@@ -44,7 +44,7 @@ _POOL: dict[str, Any] = {
     "reasons": [_POOL_REASON],
     "checked_at": _NOW,
     "age_seconds": 0.4,
-    "worker": None,
+    "worker": "0",
     "db_pool_size": 5,
     "db_pool_capacity": 15,
     "db_pool_checked_out": 14,
@@ -177,7 +177,7 @@ class ActionAnswer(AlertModel):
 class AlertList(BaseModel):
     """One page of alerts."""
 
-    model_config = _example({"alerts": [_ALERT], "total": 1, "next_cursor": None})
+    model_config = _example({"alerts": [_ALERT], "total": 1, "next_cursor": "MTAw"})
 
     alerts: list[AlertModel]
     total: Annotated[int, Field(description="How many there are on all pages.")]
@@ -223,7 +223,7 @@ class RuleList(BaseModel):
                 }
             ],
             "total": 16,
-            "next_cursor": None,
+            "next_cursor": "MTAw",
         }
     )
 
@@ -368,17 +368,25 @@ class DurationsModel(BaseModel):
 
 
 class WindowModel(BaseModel):
-    """What a pool did in one window. `seconds`: how much of the window is covered; null: since start."""
+    """What a pool did in one window. Null is unknown. `seconds`: how much of the window is covered."""
 
-    seconds: float | None
+    seconds: float
     checkouts: int
-    timeouts: int
-    errors: int
+    timeouts: int | None
+    errors: int | None
     connects: int
-    slow_queries: int
-    wait_seconds: DurationsModel
+    slow_queries: int | None
+    wait_seconds: DurationsModel | None
     use_seconds: DurationsModel
-    peak_checked_out: float | None
+    peak_checked_out: int | None
+
+
+class HolderModel(BaseModel):
+    """Somebody who has a connection out. `leaked`: for longer than the leak threshold."""
+
+    who: str
+    held_seconds: float
+    leaked: bool
 
 
 class PoolStatisticsModel(BaseModel):
@@ -387,6 +395,7 @@ class PoolStatisticsModel(BaseModel):
     name: str
     worker: str | None
     windows: dict[str, WindowModel]
+    holders: Annotated[list[HolderModel], Field(description="Who has connections now, longest first; at most 100.")]
 
 
 class PoolStatisticsAnswer(BaseModel):
@@ -397,12 +406,13 @@ class PoolStatisticsAnswer(BaseModel):
             "pools": [
                 {
                     "name": "default",
-                    "worker": None,
+                    "worker": "0",
                     "windows": {
-                        "since_start": {**_WINDOW, "seconds": None},
+                        "since_start": {**_WINDOW, "seconds": 8123.0},
                         "5m": _WINDOW,
                         "1h": {**_WINDOW, "seconds": 3600.0},
                     },
+                    "holders": [{"who": "GET /orders", "held_seconds": 4.2, "leaked": False}],
                 }
             ],
             "generated_at": _NOW,
@@ -444,7 +454,7 @@ class SlowQueryList(BaseModel):
                 }
             ],
             "total": 1,
-            "next_cursor": None,
+            "next_cursor": "MTAw",
         }
     )
 
@@ -457,11 +467,12 @@ class SlowCommandModel(BaseModel):
     """An entry of a server's SLOWLOG; arguments are redacted."""
 
     command: str
+    arguments: Annotated[int, Field(description="How many arguments it had; they are not shown.")]
     duration_ms: float
     at: datetime
     redis: str
     id: int
-    client: str | None
+    client: Annotated[str | None, Field(description="The name, else the address, of the client that sent it.")]
 
 
 class SlowCommandList(BaseModel):
@@ -470,10 +481,18 @@ class SlowCommandList(BaseModel):
     model_config = _example(
         {
             "entries": [
-                {"command": "KEYS ?", "duration_ms": 41.7, "at": _NOW, "redis": "cache", "id": 17, "client": "shop"}
+                {
+                    "command": "KEYS",
+                    "arguments": 1,
+                    "duration_ms": 41.7,
+                    "at": _NOW,
+                    "redis": "cache",
+                    "id": 17,
+                    "client": "shop",
+                }
             ],
             "total": 1,
-            "next_cursor": None,
+            "next_cursor": "MTAw",
         }
     )
 

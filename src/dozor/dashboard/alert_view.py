@@ -55,6 +55,7 @@ def pending_list(alerts: Sequence[Alert], clock: Clock, at: float) -> Html | Non
 def _row(alert: Alert, clock: Clock, at: float) -> Html:
     kind = severity_tone(alert.severity.value)
     quiet = alert.state in {AlertState.ACKNOWLEDGED, AlertState.SILENCED} or bool(alert.inhibited_by)
+    description = alert.annotations.get("description") if alert.annotations.get("summary") else None
     return el(
         "li",
         el(
@@ -65,6 +66,7 @@ def _row(alert: Alert, clock: Clock, at: float) -> Html:
             class_="line",
         ),
         el("p", told(_summary(alert), 600), class_="summary"),
+        el("p", told(description, 600), class_="description") if description else None,
         _notes(alert, clock, at),
         _labels(alert),
         _quick_actions(alert),

@@ -9,13 +9,14 @@ from dozor.clock import Clock
 from dozor.dashboard.alert_view import alert_list, pending_list
 from dozor.dashboard.html import Html, el, join, told
 from dozor.dashboard.parts import ago, bar, number, reasons, shape, sparkline, status_mark, table, tone
+from dozor.instruments.query_monitor import SlowQuery
 from dozor.model.alert import Alert
 from dozor.overview import (
     Known,
     Overview,
+    PoolRecord,
     Recent,
-    SlowCommand,
-    SlowQuery,
+    ServerCommand,
     Sparkline,
     Status,
     TargetStatus,
@@ -42,7 +43,8 @@ class View:
     http: Mapping[str, float]
     sparklines: Sequence[Sparkline]
     slow_queries: Recent[SlowQuery]
-    slow_commands: Recent[SlowCommand]
+    slow_commands: Recent[ServerCommand]
+    pool_records: Sequence[PoolRecord] = ()
     said: str | None = None
     refreshes: bool = True
     docs: bool = False
@@ -104,7 +106,7 @@ def overview_page(view: View, *, style: str) -> str:
 
 
 def _service(known: Known) -> str:
-    return known.name[:80] or "Dozor"
+    return known.name[:80] or "this host"
 
 
 def _section(title: str, content: Html, anchor: str) -> Html:
@@ -131,10 +133,24 @@ def _verdict(view: View) -> Html:
     return el(
         "section",
         shape(tone(overview.status)),
-        el("div", el("h1", _headline(overview)), reasons(overview.reasons)),
+        el("div", el("h1", _headline(overview)), el("p", _watched(view), class_="dim"), reasons(overview.reasons)),
         class_=f"verdict {tone(overview.status)}",
         aria_label="Verdict",
     )
+
+
+def _watched(view: View) -> str:
+    """What the verdict rests on, and how fresh that is."""
+    overview = view.overview
+    things = [_count(len(overview.pools), "pool"), _count(len(overview.servers), "Redis server")]
+    things += ["HTTP"] if view.known.http_watched else []
+    read = [one.checked_at for one in (*overview.pools, *overview.servers) if one.checked_at is not None]
+    age = f"; the oldest reading is {duration(overview.at - min(read))} old" if read else ""
+    return f"Watching {', '.join(thing for thing in things if thing)}{', ' if any(things) else ''}this host{age}."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}" if number else ""
 
 
 def _headline(overview: Overview) -> str:
@@ -162,7 +178,7 @@ def _components(view: View) -> Html:
         title = el("h3", el("a", _NAMES.get(name, name), href=f"#{_ANCHORS.get(name, 'alerts')}"))
         card = (title, status_mark(component.status), el("p", said, class_="figure"), sparkline(line))
         cards.append(el("li", *card, class_=f"card {tone(component.status)}"))
-    return el("ul", *cards, class_="cards", aria_label="Components")
+    return el("ul", *cards, class_="cards components", aria_label="Components")
 
 
 _ANCHORS: Final = {"database": "pools", "redis": "redis", "http": "http", "host": "host"}
@@ -245,7 +261,24 @@ def _pools(view: View) -> Html:
             number(own.get("db_pool_slow_queries_total")),
             sparkline(view.line("pool_utilization", pool=pool.name)),
         ])  # fmt: skip
-    return join(table("Connection pools", heads, rows), _target_reasons(view.overview.pools))
+    return join(table("Connection pools", heads, rows), _target_reasons(view.overview.pools), _holders(view))
+
+
+def _holders(view: View) -> Html | None:
+    """Who has connections out: the question behind every exhausted pool."""
+    held = [(record.name, holder) for record in view.pool_records for holder in record.holders]
+    if not held:
+        return None
+    held.sort(key=lambda one: -one[1].held_seconds)
+    rows = []
+    for pool, holder in held[:_MOST_ROWS]:
+        leaked = el("small", "leaked?", class_="critical") if holder.leaked else None
+        rows.append([told(holder.who, 160), join(number(holder.held_seconds, "seconds"), leaked), told(pool, 60)])
+    more = None
+    if len(held) > len(rows):
+        more = el("p", f"The {len(rows)} longest of {len(held)}; pool/statistics in the API has more.", class_="hint")
+    shown = table("Who has connections", [("Held by", ""), ("For", "num"), ("Pool", "")], rows)
+    return join(el("h3", "Who has connections now"), shown, more)
 
 
 def _used(pool: TargetStatus) -> Html:
@@ -253,7 +286,7 @@ def _used(pool: TargetStatus) -> Html:
     if out is None:
         return number(None)
     if not capacity:
-        return join(number(out), el("small", "no limit"))
+        return el("div", number(out), el("small", "no limit"), class_="gauge")
     said = f"{figure(out)} of {figure(capacity)}"
     share = out / capacity
     kind = tone(pool.status) if pool.status in {Status.WARNING, Status.CRITICAL} else "healthy"
@@ -316,6 +349,8 @@ def _statement(said: str) -> Html:
 
 def _slow_queries(view: View) -> Html:
     recent = view.slow_queries
+    if not view.overview.pools:
+        return el("p", "Statements are watched together with the pool that they go through.", class_="empty")
     if not recent.entries:
         return el("p", shape("healthy"), "No statement was slower than the threshold.", class_="empty good")
     heads = [("Statement", ""), ("Took", "num"), ("When", ""), ("Pool", ""), ("Sent by", "")]
@@ -336,18 +371,23 @@ def _slow_commands(view: View) -> Html | None:
     recent = view.slow_commands
     if not recent.entries:
         return None
-    heads = [("Command", ""), ("Took", "num"), ("When", ""), ("Server", "")]
+    heads = [("Command", ""), ("Took", "num"), ("When", ""), ("Server", ""), ("Client", "")]
     rows = [
         [
-            _statement(entry.command),
+            join(el("code", told(entry.command, 120)), el("small", _arguments(entry.arguments))),
             number(entry.duration_seconds, "seconds"),
             ago(view.clock, entry.at, view.overview.at),
-            told(entry.redis, 60),
+            told(redis, 60),
+            told(entry.client_name or entry.client, 80),
         ]
-        for entry in recent.entries[:_MOST_ROWS]
+        for redis, entry in recent.entries[:_MOST_ROWS]
     ]
     shown = join(table("Slow commands", heads, rows), _of_all(len(rows), recent.total, "redis/slow-log"))
     return join(el("h3", "Slow commands"), shown)
+
+
+def _arguments(count: int) -> str:
+    return f"and {count} {'argument' if count == 1 else 'arguments'}, not shown" if count else "without arguments"
 
 
 def _of_all(shown: int, total: int, path: str) -> Html | None:

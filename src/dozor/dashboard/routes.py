@@ -25,8 +25,9 @@ from dozor.dashboard.page import View, document, overview_page
 from dozor.dashboard.parts import shape
 from dozor.duration import parse_duration
 from dozor.errors import ActionForbidden, AlertNotFound, DozorError
+from dozor.instruments.query_monitor import SlowQuery
 from dozor.model.alert import Alert
-from dozor.overview import Known, Recent, SlowCommand, SlowQuery, Sparkline, assess
+from dozor.overview import Known, PoolRecord, Recent, ServerCommand, Sparkline, assess
 
 T = TypeVar("T")
 
@@ -96,13 +97,16 @@ class Backend(Protocol):
         """What is known now."""
 
     def in_dozor(self, work: Callable[[], T]) -> Awaitable[T]:
-        """What *work* returns, run in Dozor's thread, as are the four functions below."""
+        """What *work* returns, run in Dozor's thread, as are the five functions below."""
 
     def slow_queries(self) -> Recent[SlowQuery]:
         """The slow statements of all pools."""
 
-    def slow_commands(self) -> Recent[SlowCommand]:
+    def slow_commands(self) -> Recent[ServerCommand]:
         """The slow commands of all Redis servers."""
+
+    def pool_records(self) -> Sequence[PoolRecord]:
+        """What each pool has done, and who has its connections."""
 
     def sparklines(self) -> Sequence[Sparkline]:
         """The key figures of the last quarter of an hour."""
@@ -166,6 +170,7 @@ def _add_overview(router: APIRouter, backend: Backend, *, docs: bool) -> None:
                 sparklines=backend.sparklines(),
                 slow_queries=backend.slow_queries(),
                 slow_commands=backend.slow_commands(),
+                pool_records=backend.pool_records(),
                 said=_SAID.get(done or ""),
                 refreshes=refresh != "off",
                 docs=docs,

@@ -6,6 +6,7 @@ is too old, a pool that has no bound.
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from dozor.model.alert import Alert, AlertState, Severity
@@ -52,21 +53,6 @@ _NO_REDIS: Final = (
     "No Redis is watched. Give Dozor your client or a URL, Dozor(redis=client), or start the agent with --redis-url."
 )
 _NO_HTTP: Final = "No HTTP requests are watched. dozor.install(app) adds the middleware that counts them."
-
-# How a kind of failure reads; kinds that are not listed are shown as they are.
-_FAILURES: Final = {
-    "refused": "nothing listens at its address (connection refused)",
-    "timeout": "it accepts connections but does not answer in time",
-    "reset": "it closed the connection",
-    "tls": "TLS could not be agreed on",
-    "dns": "its host name cannot be resolved",
-    "unreachable": "its host cannot be reached",
-    "loading": "it is still loading its data from disk",
-    "noauth": "it asks for a password and none is configured",
-    "wrongpass": "it refuses the user name or password",
-    "noperm": "its ACL does not let this user read INFO",
-    "garbage": "what it answers is not the Redis protocol",
-}
 
 
 def assess(known: Known, at: float) -> Overview:
@@ -184,19 +170,18 @@ def _pool(pool: PoolReading, alerts: tuple[Alert, ...], known: Known, at: float)
     limited = False
     if pool.up is False:
         statuses.append(Status.CRITICAL)
-        why = f": {_failure(pool.failure)}" if pool.failure else ""
-        reasons.insert(0, f"The database behind pool {pool.name} does not answer{why}.")
+        reasons.insert(0, f"The database behind pool {pool.name} does not answer.{_why(pool.failure, pool.hint)}")
     if not _fresh(pool.collected_at, known, at):
         statuses.append(Status.UNKNOWN)
         reasons.append(_age("Pool", pool.name, pool.collected_at, at))
     elif "db_pool_utilization" not in pool.figures:
         limited = True
         statuses.append(Status.UNKNOWN)
-        reasons.append(_unlimited(pool))
+        reasons += [] if pool.notes else [_unlimited(pool)]
     return TargetStatus(
         name=pool.name,
         status=_worst(statuses),
-        reasons=(*reasons, *pool.notes),
+        reasons=(*reasons, *(f"Pool {pool.name}: {note.rstrip('. ')}." for note in pool.notes)),
         figures=pool.figures,
         checked_at=pool.collected_at,
         worker=pool.worker,
@@ -215,18 +200,17 @@ def _unlimited(pool: PoolReading) -> str:
 def _server(server: RedisReading, alerts: tuple[Alert, ...], known: Known, at: float) -> TargetStatus:
     statuses = [_STATUS_OF[alert.severity] for alert in alerts]
     reasons = [_sentence(alert, at) for alert in alerts]
-    why = f": {_failure(server.failure)}" if server.failure else ""
-    hint = f" {server.hint.rstrip('. ')}." if server.hint else ""
+    why = _why(server.failure, server.hint)
     if server.connected is None or (server.collected_at is None and not server.connected):
         statuses.append(Status.DISCONNECTED)
-        reasons.insert(0, f"Redis {server.name} has not been reached yet{why}.{hint}")
+        reasons.insert(0, f"Redis {server.name} has not been reached yet.{why}")
     elif not server.connected:
         statuses.append(Status.DISCONNECTED)
         since = "" if server.collected_at is None else f", last answer {duration(at - server.collected_at)} ago"
-        reasons.insert(0, f"Redis {server.name} does not answer{why}{since}.{hint}")
+        reasons.insert(0, f"Redis {server.name} does not answer{since}.{why}")
     elif server.failure:
         statuses.append(Status.WARNING)
-        reasons.insert(0, f"Redis {server.name} answers with an error{why}.{hint}")
+        reasons.insert(0, f"Redis {server.name} answers with an error.{why}")
     elif not _fresh(server.collected_at, known, at):
         statuses.append(Status.WARNING)
         reasons.append(_age("Redis", server.name, server.collected_at, at))
@@ -239,8 +223,11 @@ def _server(server: RedisReading, alerts: tuple[Alert, ...], known: Known, at: f
     )
 
 
-def _failure(kind: str | None) -> str:
-    return _FAILURES.get(kind or "", kind or "").rstrip(". ")
+def _why(failure: str | None, hint: str | None) -> str:
+    """What follows a first sentence: what to do, as the instrument says it, or at least the kind of the failure."""
+    if hint:
+        return f" {hint[:1].upper()}{hint[1:].rstrip('. ')}."
+    return f" The failure: {failure}." if failure else ""
 
 
 def _age(what: str, name: str, collected_at: float | None, at: float) -> str:
@@ -299,7 +286,9 @@ def _overall_reasons(components: Mapping[str, ComponentStatus], status: Status) 
     quiet = {None} if status is Status.HEALTHY else {None, Status.HEALTHY}
     telling = [component for component in components.values() if component.status not in quiet]
     telling.sort(key=lambda component: -(component.status or Status.HEALTHY).rank)
-    return tuple(reason for component in telling for reason in component.reasons)
+    # The first of each before the second of any, so that one troubled part does not push the others out of sight.
+    columns = zip_longest(*(component.reasons for component in telling))
+    return tuple(reason for column in columns for reason in column if reason is not None)
 
 
 # -- readiness -----------------------------------------------------------------------------------------------------

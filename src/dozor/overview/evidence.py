@@ -1,48 +1,42 @@
-"""What stands beside the figures: records that instruments keep, in the shape in which they are shown."""
+"""What stands beside the figures: what instruments keep, by the name of what it is about."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from dozor.instruments.connection_pool_monitor import Holder
+from dozor.instruments.pool_history import PoolStatistics
+from dozor.instruments.slowlog import SlowCommand
 
 T_co = TypeVar("T_co", covariant=True)
 
-
-class SlowQuery(Protocol):
-    """A statement that took longer than the threshold. *at* is Unix seconds; *error* a class name."""
-
-    @property
-    def statement(self) -> str: ...
-    @property
-    def duration_seconds(self) -> float: ...
-    @property
-    def at(self) -> float: ...
-    @property
-    def pool(self) -> str: ...
-    @property
-    def operation(self) -> str: ...
-    @property
-    def caller(self) -> str | None: ...
-    @property
-    def failed(self) -> bool: ...
-    @property
-    def error(self) -> str | None: ...
+WINDOWS: Final[Mapping[str, float | None]] = {"since_start": None, "5m": 300.0, "1h": 3600.0}
+"""The windows over which a pool is summed up, in seconds."""
 
 
-class SlowCommand(Protocol):
-    """An entry of a Redis server's SLOWLOG, its arguments redacted. *at* is Unix seconds."""
+@dataclass(frozen=True, slots=True)
+class Recent(Generic[T_co]):
+    """The newest of a bounded record, newest first, and how many there ever were."""
 
-    @property
-    def command(self) -> str: ...
-    @property
-    def duration_seconds(self) -> float: ...
-    @property
-    def at(self) -> float: ...
-    @property
-    def redis(self) -> str: ...
-    @property
-    def id(self) -> int: ...
-    @property
-    def client(self) -> str | None: ...
+    entries: Sequence[T_co]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRecord:
+    """What one pool has done, by the name of the window (see WINDOWS), and who has its connections now, longest first."""
+
+    name: str
+    windows: Mapping[str, PoolStatistics]
+    holders: Sequence[Holder] = ()
+    worker: str | None = None
+
+
+class ServerCommand(NamedTuple):
+    """An entry of the slow log of the Redis server that the user calls *redis*."""
+
+    redis: str
+    entry: SlowCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +46,3 @@ class RedisDetails:
     name: str
     info: Mapping[str, Mapping[str, str | int | float]]
     capabilities: Mapping[str, bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Recent(Generic[T_co]):
-    """The newest of a bounded record, newest first, and how many there ever were."""
-
-    entries: Sequence[T_co]
-    total: int

@@ -34,7 +34,8 @@ class PoolReading:
         collected_at: when the figures were read; None before the first time.
         kind: the pool's class (`QueuePool`), for the sentence that says why a figure is missing.
         up: `db_up`, by Dozor's own connection; None while nobody has asked.
-        failure: why the database cannot be reached, in words without secrets.
+        failure: why the database cannot be reached, by kind (`refused`); None while it can.
+        hint: the same as a sentence that says what to do, without secrets.
         outside: the pool is Dozor's own, to a server it watches from outside: shown, but no part of readiness.
         notes: what else the monitor has to say, each one sentence.
     """
@@ -45,6 +46,7 @@ class PoolReading:
     kind: str = ""
     up: bool | None = None
     failure: str | None = None
+    hint: str | None = None
     worker: str | None = None
     outside: bool = False
     notes: tuple[str, ...] = ()
@@ -59,7 +61,7 @@ class RedisReading:
         collected_at: when the server last answered; None if it never did.
         connected: `redis_connected`; None before the first attempt. A server that answers with an error is connected.
         failure: what went wrong last, by kind (`refused`, `timeout`, `noauth` …); None while all is well.
-        hint: what to do about the failure, in words.
+        hint: the same as a sentence that says what to do, without secrets.
         notes: what else the monitor has to say (a command that it may not use), each one sentence.
     """
 
