@@ -38,7 +38,18 @@ _PR_SET_PDEATHSIG: Final = 1
 # reach a stopped server could otherwise be given the server's own port, and talk to itself.
 _PORTS: Final = range(20_000, 32_000)
 
-_INITDB: Final = ("--wal-segsize=1", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions")
+_INITDB: Final = (
+    "--wal-segsize=1",
+    "-A",
+    "trust",
+    "-U",
+    "postgres",
+    "-E",
+    "UTF8",
+    "--no-locale",
+    "--no-sync",
+    "--no-instructions",
+)
 _POSTGRES: Final = {
     "shared_preload_libraries": "pg_stat_statements",
     "shared_buffers": "32MB",
