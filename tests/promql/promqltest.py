@@ -116,7 +116,7 @@ class Script:
             else:
                 one = parse_series(row)
                 loaded[one.labels] = one
-                if "nhcb" in line.split()[0]:
+                if "nhcb" in line.split(maxsplit=1)[0]:
                     self._histograms.add(re.sub(r"_(bucket|sum|count)$", "", one.labels.get(METRIC_NAME)))
         append_series(self._store, loaded.values(), interval)
 
@@ -183,14 +183,17 @@ class Script:
             self.outcome.passed += 1
 
     def _check(self, evaluation: Evaluation) -> None:
+        failure = ""
         try:
             query = compile_query(evaluation.expr, dialect=self._dialect)
             result = self._result(query, evaluation)
         except PromQLError as error:
+            failure = str(error)
+        if failure:
             wanted = [entry for entry in evaluation.expectations if entry[0] == "fail"]
-            assert wanted, f"failed: {error}"
+            assert wanted, f"failed: {failure}"
             for _, how, text in wanted:
-                assert _mentions(str(error), how, text), f"failed with {error}, expected {text}"
+                assert _mentions(failure, how, text), f"failed with {failure}, expected {text}"
             return
         assert not evaluation.expects("fail"), "did not fail"
         _check_notes(evaluation, "warn", result.warnings)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.promql.promqltest import run_file
 
 SCRIPTS = Path(__file__).parent / "scripts"

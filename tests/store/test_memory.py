@@ -2,6 +2,7 @@
 
 import gc
 import math
+import threading
 import tracemalloc
 from bisect import bisect_right
 
@@ -20,6 +21,11 @@ VALUES = st.sampled_from([0.0, -0.0, 1.0, 2.0, 3.5, 1e300, math.inf, math.nan, 7
 
 def by_name(name: str) -> tuple[Matcher, ...]:
     return (Matcher("__name__", "=", name),)
+
+
+def sample(place: int, value: float) -> Sample:
+    name, labels = KEYS[place]
+    return Sample(name, labels, value)
 
 
 class Model:
@@ -99,7 +105,7 @@ def test_what_is_appended_is_selected(history: list, start: int, length: int) ->
     store, model, now = MemoryStore(), Model(), 0
     for step, samples, ended in history:
         now += step
-        store.append(now / 1000, [Sample(*KEYS[place], value) for place, value in samples])
+        store.append(now / 1000, [sample(place, value) for place, value in samples])
         for place, value in samples:
             model.append(now, KEYS[place], value)
         store.mark_stale(now / 1000 + 0.5, [KEYS[place] for place in ended])
@@ -118,12 +124,12 @@ def test_long_histories_cross_chunks(interval: float) -> None:
     for step in range(3000):
         at = milliseconds(step * interval)
         samples = [
-            Sample(*KEYS[0], 1.0),
-            Sample(*KEYS[1], float(step * 100 % 70_001)),
-            Sample(*KEYS[2], step / 7),
+            sample(0, 1.0),
+            sample(1, float(step * 100 % 70_001)),
+            sample(2, step / 7),
         ]
         if step % 500 > 20:
-            samples.append(Sample(*KEYS[3], float(-step)))
+            samples.append(sample(3, float(-step)))
         store.append(at / 1000, samples)
         for name, labels, value in samples:
             model.append(at, (name, labels), value)
@@ -254,3 +260,28 @@ def test_constant_and_whole_values_take_little() -> None:
         )
     samples = store.stats.bytes - 100 * SERIES_BYTES
     assert samples / store.stats.samples < 5  # the open heads, at 8 bytes a sample, included
+
+
+def test_one_thread_appends_while_another_selects() -> None:
+    """A reader sees whole samples in order, whatever the writer is doing."""
+    store, stop = MemoryStore(max_bytes=400_000), threading.Event()
+    failures: list[str] = []
+
+    def read() -> None:
+        while not stop.is_set():
+            for window in store.select(by_name("m"), 0, 10**9).windows:
+                times, values = list(window.time_slice()), list(window.value_slice())
+                if times != sorted(set(times)) or [time / 1000 for time in times] != values:
+                    failures.append(f"{times[:3]} {values[:3]}")
+                window.lost_to_resets()
+            store.latest(by_name("m"), 10**9, 10**9)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for second in range(2500):
+            store.append(second, [Sample("m", Labels(i=str(i)), float(second)) for i in range(second % 40)])
+    finally:
+        stop.set()
+        reader.join()
+    assert failures == []

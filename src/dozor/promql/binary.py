@@ -151,7 +151,8 @@ def _two_vectors(compiler: "Compiler", operation: Expr) -> "VectorNode":
         if boolean:
             return Vector(pairs.labels, [float(holds) for holds in keep])
         kept = _kept(pairs.labels, [ours for ours, _ in values], keep)
-        unique(kept.labels)
+        if matching.cardinality != "OneToOne":
+            unique(kept.labels)
         return kept
 
     return comparison

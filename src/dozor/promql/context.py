@@ -86,7 +86,7 @@ class Context:
         "store",
     )
 
-    def __init__(self, store: Queryable, start: int, end: int, step: int, budget: Budget, notes: Notes) -> None:
+    def __init__(self, store: Queryable, start: int, end: int, step: int, *, budget: Budget, notes: Notes) -> None:
         self.store, self.budget, self.notes = store, budget, notes
         self.at = self.start = self.query_start = start
         self.end = self.query_end = end
@@ -97,6 +97,6 @@ class Context:
 
     def inner(self, start: int, end: int, step: int) -> "Context":
         """The context of a subquery."""
-        context = Context(self.store, start, end, step, self.budget, self.notes)
+        context = Context(self.store, start, end, step, budget=self.budget, notes=self.notes)
         context.query_start, context.query_end = self.query_start, self.query_end
         return context

@@ -13,6 +13,7 @@ MAX_DEPTH: Final = 64
 MAX_OPERATORS: Final = 250
 
 _QUOTES: Final = frozenset("\"'`")
+_SKIPPED: Final = _QUOTES | {"#", "_"}
 _OPENING: Final = frozenset("([{")
 _CLOSING: Final = frozenset(")]}")
 _OPERATORS: Final = frozenset("+-*/%^<>=!")
@@ -26,15 +27,8 @@ def check(expression: str) -> None:
     depth = operators = at = 0
     while at < len(expression):
         character = expression[at]
-        if character in _QUOTES:
-            at = _end_of_text(expression, at)
-        elif character == "#":
-            at = expression.find("\n", at)
-            if at < 0:
-                return
-        elif character.isalpha() or character == "_":
-            at = _end_of_word(expression, at)
-            continue
+        if character in _SKIPPED or character.isalpha():
+            at = _end_of_skipped(expression, at)
         elif character in _OPENING:
             depth += 1
             if depth > MAX_DEPTH:
@@ -50,6 +44,16 @@ def check(expression: str) -> None:
     operators += sum(word in _WORD_OPERATORS for word in expression.lower().split())
     if operators > MAX_OPERATORS:
         raise QueryLimitError(f"the expression has more than {MAX_OPERATORS} operators")
+
+
+def _end_of_skipped(expression: str, at: int) -> int:
+    """The last place of the text, comment or word that begins at *at*."""
+    if expression[at] in _QUOTES:
+        return _end_of_text(expression, at)
+    if expression[at] == "#":
+        end = expression.find("\n", at)
+        return len(expression) if end < 0 else end
+    return _end_of_word(expression, at) - 1
 
 
 def _end_of_text(expression: str, at: int) -> int:

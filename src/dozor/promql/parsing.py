@@ -37,22 +37,23 @@ def parse(expression: str) -> Expr:
 
 def kind(expr: Expr) -> Kind:
     """What *expr* evaluates to."""
-    match expr:
-        case tree.NumberLiteral():
-            return Kind.SCALAR
-        case tree.StringLiteral():
-            return Kind.STRING
-        case tree.MatrixSelector() | tree.SubqueryExpr():
-            return Kind.MATRIX
-        case tree.ParenExpr() | tree.UnaryExpr():
-            return kind(expr.expr)
-        case tree.BinaryExpr():
-            both_scalar = kind(expr.lhs) is Kind.SCALAR and kind(expr.rhs) is Kind.SCALAR
-            return Kind.SCALAR if both_scalar else Kind.VECTOR
-        case tree.Call():
-            return Kind(str(expr.func.return_type).rpartition(".")[2].lower())
-        case _:
-            return Kind.VECTOR
+    match unwrapped(expr):
+        case tree.UnaryExpr(expr=operand):
+            return kind(operand)
+        case tree.BinaryExpr(lhs=left, rhs=right):
+            return Kind.SCALAR if kind(left) is Kind.SCALAR and kind(right) is Kind.SCALAR else Kind.VECTOR
+        case tree.Call(func=function):
+            return Kind(str(function.return_type).rpartition(".")[2].lower())
+        case other:
+            return _KINDS.get(type(other), Kind.VECTOR)
+
+
+_KINDS: Final = {
+    tree.NumberLiteral: Kind.SCALAR,
+    tree.StringLiteral: Kind.STRING,
+    tree.MatrixSelector: Kind.MATRIX,
+    tree.SubqueryExpr: Kind.MATRIX,
+}
 
 
 def milliseconds(duration: timedelta | None) -> int:

@@ -90,14 +90,14 @@ class Query:
         if self._vector is None:
             raise PromQLError(f"the expression gives a {self.type.value}, not a vector")
         moment = milliseconds(at)
-        context = Context(store, moment, moment, 0, Budget(limits or Limits()), Notes())
+        context = Context(store, moment, moment, 0, budget=Budget(limits or Limits()), notes=Notes())
         vector = self._vector(context)
         return list(map(VectorSample, finished(vector.labels), vector.values))
 
     def evaluate(self, store: Queryable, at: float, *, limits: Limits | None = None) -> Result:
         """Whatever the expression gives at *at*, with notes. Raises as `instant` does."""
         moment = milliseconds(at)
-        context = Context(store, moment, moment, 0, Budget(limits or Limits()), Notes())
+        context = Context(store, moment, moment, 0, budget=Budget(limits or Limits()), notes=Notes())
         vector: list[VectorSample] = []
         matrix: list[tuple[Labels, Points]] = []
         if self._vector is not None:
@@ -129,7 +129,7 @@ class Query:
         first, last, interval = milliseconds(start), milliseconds(end), milliseconds(step)
         if interval <= 0:
             raise PromQLError("the step of a range query must be at least a millisecond")
-        context = Context(store, first, last, interval, Budget(limits or Limits()), Notes())
+        context = Context(store, first, last, interval, budget=Budget(limits or Limits()), notes=Notes())
         series = Series()
         for at in range(first, last + 1, interval):
             context.at = at

@@ -66,13 +66,12 @@ def pack(times: Times, values: "array[float]", *, shared: bool = False, marked: 
 
 
 def _pack_whole(values: "array[float]", raw: bytes) -> "tuple[array[int], float] | None":
-    try:
-        numbers = [int(value) for value in values]
-    except (ValueError, OverflowError):  # a NaN, an infinity
+    if not all(map(float.is_integer, values)):  # as a NaN and the infinities are not
         return None
+    numbers = [int(value) for value in values]
     base = min(numbers)
     span = max(numbers) - base
-    # 2**53: beyond it base + offset would not be exact. The comparison of bits catches fractions and negative zeros.
+    # 2**53: beyond it base + offset would not be exact. The comparison of bits catches negative zeros.
     if abs(base) + span > 2**53 or span > _WHOLE_CODES[-1][1] or array("d", numbers).tobytes() != raw:
         return None
     if base > 0 and max(numbers) <= _WHOLE_CODES[1][1]:

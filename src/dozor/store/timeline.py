@@ -9,8 +9,9 @@ from dozor.store.chunk import Times, pack_times
 if TYPE_CHECKING:
     from dozor.store.series import MemorySeries
 
-TEND_EVERY: Final = 15
-"""After so many appends a timeline's next few series are looked at, so that no one append pays for all of them."""
+TENDED_TOGETHER: Final = 16
+"""So many series are looked at, at a time: few, so that no one append pays for all; several, so that their chunks share
+their times."""
 
 
 class Timeline:
@@ -20,7 +21,7 @@ class Timeline:
     `times[place - dropped]`. A series that misses an append leaves for another timeline.
     """
 
-    __slots__ = ("_asked", "_cursor", "_packed", "_range", "dropped", "end", "last", "members", "times")
+    __slots__ = ("_asked", "_cursor", "_owed", "_packed", "_range", "dropped", "end", "last", "members", "times")
 
     def __init__(self, times: "array[int] | None" = None, dropped: int = 0) -> None:
         self.times = times if times is not None else array("q")
@@ -28,7 +29,7 @@ class Timeline:
         self.end = dropped + len(self.times)
         self.last = self.times[-1] if self.times else -(2**63)
         self.members: dict[MemorySeries, None] = {}
-        self._cursor = 0
+        self._cursor = self._owed = 0
         self._packed: dict[tuple[int, int], Times] = {}
         self._asked: tuple[int, int] | None = None
         self._range = (0, 0)
@@ -62,9 +63,11 @@ class Timeline:
 
     def due(self, head: int) -> "list[MemorySeries]":
         """The members to be tended after this append: each comes round about once in *head* appends."""
-        if self.end % TEND_EVERY or not self.members:
+        self._owed += len(self.members)
+        count = min(TENDED_TOGETHER, len(self.members))
+        if self._owed < count * head or not count:
             return []
-        count = -(-len(self.members) * TEND_EVERY // head)
+        self._owed -= count * head
         begin = self._cursor if self._cursor < len(self.members) else 0
         self._cursor = begin + count
         return list(self.members)[begin : begin + count]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dozor.model.labels import Labels
 from dozor.promql.context import Context
 from dozor.promql.parsing import Expr
 from dozor.promql.vector import EMPTY, Matrix, Vector
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 VectorBuilder = Callable[["Compiler", list[Expr]], "VectorNode"]
 ScalarBuilder = Callable[["Compiler", list[Expr]], "ScalarNode"]
+
+Dropping = Callable[[list[Labels]], list[Labels]]
+"""What takes names off labels."""
 
 OverRange = Callable[[Window, Matrix], float | None]
 """What a function makes of one series' samples in a range; None for no result."""
@@ -34,15 +38,15 @@ def over_range(function: OverRange, *, keep_name: bool = False) -> VectorBuilder
     return build
 
 
-def collect(matrix: Matrix, results: list[float | None], drop: Callable[..., list] | None) -> Vector:  # type: ignore[type-arg]
+def collect(matrix: Matrix, results: list[float | None], drop: Dropping | None) -> Vector:
     """The vector of *results*, without the series that have none."""
     if not results:
         return EMPTY
     present = [result for result in results if result is not None]
-    labels = matrix.labels if drop is None else drop(matrix.labels)
+    labels = matrix.labels
     if len(present) < len(results):
         labels = [one for one, result in zip(labels, results, strict=True) if result is not None]
-    return Vector(labels, present)
+    return Vector(labels if drop is None else drop(labels), present)
 
 
 def mapped(function: Callable[[float], float]) -> VectorBuilder:

@@ -91,5 +91,5 @@ POSIX_CLASSES: Final[dict[str, CharacterSet]] = {
 
 
 def is_word(character: str) -> bool:
-    """Whether `\\b` counts *character* as part of a word."""
+    """Whether *character* is part of a word, between whose ends boundaries lie."""
     return _WORD(character)

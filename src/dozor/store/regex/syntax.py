@@ -188,22 +188,25 @@ class _Parser:
 
     def atom(self) -> Node | None:
         character = self.take()
-        if character == "(":
-            return self.group()
-        if character == "[":
-            return self.bracket()
+        match character:
+            case "(":
+                return self.group()
+            case "[":
+                return self.bracket()
+            case "\\":
+                return self.escape()
+            case "." | "^" | "$":
+                return self.sign(character)
+            case "*" | "+" | "?":
+                raise self.error("nothing to repeat")
+        return self.literal(character)
+
+    def sign(self, character: str) -> Node:
         if character == ".":
             dot_all = "s" in self.flags
             return Characters(everything if dot_all else but_newline, any=dot_all)
-        if character == "^":
-            return Assertion("line start" if "m" in self.flags else "start")
-        if character == "$":
-            return Assertion("line end" if "m" in self.flags else "end")
-        if character == "\\":
-            return self.escape()
-        if character in "*+?":
-            raise self.error("nothing to repeat")
-        return self.literal(character)
+        place = "start" if character == "^" else "end"
+        return Assertion(f"line {place}" if "m" in self.flags else place)
 
     def group(self) -> Node | None:
         outer = self.flags
