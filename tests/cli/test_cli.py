@@ -1,12 +1,14 @@
 """The command line as its users meet it: what it prints, and the status it ends with."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from tests.cli.command import DOZOR, environment, one_message, run
 
 from dozor import __version__
+from dozor.cli import main
 
 
 @pytest.mark.parametrize("arguments", [["version"], ["--version"]])
@@ -19,27 +21,63 @@ def test_version(arguments: list[str], tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["--nonsense"], "No such option: --nonsense"),
-        (["serve", "--nonsense"], "No such option: --nonsense"),
         (["nonsense"], "No such command 'nonsense'"),
+        (["demo", "--port", "http"], "--port"),
         (
             ["serve", "--interval", "soon"],
             "dozor: --interval: 'soon' is not a duration; write it like 30s, 5m or 1h30m",
         ),
-        (["serve", "--host", "0.0.0.0"], "set DOZOR_API_KEY"),
         (
             ["serve", "--redis-url", "redis+cluster://h"],
             "--redis-url: Redis Cluster and Sentinel are not yet supported",
         ),
         (["serve", "--config", "nowhere.toml"], "--config: there is no file nowhere.toml"),
-        (["serve", "--rules", "nowhere.yml"], "nowhere.yml"),
-        (["demo", "--port", "http"], "--port"),
+        (["serve", "--host", "0.0.0.0"], "set DOZOR_API_KEY"),
+        (["db", "upgrade", "--store-url", "sqlite://"], "there is no database to upgrade: DOZOR_STORE_URL asks for"),
     ],
 )
-def test_a_mistake_is_one_message_and_status_2(arguments: list[str], said: str, tmp_path: Path) -> None:
+def test_a_mistake_is_one_message_and_status_2(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["dozor", *arguments])
+    assert main() == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count(said) == 1
+    assert "Traceback" not in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["serve", "--nonsense"], "No such option: --nonsense"),
+        (["serve", "--rules", "nowhere.yml"], "nowhere.yml"),
+    ],
+)
+def test_a_mistake_ends_the_process_with_status_2(arguments: list[str], said: str, tmp_path: Path) -> None:
     ended = run(*arguments, cwd=tmp_path)
     assert said in one_message(ended)
-    assert ended.returncode == 2
-    assert ended.stdout == ""
+    assert (ended.returncode, ended.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("", False), ("0", False), ("1", True)])
+def test_a_traceback_is_for_those_who_ask(
+    asked: str, shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(**_: object) -> None:
+        raise ZeroDivisionError("inside")
+
+    monkeypatch.setattr("dozor.cli.app.app", broken)
+    monkeypatch.setattr(sys, "argv", ["dozor", "check"])
+    monkeypatch.setenv("DOZOR_DEBUG", asked)
+    if shown:
+        with pytest.raises(ZeroDivisionError):
+            main()
+        return
+    assert main() == 1
+    assert capsys.readouterr().err == (
+        "dozor: internal error: ZeroDivisionError: inside\n(DOZOR_DEBUG=1 shows where this happened)\n"
+    )
 
 
 def test_config_show_prints_values_and_origins_and_no_secret(tmp_path: Path) -> None:
@@ -81,12 +119,6 @@ def test_db_upgrade_makes_the_store_and_says_where(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert str(store) in ended.stdout
     assert store.stat().st_mode & 0o777 == 0o600
-
-
-def test_db_upgrade_refuses_a_store_that_does_not_last(tmp_path: Path) -> None:
-    ended = run("db", "upgrade", "--store-url", "sqlite://", cwd=tmp_path)
-    assert ended.returncode == 2
-    assert "there is no database to upgrade" in one_message(ended)
 
 
 def test_check_finds_nobody(tmp_path: Path) -> None:
