@@ -164,11 +164,12 @@ class HeadWindow(Window):
 
     @override
     def lost_to_resets(self) -> float:
-        values = self.values
-        if self._series.values is not values:  # the head was cut since; the places no longer lead into this array
+        values, offset = self.values, self.first_value - self._low
+        places = self._series.falls(self._low, self._high)
+        if self._series.values is not values:  # the head was cut since; some places are forgotten
             return super().lost_to_resets()
-        lost, offset = 0.0, self.first_value - self._low
-        for place in self._series.falls(self._low, self._high):
+        lost = 0.0
+        for place in places:
             lost += values[place + offset - 1]
         return lost
 
