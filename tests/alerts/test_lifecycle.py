@@ -1,13 +1,13 @@
 """Alerts from their first breach to their end, over real rules and a real store."""
 
 import pytest
+from tests.alerts.world import World, rules_of
 
 from dozor.errors import ActionForbidden, AlertNotFound, ConfigurationError
 from dozor.model.alert import AlertState, Severity
 from dozor.model.labels import Labels
 from dozor.rules import Rule, parse_rules
 from dozor.rules.group import RuleSet
-from tests.alerts.world import World, rules_of
 
 HOT = Rule("Hot", "heat > 90", for_="10s", labels={"severity": "critical"}, annotations={
     "summary": "{{ $labels.place }} is at {{ $value }}", "dozor_resolve": "heat < 80", "dozor_resolve_for": "20s",

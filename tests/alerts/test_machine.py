@@ -3,12 +3,12 @@
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.alerts.world import World, rules_of
 
 from dozor.errors import ActionForbidden
 from dozor.model.alert import Alert, AlertState
 from dozor.model.notification import Occasion
 from dozor.rules import Rule
-from tests.alerts.world import World, rules_of
 
 CAUSE = Rule("Cause", "cause > 0", for_="30s", labels={"severity": "critical"}, annotations={
     "dozor_resolve": "cause == 0", "dozor_resolve_for": "10s", "dozor_escalate": "2m: emergency",
@@ -93,7 +93,9 @@ class Life(RuleBasedStateMachine):
     def check_changes(self) -> None:
         changes = self.world.changes[-1]
         for alert in changes.alerts:
-            self.check_step(self.before.get(alert.id), alert, {entry.event for entry in changes.audit if entry.alert_id == alert.id})
+            self.check_step(
+                self.before.get(alert.id), alert, {entry.event for entry in changes.audit if entry.alert_id == alert.id}
+            )
             self.before[alert.id] = alert
         for alert_id in changes.dropped:
             assert self.world.events(alert_id)[-1] == "ended before it fired"

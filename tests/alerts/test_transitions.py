@@ -124,7 +124,9 @@ def test_states_take_precedence() -> None:
 
 
 def test_a_silence_ends_when_its_time_is_over_and_people_are_due() -> None:
-    silenced = step(alert(told_severity=Severity.WARNING, told_at=500.0), Happening(Event.SILENCE, AT, until=AT + 60)).alert
+    silenced = step(
+        alert(told_severity=Severity.WARNING, told_at=500.0), Happening(Event.SILENCE, AT, until=AT + 60)
+    ).alert
     assert silenced is not None
     assert step(silenced, Happening(Event.SILENCE_OVER, AT + 59)).alert is silenced
     after = step(silenced, Happening(Event.SILENCE_OVER, AT + 60)).alert

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import count
+from typing import Any
 
 from dozor.alerts import Lifecycle
 from dozor.model.alert import Alert, AlertState
@@ -23,7 +24,7 @@ def rules_of(*rules: Rule) -> RuleSet:
 class World:
     """Series are set by name and labels; `run` lets time pass, scraping and evaluating at each *step*."""
 
-    def __init__(self, rules: RuleSet | None = None, *, step: float = 5.0, **telling: float) -> None:
+    def __init__(self, rules: RuleSet | None = None, *, step: float = 5.0, **telling: Any) -> None:
         self.rules = rules if rules is not None else load_rules()
         self.step, self.at = step, START
         self.telling = telling

@@ -5,10 +5,10 @@ import subprocess
 from importlib.resources import files
 
 import pytest
+from tests.alerts.world import World, counter
 
 from dozor.model.alert import AlertState, Severity
 from dozor.rules import builtin_groups, load_rules
-from tests.alerts.world import World, counter
 
 POOL = {"pool": "default", "worker": "0"}
 NAMES = {
@@ -225,11 +225,14 @@ def test_ten_timeouts_in_two_minutes_are_an_emergency(world: World) -> None:
 def slow_queries(world: World, slow: float, total: float) -> None:
     world.put("db_pool_slow_queries_total", lambda elapsed: slow if elapsed >= 120 else 0.0, **POOL)
     for operation in ("select", "update"):
-        share = total / 2
-        world.put("db_query_seconds_count", lambda elapsed: share if elapsed >= 120 else 0.0, operation=operation, **POOL)
+        world.put(
+            "db_query_seconds_count", lambda elapsed: total / 2 if elapsed >= 120 else 0.0, operation=operation, **POOL
+        )
 
 
-@pytest.mark.parametrize(("slow", "total", "fires"), [(5, 400, True), (4, 100, False), (5, 600, False), (60, 6000, True)])
+@pytest.mark.parametrize(
+    ("slow", "total", "fires"), [(5, 400, True), (4, 100, False), (5, 600, False), (60, 6000, True)]
+)
 def test_slow_queries_need_a_number_and_a_share(world: World, slow: float, total: float, fires: bool) -> None:
     slow_queries(world, slow, total)
     world.run(200)
@@ -394,7 +397,14 @@ def test_a_busy_redis_is_information(world: World) -> None:
     ],
 )
 def test_the_host_runs_out(
-    world: World, rule: str, metric: str, labels: dict[str, str], high: float, between: float, low: float, seconds: float
+    world: World,
+    rule: str,
+    metric: str,
+    labels: dict[str, str],
+    high: float,
+    between: float,
+    low: float,
+    seconds: float,
 ) -> None:
     world.put(metric, high, **labels)
     world.run(seconds - 5)
