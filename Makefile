@@ -61,11 +61,12 @@ $(BIN)/python:
 	  echo 'make: $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
 
 $(VENV)/uv-found: $(BIN)/python
-	@command -v uv >/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check 'uv>=0.9' || { $(NO_NETWORK); exit 1; }
+	@command -v uv >/dev/null || $(BIN)/python -m pip install -qq --disable-pip-version-check 'uv>=0.9' || { $(NO_NETWORK); exit 1; }
 	@touch $@
 
 # --no-build-isolation: Dozor is built by the hatchling that is locked, not by one fetched for the purpose.
 $(VENV)/ready: requirements.lock pyproject.toml $(VENV)/uv-found
+	@echo 'Installing what requirements.lock names into $(VENV) …'
 	@$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements.lock || { $(NO_NETWORK); exit 1; }
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
