@@ -36,7 +36,7 @@ def test_resolve_and_escalation_are_matched_by_labels_whatever_the_metric() -> N
     seen = rule.evaluate(store, AT, watched=True)
     assert seen.clear == frozenset([Labels(alertname="Hot", place="a")])
     assert seen.worse == {Labels(alertname="Hot", place="b")}
-    assert rule.evaluate(store, AT, watched=False).clear == frozenset()
+    assert rule.evaluate(MemoryStore(), AT, watched=False).breaches == {}
 
 
 def test_a_rule_without_a_resolve_condition_says_so() -> None:

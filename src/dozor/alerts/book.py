@@ -1,7 +1,7 @@
 """All alerts in memory, found by rule or by id; the one place where `step` is called and its result written down."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -22,21 +22,21 @@ _SHORTEST_HOLD_SECONDS: Final = 300.0
 class AlertBook:
     """Alerts by rule and id. Every change goes into `journal`, which its reader replaces."""
 
-    def __init__(self, rules: Iterable[AlertRule], telling: Telling, new_id: Callable[[], str]) -> None:
-        self.tracks = [RuleTrack(rule) for rule in rules]
+    def __init__(self, telling: Telling, new_id: Callable[[], str]) -> None:
+        self.tracks: list[RuleTrack] = []
         self.journal = Journal()
         self.total_fired = 0
         self._telling, self._new_id = telling, new_id
         self._by_name: dict[str, list[RuleTrack]] = {}
-        for track in self.tracks:
-            self._by_name.setdefault(track.rule.name, []).append(track)
         self._open: dict[str, tuple[RuleTrack, Tracked]] = {}
         self._recent: OrderedDict[str, Alert] = OrderedDict()
 
-    @property
-    def names(self) -> Iterable[str]:
-        """The names of all rules, which are also the groups in which people are told."""
-        return self._by_name
+    def add(self, rule: AlertRule) -> RuleTrack:
+        """Keep the alerts of *rule* too."""
+        track = RuleTrack(rule)
+        self.tracks.append(track)
+        self._by_name.setdefault(rule.name, []).append(track)
+        return track
 
     def named(self, name: str) -> list[RuleTrack]:
         """The tracks of the rules of this name."""

@@ -43,6 +43,8 @@ class Conditions:
 
     def apply(self, track: RuleTrack, evaluation: Evaluation, store: Store, at: float) -> None:
         """Carry out what *evaluation* says of the alerts of *track*."""
+        if not (evaluation.breaches or track.open or track.held_down):
+            return
         breached = 0
         for labels, breach in evaluation.breaches.items():
             tracked = track.open.get(labels)

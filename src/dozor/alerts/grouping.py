@@ -31,10 +31,10 @@ class Speaker:
 
     def speak(self, at: float) -> None:
         """Put the messages that may go at *at* into the book's journal, and mark their alerts as told."""
-        for group in self._book.names:
-            tracks = [track for track in self._book.named(group) if track.open or track.ended]
-            if tracks and self._ready(group, at):
-                self._speak_of(group, tracks, at)
+        busy = dict.fromkeys(track.rule.name for track in self._book.tracks if track.open or track.ended)
+        for group in busy:
+            if self._ready(group, at):
+                self._speak_of(group, self._book.named(group), at)
 
     def farewell(self, alerts: Iterable[Alert], at: float) -> None:
         """Tell of the end of *alerts* that belong to no rule any more."""

@@ -72,10 +72,8 @@ class Lifecycle:
             environment=environment,
             external_url=external_url,
         )
-        self._groups = [_ScheduledGroup(group) for group in rules.groups]
-        alerting = [rule for group in rules.groups for rule in group.rules if not isinstance(rule, RecordRule)]
-        self._book = AlertBook(alerting, telling, new_id)
-        self._tracks = {id(track.rule): track for track in self._book.tracks}
+        self._book = AlertBook(telling, new_id)
+        self._groups = [_ScheduledGroup(group, self._book) for group in rules.groups]
         self._conditions = Conditions(self._book, evidence)
         self._speaker = Speaker(self._book, telling, new_id)
         self._orphans: list[Alert] = []
@@ -128,10 +126,10 @@ class Lifecycle:
         for group in self._groups:
             if group.starts(at):
                 for rule in group.rules:
-                    if isinstance(rule, RecordRule):
-                        _record(rule, store, at)
+                    if isinstance(rule, RuleTrack):
+                        self._evaluate(rule, store, at)
                     else:
-                        self._evaluate(self._tracks[id(rule)], store, at)
+                        _record(rule, store, at)
         self._end_orphans(at)
         self._pass_time(at)
         self._inhibit(at)
@@ -223,9 +221,11 @@ class Lifecycle:
                 self._book.apply(track, tracked, late)
 
     def _inhibit(self, at: float) -> None:
-        inhibitions = Inhibitions(
-            {name: [labels for track in self._book.named(name) for labels in track.open] for name in self._book.names}
-        )
+        active: dict[str, list[Labels]] = {}
+        for track in self._book.tracks:
+            if track.open:
+                active.setdefault(track.rule.name, []).extend(track.open)
+        inhibitions = Inhibitions(active)
         for track, tracked in self._book.open():
             alert, inhibitors = tracked.alert, track.rule.inhibited_by
             if inhibitors or alert.inhibited_by:
@@ -250,8 +250,8 @@ class _ScheduledGroup:
     # then miss a turn.
     _PUNCTUAL_SECONDS: Final = 0.05
 
-    def __init__(self, group: RuleGroup) -> None:
-        self.rules = group.rules
+    def __init__(self, group: RuleGroup, book: AlertBook) -> None:
+        self.rules = [rule if isinstance(rule, RecordRule) else book.add(rule) for rule in group.rules]
         self._interval = group.interval_seconds
         self._next: float | None = None
 

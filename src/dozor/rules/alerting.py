@@ -35,6 +35,10 @@ _SEVERITIES: Final[Mapping[str, Severity]] = {
 _MOST_IDENTITIES: Final = 20_000
 
 
+# Said of most rules most of the time; where no alert is watched, nobody asks what is clear.
+_NOTHING: Final = Evaluation({})
+
+
 def parse_severity(text: str) -> Severity | None:
     """The severity that a rule's label names, None for an unknown one."""
     return _SEVERITIES.get(text.lower())
@@ -109,6 +113,8 @@ class AlertingRule:
         moment = at - self.offset_seconds
         try:
             breaches = self._breaches(self.query.instant(store, moment), store, moment)
+            if not breaches and not watched:
+                return _NOTHING
             clear = worse = frozenset[Labels]()
             if watched and directives.resolve is not None:
                 clear = self._matched(directives.resolve, store, moment)
