@@ -283,6 +283,25 @@ print(database.total_fired())
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+@pytest.mark.parametrize("level", ["AUTOCOMMIT", "READ COMMITTED", "SERIALIZABLE"])
+def test_the_applications_engine_on_the_same_database_is_left_alone(
+    postgres_database: str, opened: list[Database], level: str
+) -> None:
+    theirs = create_engine(postgres_database, isolation_level=level)
+    with theirs.connect() as connection:
+        connection.execute(text("CREATE TABLE theirs (x integer)"))
+        driver = connection.connection.dbapi_connection
+        assert driver is not None
+        before = (connection.get_isolation_level(), driver.autocommit)
+        database = open_(opened, Database(postgres_database))
+        add(database)
+        assert database.total_fired() == 1
+        connection.execute(text("INSERT INTO theirs VALUES (1)"))
+        assert (connection.get_isolation_level(), driver.autocommit) == before
+        assert connection.connection.dbapi_connection is driver
+    theirs.dispose()
+
+
 def test_a_commit_is_all_or_nothing(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("in the middle")

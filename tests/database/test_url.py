@@ -32,6 +32,7 @@ def test_sqlite_and_postgresql_are_understood(text: str, driver: str) -> None:
         ("s3cr3t", "not a database URL"),
         ("", "not a database URL"),
         ("postgresql://u:s3cr3t@h:port/d", "not a database URL"),
+        ("sqlite:///file:x.db?uri=true", "by its path"),
         ("mysql://u:s3cr3t@h/d", "not in 'mysql'"),
         ("postgresql+asyncpg://u:s3cr3t@h/d", "not in 'postgresql+asyncpg'"),
         ("sqlite+aiosqlite:///x.db?password=s3cr3t", "not in 'sqlite+aiosqlite'"),

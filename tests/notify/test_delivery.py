@@ -148,6 +148,16 @@ async def test_what_is_hopeless_is_a_dead_letter_at_once(
     assert "s3cr3t" not in caplog.text + str(letter.last_error)
 
 
+async def test_a_reason_stays_in_its_line(store: Database, deliver: Deliver, caplog: pytest.LogCaptureFixture) -> None:
+    own = RecordingNotifier()
+    own.failure = DeliveryError("own", "no\nFORGED \x1b[31m", recoverable=False)
+    delivery = deliver(own=own)
+    add(store, delivery, make_notification())
+    await delivery.step()
+    assert store.dead_letters()[0].last_error == "no FORGED [31m"
+    assert not any("\n" in record.getMessage() for record in caplog.records)
+
+
 async def test_after_a_day_it_is_given_up(store: Database, deliver: Deliver, clock: FakeClock) -> None:
     own = RecordingNotifier()
     own.failure = DeliveryError("own", "out of order")

@@ -32,6 +32,8 @@ def parse_url(text: str) -> URL:
     except (ArgumentError, ValueError):
         raise ConfigurationError(f"this is not a database URL; write one {_EXAMPLES}", key=STORE_KEY) from None
     if url.drivername in {"sqlite", "sqlite+pysqlite"}:
+        if (url.database or "").startswith("file:"):
+            raise ConfigurationError(f"name the SQLite file by its path, {_EXAMPLES}", key=STORE_KEY)
         return url.set(drivername="sqlite+pysqlite")
     if url.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
         return url.set(drivername="postgresql+psycopg")

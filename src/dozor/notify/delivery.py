@@ -12,11 +12,12 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from dozor.clock import Clock
 from dozor.containment import report
-from dozor.errors import DeliveryError, StoreUnavailable
+from dozor.errors import StoreUnavailable
 from dozor.metrics import Children, Counter
 from dozor.model.labels import Labels
 from dozor.model.notification import Notification
 from dozor.model.sample import Family, MetricType, Sample
+from dozor.notify.message import plain
 from dozor.notify.notifier import AnyNotifier
 from dozor.notify.retry import RetryPolicy
 from dozor.notify.sending import SEND_LIMIT_SECONDS, Sender
@@ -215,6 +216,7 @@ class Delivery(Generic[Row]):
             self._count(sender, "sent")
             await self._settle(self._outbox.settle_sent, row, at)
             return
+        reason = plain(failure.reason)
         next_at = self._policy.next_attempt(failure, attempts=row.attempts, created_at=row.created_at, at=at)
         if next_at is None:
             self._count(sender, "dead")
@@ -223,13 +225,13 @@ class Delivery(Generic[Row]):
                 row.notification.id,
                 sender.name,
                 row.attempts,
-                failure.reason,
+                reason,
             )
-            await self._settle(self._outbox.settle_dead, row, at, failure.reason)
+            await self._settle(self._outbox.settle_dead, row, at, reason)
         else:
             self._count(sender, "failed")
-            self._warn(sender, row, failure, next_at - at)
-            await self._settle(self._outbox.settle_retry, row, next_at, failure.reason)
+            self._warn(sender, row, reason, next_at - at)
+            await self._settle(self._outbox.settle_retry, row, next_at, reason)
 
     async def _settle(self, settle: Callable[..., None], *args: object) -> None:
         # What came of an attempt must not be forgotten because the store is away: it would be sent once more.
@@ -256,7 +258,7 @@ class Delivery(Generic[Row]):
     def _count(self, sender: Sender, result: str) -> None:
         self._results.get(sender.name, result).inc()
 
-    def _warn(self, sender: Sender, row: Row, failure: DeliveryError, wait_seconds: float) -> None:
+    def _warn(self, sender: Sender, row: Row, reason: str, wait_seconds: float) -> None:
         # Once at the first attempt; after that the counter and the dead letter tell the story.
         level = logging.WARNING if row.attempts == 1 else logging.DEBUG
         logger.log(
@@ -266,7 +268,7 @@ class Delivery(Generic[Row]):
             sender.name,
             row.attempts,
             wait_seconds,
-            failure.reason,
+            reason,
         )
 
 

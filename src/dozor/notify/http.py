@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import httpx2
@@ -125,6 +127,7 @@ class HttpReceiver:
 
     def _build_client(self) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
+            verify=_tls(),
             follow_redirects=False,
             timeout=self._timeout_seconds,
             # A message every few minutes has no use for a kept connection, which the other side may just be closing.
@@ -145,6 +148,12 @@ class HttpReceiver:
             said = said.replace(self._url.password, "***")
         printable = "".join(char if char.isprintable() else " " for char in said)
         return " ".join(printable.split())[:_SHOWN_CHARACTERS]
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for all receivers: it holds the certificates of all authorities, some megabytes read in a tenth of a second."""
+    return httpx2.create_ssl_context()
 
 
 async def _beginning(response: httpx2.Response) -> str:
