@@ -33,6 +33,7 @@ START_SECONDS: Final = {"redis": 20.0, "postgres": 60.0}
 STOP_SECONDS: Final = 3.0
 _POLL_SECONDS: Final = 0.01
 _PR_SET_PDEATHSIG: Final = 1
+_IPC_RMID: Final = 0
 
 # Below the range from which the kernel takes the ports of outgoing connections: a client that tries again and again to
 # reach a stopped server could otherwise be given the server's own port, and talk to itself.
@@ -56,6 +57,7 @@ _POSTGRES: Final = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "io_method": "sync",
+    "dynamic_shared_memory_type": "mmap",  # files in its own folder, gone with it even if it is killed
     "timezone": "UTC",
     "log_min_messages": "fatal",
 }
@@ -208,6 +210,7 @@ class Server:
 
     kind: str
     stop_signal = signal.SIGTERM
+    quick_stop_signal = signal.SIGKILL
     death_signal = signal.SIGKILL
 
     def _prepare(self) -> None:
@@ -275,8 +278,8 @@ class Server:
                 process.resume()
 
     def remove(self) -> None:
-        """Kill it and delete its data."""
-        self.kill()
+        """End it and delete its data."""
+        self.stop(self.quick_stop_signal)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _family(self) -> list[psutil.Process]:
@@ -315,6 +318,7 @@ class Postgres(Server):
     kind = "postgres"
     # "Fast": on SIGTERM the server would wait for its clients, for ever if a pool holds a connection.
     stop_signal = signal.SIGINT
+    quick_stop_signal = signal.SIGQUIT  # which leaves no shared memory behind
     death_signal = signal.SIGINT
 
     def _prepare(self) -> None:
@@ -323,6 +327,13 @@ class Postgres(Server):
             self._initialise(template)
         shutil.copytree(template, self.folder)
         self._programs.give(self.folder)
+
+    def kill(self) -> None:
+        """End it, and its children, without warning; the few bytes of System V memory that it locks are freed."""
+        lines = _lines(self.folder / "postmaster.pid") if self.running else []
+        super().kill()
+        if len(lines) > 6 and len(segment := lines[6].split()) == 2:
+            _libc.shmctl(int(segment[1]), _IPC_RMID, None)
 
     def _initialise(self, template: Path) -> None:
         partial = template.with_suffix(".partial")
@@ -351,11 +362,9 @@ class Postgres(Server):
         return [str(self._programs.postgres() / "postgres"), *where, *settings]
 
     def _ready(self) -> bool:
-        with contextlib.suppress(OSError):
-            lines = (self.folder / "postmaster.pid").read_text().splitlines()
-            # Left behind by a killed server, the file names another process until the new one has written its own.
-            return self.process is not None and lines[0] == str(self.process.pid) and lines[7:8] == ["ready   "]
-        return False
+        lines = _lines(self.folder / "postmaster.pid")
+        # Left behind by a killed server, the file names another process until the new one has written its own.
+        return self.process is not None and lines[:1] == [str(self.process.pid)] and lines[7:8] == ["ready   "]
 
 
 _KINDS: Final[dict[str, type[Server]]] = {"redis": Valkey, "postgres": Postgres}
@@ -397,6 +406,12 @@ def _free_port() -> int:
     raise GuardError("no free port on 127.0.0.1")
 
 
+def _lines(path: Path) -> list[str]:
+    with contextlib.suppress(OSError):
+        return path.read_text(errors="replace").splitlines()
+    return []
+
+
 def _tail(log: Path) -> str:
     with contextlib.suppress(OSError):
         return log.read_text(errors="replace")[-2000:].strip() or "(empty)"
@@ -417,13 +432,15 @@ class Guard:
             command = self._pipe.receive()
             try:
                 self._pipe.send(self._do(**command))
-            except (GuardError, OSError) as error:
-                self._pipe.send({"error": str(error)})
+            except ParentGoneError:
+                raise
+            except Exception as error:  # noqa: BLE001 - told to the parent; the other servers go on
+                self._pipe.send({"error": str(error) or type(error).__name__})
 
     def close(self) -> None:
         """Stop all servers and remove their folder."""
         for server in self._servers.values():
-            server.stop(signal.SIGQUIT if server.kind == "postgres" else None)
+            server.stop(server.quick_stop_signal)
         shutil.rmtree(self._programs.folder, ignore_errors=True)
 
     def _do(self, action: str, name: str, kind: str = "") -> dict[str, Any]:
