@@ -1,0 +1,154 @@
+"""This process: memory, CPU, descriptors, threads, garbage collection, and how late the application's event loop is.
+
+The names are those of the Prometheus client for Python, so that its dashboards and rules fit.
+"""
+
+import asyncio
+import gc
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+from dozor.clock import Clock
+from dozor.instruments.loop_probe import LoopProbe
+from dozor.model.labels import Labels
+from dozor.model.sample import Family, MetricType, Sample
+
+
+class RuntimeMonitor:
+    """Reads this process once an interval. All methods are safe in any thread.
+
+    Args:
+        clock: unused by the reading; all instruments take it.
+        base_labels: labels that every series has.
+        timer: monotonic seconds.
+    """
+
+    name = "runtime"
+
+    def __init__(
+        self,
+        clock: Clock | None = None,  # noqa: ARG002
+        base_labels: Labels = Labels(),  # noqa: B008 - immutable
+        *,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._timer, self._labels = timer, base_labels
+        self._generations = [base_labels.with_({"generation": str(number)}) for number in range(3)]
+        self._python = base_labels.with_(_python_labels())
+        self._probes: dict[int, LoopProbe] = {}
+        self._process: Any = None
+        self._figures: dict[str, float] = {}
+
+    def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Measure the lag of *loop*, an application's, until it is closed or `unwatch_loop`."""
+        self._probes.setdefault(id(loop), LoopProbe(loop, self._timer))
+
+    def unwatch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Measure the lag of *loop* no longer."""
+        self._probes.pop(id(loop), None)
+
+    def probe(self) -> None:
+        """Ask each watched loop for a sign of life; more often than `refresh` finds shorter stalls."""
+        for key, probe in list(self._probes.items()):
+            if not probe.send():
+                self._probes.pop(key, None)
+
+    async def refresh(self) -> None:
+        """Read the process, and ask the watched loops."""
+        self.probe()
+        self._figures = self._read_process()
+
+    def lag_seconds(self) -> float | None:
+        """How late the application's event loop is; of several the worst, None where none is watched."""
+        lags = [lag for probe in list(self._probes.values()) if (lag := probe.lag_seconds()) is not None]
+        return max(lags, default=None)
+
+    def families(self) -> list[Family]:
+        """`process_…`, `python_…` and `event_loop_lag_seconds`."""
+        figures = dict(self._figures)
+        lag = self.lag_seconds()
+        if lag is not None:
+            figures["event_loop_lag_seconds"] = lag
+        families = [
+            Family(name, kind, text, unit, (Sample(name, self._labels, figures[name]),))
+            for name, (kind, unit, text) in _METRICS.items()
+            if name in figures
+        ]
+        return [*families, *self._collections(), self._info()]
+
+    def _read_process(self) -> dict[str, float]:
+        import psutil  # noqa: PLC0415 - 10 ms that a program which never starts Dozor need not wait
+
+        if self._process is None or self._process.pid != os.getpid():  # after a fork it is another process
+            self._process = psutil.Process()
+        process = self._process
+        figures: dict[str, float] = {"python_threads": float(threading.active_count())}
+        # What this system does not tell is left out.
+        with suppress(psutil.Error, OSError), process.oneshot():
+            cpu, memory = process.cpu_times(), process.memory_info()
+            figures["process_cpu_seconds_total"] = cpu.user + cpu.system
+            figures["process_resident_memory_bytes"] = float(memory.rss)
+            figures["process_virtual_memory_bytes"] = float(memory.vms)
+            figures["process_start_time_seconds"] = process.create_time()
+        with suppress(psutil.Error, OSError, AttributeError):
+            figures["process_open_fds"] = float(process.num_fds())
+        limit = _descriptor_limit()
+        if limit is not None:
+            figures["process_max_fds"] = limit
+        return figures
+
+    def _collections(self) -> Iterator[Family]:
+        statistics = gc.get_stats()
+        for name, (key, text, unit) in _COLLECTIONS.items():
+            samples = tuple(
+                Sample(name, labels, float(generation[key]))
+                for labels, generation in zip(self._generations, statistics, strict=False)
+            )
+            yield Family(name, MetricType.COUNTER, text, unit, samples)
+
+    def _info(self) -> Family:
+        name = "python_info"
+        return Family(name, MetricType.GAUGE, "Python platform information.", "", (Sample(name, self._python, 1.0),))
+
+
+def _python_labels() -> dict[str, str]:
+    major, minor, patch = platform.python_version_tuple()
+    return {
+        "implementation": platform.python_implementation(),
+        "major": major,
+        "minor": minor,
+        "patchlevel": patch,
+        "version": platform.python_version(),
+    }
+
+
+def _descriptor_limit() -> float | None:
+    try:
+        import resource  # noqa: PLC0415 - not there on every system
+    except ImportError:
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else float(soft)
+
+
+_GAUGE, _COUNTER = MetricType.GAUGE, MetricType.COUNTER
+_METRICS: Final = {
+    "process_cpu_seconds_total": (_COUNTER, "seconds", "User and system CPU time spent, in seconds."),
+    "process_resident_memory_bytes": (_GAUGE, "bytes", "Resident memory size, in bytes."),
+    "process_virtual_memory_bytes": (_GAUGE, "bytes", "Virtual memory size, in bytes."),
+    "process_start_time_seconds": (_GAUGE, "seconds", "When the process began, in seconds since the Unix epoch."),
+    "process_open_fds": (_GAUGE, "descriptors", "Open file descriptors."),
+    "process_max_fds": (_GAUGE, "descriptors", "File descriptors that may be open at once."),
+    "python_threads": (_GAUGE, "threads", "Python threads that are alive."),
+    "event_loop_lag_seconds": (_GAUGE, "seconds", "How late the application's event loop runs a callback, in seconds."),
+}
+_COLLECTIONS: Final = {
+    "python_gc_objects_collected_total": ("collected", "Objects that the garbage collector freed.", "objects"),
+    "python_gc_objects_uncollectable_total": ("uncollectable", "Objects it could not free.", "objects"),
+    "python_gc_collections_total": ("collections", "Runs of the garbage collector.", "runs"),
+}
