@@ -14,9 +14,10 @@ import time_machine
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from dozor.errors import ConfigurationError
+from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
 from dozor.response_cache import ResponseCacheMetrics, ResponseCacheMiddleware
 
 pytestmark = pytest.mark.anyio
@@ -341,6 +342,35 @@ async def test_a_change_that_failed_and_a_head_forget_nothing(valkey_database: s
 async def test_hosts_do_not_share(valkey_database: str) -> None:
     shop = Shop(valkey_database, saying("max-age=60"))
     assert await texts(shop, {"host": "a.example"}, {"host": "b.example"}) == ["answer 1", "answer 2"]
+
+
+async def test_hits_and_revalidations_are_counted_under_the_route_that_made_them(valkey_database: str) -> None:
+    async def handle(request: Request) -> Response:
+        headers = {"etag": '"v1"', "cache-control": "max-age=60"}
+        return Response(
+            "" if "if-none-match" in request.headers else "x",
+            304 if "if-none-match" in request.headers else 200,
+            headers,
+        )
+
+    inner = Starlette(routes=[Route("/items/{number}", handle)])
+    app = Starlette(routes=[Mount("/shops/{shop}", inner)])
+    app.add_middleware(
+        ResponseCacheMiddleware, redis=valkey_database, timeout_seconds=1.0, metrics=ResponseCacheMetrics()
+    )
+    monitor = HttpMonitor()
+    app.add_middleware(DozorMiddleware, monitor=monitor)
+    transport = httpx2.ASGITransport(app=app)
+    with time_machine.travel(1_800_000_000, tick=False) as time:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://shop") as client:
+            for seconds in (1, 61, 1):
+                await client.get("/shops/a/items/5")
+                time.shift(seconds)
+            last = await client.get("/shops/a/items/5")
+    assert last.headers["cache-status"].startswith("dozor; hit")
+    (counted,) = next(family for family in monitor.families() if family.name == "http_requests_total").samples
+    assert (counted.labels["route"], counted.value) == ("/shops/{shop}/items/{number}", 4)
+    await app.middleware_stack.app.app.aclose()  # type: ignore[union-attr]
 
 
 async def test_only_what_lies_below_the_paths_named_concerns_the_cache(valkey_database: str) -> None:

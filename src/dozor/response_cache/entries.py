@@ -21,7 +21,7 @@ class StoredResponse(msgspec.Struct, frozen=True, array_like=True, tag="response
     *stored_at* are Unix seconds by the time of day, since several machines read it. *initial_age* is what an `Age`
     header said then. *varied* are the request headers on which the response depends, as they were. *fresh_seconds* is
     how long the response may be used without asking, from *stored_at* and including the initial age; *assumed*: because
-    of a default, not because the response says so.
+    of a default, not because the response says so. *route* is the template of the route that made it.
     """
 
     url: str
@@ -33,6 +33,7 @@ class StoredResponse(msgspec.Struct, frozen=True, array_like=True, tag="response
     headers: tuple[tuple[bytes, bytes], ...]
     varied: dict[str, str]
     body: bytes
+    route: str
 
     def age(self, at: float) -> int:
         """Seconds since the response was made, at *at* (time of day)."""

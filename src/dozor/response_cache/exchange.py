@@ -10,11 +10,13 @@ from hishel import NeedRevalidation
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dozor.containment import contained, report
+from dozor.instruments.http_route import RouteNames
 from dozor.response_cache import policy
 from dozor.response_cache.connection import CacheUnavailable
 from dozor.response_cache.entries import EntryStore, Found, StoredResponse
 from dozor.response_cache.metrics import ResponseCacheMetrics, Result
-from dozor.response_cache.rfc9111 import Plan, conditional, confirmed, header_name, judge, plan
+from dozor.response_cache.rfc9111 import Plan, RawHeaders, conditional, confirmed, header_name, judge, plan
+from dozor.response_cache.routing import Routing
 
 # What a 304 repeats of the response that it stands for (RFC 9110, 15.4.5).
 _REPEATED: Final = frozenset({"cache-control", "content-location", "date", "etag", "expires", "vary"})
@@ -30,6 +32,7 @@ class Cache:
     metrics: ResponseCacheMetrics
     default_ttl: int | None
     max_body_bytes: int
+    route_names: RouteNames
 
 
 class Exchange:
@@ -39,6 +42,8 @@ class Exchange:
         self._cache, self._url = cache, url
         self._scope, self._receive, self._send = scope, receive, send
         self._request = policy.joined(scope["headers"])
+        self._unrouted = dict(scope)
+        self._routing = Routing(cache.route_names, scope)
 
     async def run(self) -> None:
         """Answer the request."""
@@ -55,6 +60,7 @@ class Exchange:
             await self._pass_untouched("fwd=bypass; detail=internal-error", "error")
         elif planned.use is not None:
             self._cache.metrics.count_request("hit")
+            self._routing.stand_in(planned.use.route)
             ttl = planned.use.fresh_seconds - planned.use.age(time.time())
             await self.answer(planned.use, f"hit; ttl={ttl}")
         elif "only-if-cached" in policy.directives(self._request.get("cache-control")):
@@ -73,12 +79,24 @@ class Exchange:
     async def _ask_handler(self, planned: Plan, found: Found) -> None:
         if planned.confirm is not None and found.response is not None:
             confirmation = _Confirmation(self, found, found.response, planned.confirm, planned.reason)
-            scope = {**self._scope, "headers": conditional(self._scope["headers"], planned.confirm)}
-            await self._cache.app(scope, self._receive, confirmation.send)
+            await self._ask(conditional(self._scope["headers"], planned.confirm), confirmation.send)
             if not confirmation.must_ask_again:
                 return
-        passage = _Passage(self, found, planned.reason)
-        await self._cache.app(self._scope, self._receive, passage.send)
+        await self._ask(self._scope["headers"], _Passage(self, found, planned.reason).send)
+
+    async def _ask(self, headers: RawHeaders, send: Send) -> None:
+        """Let the handler answer a request with these *headers*, each time from a scope that nobody has routed yet."""
+        scope = {**self._unrouted, "headers": headers}
+
+        async def adopt_and_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._routing.adopt(scope)
+            await send(message)
+
+        try:
+            await self._cache.app(scope, self._receive, adopt_and_send)
+        finally:
+            self._routing.adopt(scope)
 
     async def _pass_untouched(self, status: str, result: Result) -> None:
         self._cache.metrics.count_request(result)
@@ -111,6 +129,8 @@ class Exchange:
         with contained("response_cache.judge"):
             headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
             judged = judge(self._url, self._request, message["status"], headers, default_ttl=self._cache.default_ttl)
+            if isinstance(judged, StoredResponse):
+                judged = msgspec.structs.replace(judged, route=self._routing.template())
             length = policy.whole_number(policy.joined(headers).get("content-length"))
             if message.get("trailers") or (length or 0) > self._cache.max_body_bytes:
                 judged = "trailers" if message.get("trailers") else "too-large"

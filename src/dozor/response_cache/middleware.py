@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dozor.clock import Clock
 from dozor.containment import contained
 from dozor.errors import ConfigurationError
+from dozor.instruments.http_route import RouteNames
 from dozor.response_cache.connection import CacheConnection, CacheUnavailable
 from dozor.response_cache.entries import EntryStore
 from dozor.response_cache.exchange import Cache, Exchange
@@ -67,7 +68,7 @@ class ResponseCacheMiddleware:
             redis, limit_seconds=timeout_seconds, clock=clock or Clock(), metrics=metrics
         )
         self._store = EntryStore(self._connection, key_prefix)
-        self._cache = Cache(app, self._store, metrics, default_ttl, max_body_bytes)
+        self._cache = Cache(app, self._store, metrics, default_ttl, max_body_bytes, RouteNames())
         metrics.attach()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

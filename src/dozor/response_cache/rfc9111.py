@@ -125,6 +125,7 @@ def judge(
         headers=tuple(pair for pair in headers if header_name(pair) in storable),
         varied=vary_values(policy.vary_names(response), request),
         body=b"",
+        route="",
     )
 
 
