@@ -43,11 +43,12 @@ class Guest:
 
 def install(app: Starlette, guest: Guest) -> None:
     """Make *guest* at home in *app*. The application's own behaviour does not change."""
-    if any(middleware.cls is DozorMiddleware for middleware in app.user_middleware):
+    ours: Any = DozorMiddleware  # Starlette's types know only middleware whose arguments they know
+    if any(middleware.cls is ours for middleware in app.user_middleware):
         logger.warning("this application has a Dozor already; the second one is not installed")
         return
     # Marks the place; build() moves it to the outermost one, whatever is added between now and then.
-    middleware = Middleware(DozorMiddleware, monitor=guest.monitor, on_first_request=guest.first_request)  # type: ignore[arg-type]
+    middleware = Middleware(ours, monitor=guest.monitor, on_first_request=guest.first_request)
     app.user_middleware.insert(0, middleware)
     build = app.build_middleware_stack
 
@@ -56,6 +57,7 @@ def install(app: Starlette, guest: Guest) -> None:
             app.user_middleware.remove(middleware)
             app.user_middleware.insert(0, middleware)
             missing = [path for path in PROBES if not has_route(app.router.routes, path)]
+            guest.monitor.leave_out(PREFIX, *missing)
             # In front, since a catch-all of the application's would otherwise answer in our place.
             app.router.routes[:0] = _routes(app, guest, missing)
         return build()

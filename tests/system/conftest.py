@@ -173,6 +173,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
             "HOME": str(tmp_path),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "PYTHONWARNINGS": "default",
+            "DOZOR_GROUP_INTERVAL": "1s",  # or every message but a group's first would wait for a minute
             **variables,
         }
         process = Process(command, port, env, tmp_path / f"process-{len(started)}.log")

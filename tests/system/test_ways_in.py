@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from tests.system.conftest import API, Launch, Process, eventually, free_port
 
+from dozor import Dozor, Settings
 from dozor.demo.servers import EmbeddedServer
 
 
@@ -105,8 +107,6 @@ def test_disabled_it_does_nothing() -> None:
 
 
 def test_removal_leaves_nothing_behind(own_postgres: EmbeddedServer, tmp_path: Path) -> None:
-    from dozor import Dozor, Settings
-
     engine = create_engine(own_postgres.url)
     with engine.connect() as connection:
         connection.execute(text("SELECT 1"))
@@ -176,7 +176,7 @@ def test_a_wsgi_application_has_the_page_from_dozors_own_thread(launch: Launch, 
     page = Process.__new__(Process)
     page.http = type(process.http)(base_url=f"http://127.0.0.1:{own}", timeout=10)
     assert page.http.get("/health").status_code == 200
-    pool = eventually(lambda: page.get("/pool/status")["pools"], lambda pools: bool(pools))[0]
+    pool = eventually(lambda: page.get("/pool/status")["pools"], bool)[0]
     assert pool["db_pool_checkouts_total"] >= 1
     assert "Dozor" in page.http.get("/").text
     page.http.close()
@@ -252,8 +252,6 @@ async def livez() -> str:
 Dozor(listen=f"127.0.0.1:{sys.argv[1]}").install(app)
 uvicorn.run(app, port=int(sys.argv[1]), log_level="warning")
 """
-    import socket
-
     taken = socket.socket()
     taken.bind(("127.0.0.1", 0))
     taken.listen()

@@ -181,6 +181,11 @@ class ConnectionPoolMonitor:
         }
         return {name: float(value) for name, value in known.items() if value is not None}
 
+    @property
+    def kind(self) -> str:
+        """The pool's class, such as `QueuePool`."""
+        return type(self._engine.pool).__name__
+
     def holders(self) -> list[Holder]:
         """Who has connections out, longest first; those that were out at attachment are not known."""
         now = self._timer()

@@ -68,12 +68,17 @@ class RuntimeMonitor:
         lags = [lag for probe in list(self._probes.values()) if (lag := probe.lag_seconds()) is not None]
         return max(lags, default=None)
 
-    def families(self) -> list[Family]:
-        """`process_…`, `python_…` and `event_loop_lag_seconds`."""
+    def figures(self) -> dict[str, float]:
+        """`process_…` and `event_loop_lag_seconds` by name; what is unknown is absent."""
         figures = dict(self._figures)
         lag = self.lag_seconds()
         if lag is not None:
             figures["event_loop_lag_seconds"] = lag
+        return figures
+
+    def families(self) -> list[Family]:
+        """`process_…`, `python_…` and `event_loop_lag_seconds`."""
+        figures = self.figures()
         families = [
             Family(name, kind, text, unit, (Sample(name, self._labels, figures[name]),))
             for name, (kind, unit, text) in _METRICS.items()
