@@ -10,6 +10,7 @@ from zipfile import ZipFile
 import pytest
 
 import dozor
+from dozor.settings.record import KEYS
 
 PROJECT = Path(__file__).parent.parent
 LOCKS = sorted(PROJECT.glob("requirements*.lock"))
@@ -51,6 +52,11 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(tmp_path: Path) -> N
     assert "dozor/py.typed" in names
     assert any(name.endswith("entry_points.txt") for name in names)
     assert any(name.endswith("LICENSE") for name in names)
+
+
+def test_every_setting_is_explained() -> None:
+    guide = (PROJECT / "docs" / "guides" / "configuration.md").read_text(encoding="utf-8")
+    assert [key.variable for key in KEYS.values() if key.variable not in guide] == []
 
 
 def test_every_name_of_the_front_door_is_there() -> None:

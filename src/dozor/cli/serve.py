@@ -19,8 +19,6 @@ from dozor.settings.values import is_loopback
 AGENT: Final = "agent"
 """What a Dozor is called that runs by itself and was given no name."""
 
-_INTERRUPTED: Final = 130
-
 
 def serve(flags: Mapping[str, object]) -> int:
     """Run until a signal comes; return the exit status.
@@ -44,7 +42,7 @@ def serve(flags: Mapping[str, object]) -> int:
         typer.echo(f"Stopping ({received.name}).")
     finally:
         dozor.stop()
-    return 0 if received == signal.SIGTERM else _INTERRUPTED
+    return 0 if received == signal.SIGTERM else 128 + received
 
 
 class _Ending:
