@@ -58,11 +58,12 @@ def test_a_fault_says_what_to_expect_and_where_to_look_without_breaking_lines_in
     assert "\x1b" not in out.getvalue()
 
 
-def test_warnings_of_dozor_are_lines_too_and_alerts_are_not_told_twice() -> None:
+def test_warnings_of_dozor_are_lines_too_and_alerts_are_not_told_twice(capfd: pytest.CaptureFixture[str]) -> None:
     told, out = narrator()
     with told.reading_log():
         logging.getLogger("dozor.response_cache").warning("Redis does not %s", "read")
         logging.getLogger("dozor").info("quiet")
         logging.getLogger("dozor.alerts").error("told by the notifier")
     assert out.getvalue() == "   0:00   log: Redis does not read\n"
+    assert capfd.readouterr().err == ""
     assert logging.getLogger("dozor").propagate

@@ -43,14 +43,16 @@ class Narrator:
     def reading_log(self) -> Iterator[None]:
         """Say what Dozor logs, too; but for alerts, of which the narrator is told anyhow."""
         log, alerts = logging.getLogger("dozor"), logging.getLogger("dozor.alerts")
-        handler = _LogLines(self)
+        handler, nowhere = _LogLines(self), logging.NullHandler()
         log.addHandler(handler)
+        alerts.addHandler(nowhere)
         before = log.propagate, alerts.propagate
         log.propagate = alerts.propagate = False
         try:
             yield
         finally:
             log.removeHandler(handler)
+            alerts.removeHandler(nowhere)
             log.propagate, alerts.propagate = before
 
     def heading(self, text: str) -> None:
