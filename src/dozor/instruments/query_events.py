@@ -27,6 +27,7 @@ class QueryEvents:
 
     def __init__(self, engine: Engine, observe: Observer, timer: Callable[[], float]) -> None:
         self._engine, self._observe, self._timer = engine, observe, timer
+        self._key = f"dozor_started_{id(self)}"
         self._listeners: dict[str, Callable[..., None]] = {
             "before_cursor_execute": self._before,
             "after_cursor_execute": self._after,
@@ -49,7 +50,7 @@ class QueryEvents:
         self, _connection: Any, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: Any
     ) -> None:
         with contained("query.before"):
-            context.dozor_started = self._timer()
+            vars(context)[self._key] = self._timer()
 
     def _after(
         self, _connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: Any
@@ -63,7 +64,7 @@ class QueryEvents:
                 self._ended(failure.statement, failure.execution_context, failure.original_exception)
 
     def _ended(self, statement: str, context: Any, error: BaseException | None) -> None:
-        started = vars(context).pop("dozor_started", None)
+        started = vars(context).pop(self._key, None)
         if started is not None:
             self._observe(statement, context, self._timer() - started, error)
 
