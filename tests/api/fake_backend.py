@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from dozor.metrics.registry import merge
-
 from dozor.api.backend import Access
 from dozor.database import AlertStatistics, HistoryFilter, Page
 from dozor.errors import ActionForbidden, AlertNotFound, StoreUnavailable
@@ -14,6 +12,7 @@ from dozor.instruments.connection_pool_monitor import Holder
 from dozor.instruments.pool_history import DurationStatistics, PoolStatistics
 from dozor.instruments.query_monitor import SlowQuery
 from dozor.instruments.slowlog import SlowCommand
+from dozor.metrics import merge
 from dozor.metrics.instruments import Histogram
 from dozor.model.alert import Acknowledgement, Alert, AlertSilence, AlertState, Severity
 from dozor.model.labels import Labels

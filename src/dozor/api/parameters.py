@@ -131,7 +131,10 @@ def newest_first(entries: Sequence[T], total: int, limit: int, cursor: str | Non
     """
     first = 0
     if cursor is not None:
-        first = max(0, total - decode_cursor(cursor, int) + 1)
+        last_shown = decode_cursor(cursor, int)
+        if last_shown < 1:
+            raise bad_cursor()
+        first = max(0, total - last_shown + 1)
     shown = entries[first : first + limit]
     more = first + limit < len(entries)
     return shown, encode_cursor(total - (first + limit - 1)) if more else None

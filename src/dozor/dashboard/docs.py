@@ -59,7 +59,7 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], schemas: Ma
         el(
             "div",
             el("p", operation.get("description", "")),
-            _parameters(operation.get("parameters", [])),
+            _parameters(operation.get("parameters", []), schemas),
             join(el("h3", "Try it"), el("pre", el("code", _curl(path, method, sent, address)), tabindex="0")),
             None if got is None else join(el("h3", "Answer"), el("pre", el("code", _written(got)), tabindex="0")),
             _statuses(operation["responses"]),
@@ -69,7 +69,7 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], schemas: Ma
     )
 
 
-def _parameters(parameters: list[Any]) -> Html | None:
+def _parameters(parameters: list[Any], schemas: Mapping[str, Any]) -> Html | None:
     if not parameters:
         return None
     rows = []
@@ -78,19 +78,16 @@ def _parameters(parameters: list[Any]) -> Html | None:
         rows.append([
             el("code", parameter["name"]),
             el("span", parameter["in"]),
-            el("span", _type(schema)),
+            el("span", _type(schema, schemas)),
             el("span", parameter.get("description", "")),
         ])  # fmt: skip
     return table("Parameters", [("Parameter", ""), ("In", ""), ("Type", ""), ("Meaning", "")], rows)
 
 
-def _type(schema: Mapping[str, Any]) -> str:
-    alternatives = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
-    one = alternatives[0] if alternatives else {}
-    said = (
-        "one of " + ", ".join(map(str, one["enum"])) if "enum" in one else str(one.get("type", one.get("$ref", "any")))
-    )
-    said = said.rpartition("/")[2]
+def _type(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+    one: Mapping[str, Any] = next((one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"), {})
+    one = schemas.get(one.get("$ref", "").rpartition("/")[2], one)
+    said = f"one of {', '.join(map(str, one['enum']))}" if "enum" in one else str(one.get("type", "any"))
     if "minimum" in one and "maximum" in one:
         said += f", {one['minimum']} to {one['maximum']}"
     if one.get("format"):

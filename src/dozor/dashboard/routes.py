@@ -276,7 +276,10 @@ async def _form(request: Request) -> dict[str, str]:
         body += chunk
         if len(body) > _MAX_FORM_BYTES:
             raise HTTPException(413, f"A form may hold at most {_MAX_FORM_BYTES} bytes.")
-    fields = parse_qs(bytes(body).decode("utf-8", "replace"), max_num_fields=20)
+    try:
+        fields = parse_qs(bytes(body).decode("utf-8", "replace"), max_num_fields=20)
+    except ValueError:
+        raise HTTPException(422, "This form has more fields than any of Dozor's.") from None
     return {name: values[0] for name, values in fields.items()}
 
 

@@ -181,7 +181,7 @@ def _pool(pool: PoolReading, alerts: tuple[Alert, ...], known: Known, at: float)
     return TargetStatus(
         name=pool.name,
         status=_worst(statuses),
-        reasons=(*reasons, *(f"Pool {pool.name}: {note.rstrip('. ')}." for note in pool.notes)),
+        reasons=(*reasons, *(f"Pool {pool.name}: {_sentence_of(note)}" for note in pool.notes)),
         figures=pool.figures,
         checked_at=pool.collected_at,
         worker=pool.worker,
@@ -226,8 +226,13 @@ def _server(server: RedisReading, alerts: tuple[Alert, ...], known: Known, at: f
 def _why(failure: str | None, hint: str | None) -> str:
     """What follows a first sentence: what to do, as the instrument says it, or at least the kind of the failure."""
     if hint:
-        return f" {hint[:1].upper()}{hint[1:].rstrip('. ')}."
+        return f" {_sentence_of(hint)}"
     return f" The failure: {failure}." if failure else ""
+
+
+def _sentence_of(said: str) -> str:
+    said = f"{said[:1].upper()}{said[1:]}"
+    return said if said.endswith((".", "?", "!")) else f"{said}."
 
 
 def _age(what: str, name: str, collected_at: float | None, at: float) -> str:

@@ -22,7 +22,7 @@ def duration(seconds: float) -> str:
             count, rest = divmod(whole, int(size))
             minor = rest // int(smaller)
             # Seconds beside minutes only while minutes are few; later nobody counts them.
-            shown = minor and (name != "min" or count < 5)
+            shown = minor and (name != "min" or count < 10)
             return f"{count} {name} {minor} {smaller_name}" if shown else f"{count} {name}"
     return f"{whole} s"
 

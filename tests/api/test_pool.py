@@ -1,0 +1,114 @@
+"""pool/…: status with figures, metrics, statistics, slow statements."""
+
+import math
+from dataclasses import replace
+
+from fastapi.testclient import TestClient
+from tests.api.fake_backend import AT, POOL_FIGURES, FakeBackend, a_query
+
+from dozor.instruments.connection_pool_monitor import Holder
+from dozor.model.labels import Labels
+from dozor.model.sample import Family, MetricType, Sample
+
+
+def test_a_pool_has_its_figures_by_metric_name(api: TestClient) -> None:
+    answer = api.get("pool/status")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json() == {
+        "status": "HEALTHY",
+        "reasons": [],
+        "checked_at": "2027-01-15T08:00:00Z",
+        "age_seconds": 0.0,
+        "pools": [
+            {
+                **POOL_FIGURES,
+                "name": "default",
+                "status": "HEALTHY",
+                "reasons": [],
+                "checked_at": "2027-01-15T08:00:00Z",
+                "age_seconds": 0.0,
+                "worker": None,
+            }
+        ],
+    }
+
+
+def test_the_age_is_that_of_the_oldest_reading(api: TestClient, backend: FakeBackend) -> None:
+    backend.pools += (replace(backend.pools[0], name="other", collected_at=AT - 4),)
+    backend.clock.advance(1)
+    assert api.get("pool/status").json()["age_seconds"] == 5.0
+
+
+def test_an_unknown_figure_is_absent(api: TestClient, backend: FakeBackend) -> None:
+    backend.pools = (replace(backend.pools[0], figures={"db_pool_size": 5.0, "db_pool_waiting": math.nan}),)
+    [pool] = api.get("pool/status").json()["pools"]
+    assert pool["db_pool_size"] == 5.0
+    assert "db_pool_waiting" not in pool
+    assert "db_pool_utilization" not in pool
+
+
+def test_without_a_pool_the_status_is_null_and_says_how_to_add_one(api: TestClient, backend: FakeBackend) -> None:
+    backend.pools = ()
+    found = api.get("pool/status").json()
+    assert (found["status"], found["pools"], found["checked_at"], found["age_seconds"]) == (None, [], None, None)
+    assert "Dozor(engine=engine)" in found["reasons"][0]
+
+
+def test_metrics_are_those_of_pools_and_queries(api: TestClient, backend: FakeBackend) -> None:
+    backend.wait.observe(0.005)
+    up = Family("db_up", MetricType.GAUGE, "Up.", "", (Sample("db_up", Labels(pool="default"), 1.0),))
+    odd = Family("db_pool_odd", MetricType.GAUGE, "Odd.", "", (Sample("db_pool_odd", Labels(), math.nan),))
+    backend.extra_families = [up, odd]
+    metrics = {metric["name"]: metric for metric in api.get("pool/metrics").json()["metrics"]}
+    assert "db_up" in metrics
+    assert not any(name.startswith("redis_") for name in metrics)
+    assert metrics["db_pool_odd"]["samples"] == []
+    assert metrics["db_pool_checked_out"] == {
+        "name": "db_pool_checked_out",
+        "type": "gauge",
+        "unit": "connections",
+        "help": "db_pool_checked_out.",
+        "samples": [{"labels": {"pool": "default"}, "value": 14.0}],
+    }
+    histogram = metrics["db_pool_wait_seconds"]["samples"]
+    assert {sample["name"] for sample in histogram} == {
+        "db_pool_wait_seconds_bucket",
+        "db_pool_wait_seconds_sum",
+        "db_pool_wait_seconds_count",
+    }
+
+
+def test_statistics_cover_three_windows_and_name_the_holders(api: TestClient, backend: FakeBackend) -> None:
+    backend.holders = [Holder("GET /orders", 4.2, leaked=False)]
+    [pool] = api.get("pool/statistics").json()["pools"]
+    assert set(pool["windows"]) == {"since_start", "5m", "1h"}
+    assert pool["windows"]["5m"]["wait_seconds"]["p95"] == 0.001
+    assert pool["windows"]["5m"]["use_seconds"] == dict.fromkeys(("mean", "p50", "p95", "p99", "max")) | {"count": 0}
+    assert pool["holders"] == [{"who": "GET /orders", "held_seconds": 4.2, "leaked": False}]
+
+
+def test_slow_statements_come_newest_first_in_pages_that_do_not_shift(api: TestClient, backend: FakeBackend) -> None:
+    backend.queries = [a_query(f"SELECT {index}", at=AT - index) for index in range(5)]
+    first = api.get("pool/slow-queries?limit=2").json()
+    assert first["total"] == 5
+    assert first["entries"][0] == {
+        "statement": "SELECT 0",
+        "duration_ms": 2000.0,
+        "at": "2027-01-15T08:00:00Z",
+        "pool": "default",
+        "operation": "SELECT",
+        "caller": "orders.py:88 in list_orders",
+        "failed": False,
+        "error": None,
+    }
+    backend.queries.insert(0, a_query("SELECT newer"))
+    second = api.get("pool/slow-queries", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+    last = api.get("pool/slow-queries", params={"limit": 2, "cursor": second["next_cursor"]}).json()
+    seen = [entry["statement"] for page in (first, second, last) for entry in page["entries"]]
+    assert seen == [f"SELECT {index}" for index in range(5)]
+    assert last["next_cursor"] is None
+
+
+def test_slow_statements_of_one_pool(api: TestClient, backend: FakeBackend) -> None:
+    backend.queries = [a_query("SELECT 1"), a_query("SELECT 2", pool="other")]
+    assert [entry["statement"] for entry in api.get("pool/slow-queries?pool=other").json()["entries"]] == ["SELECT 2"]

@@ -1,0 +1,60 @@
+"""redis/…: status with figures, metrics, INFO, slow commands."""
+
+from dataclasses import replace
+
+from fastapi.testclient import TestClient
+from tests.api.fake_backend import AT, REDIS_FIGURES, FakeBackend, a_command
+
+
+def test_a_server_has_its_figures_by_metric_name(api: TestClient) -> None:
+    found = api.get("redis/status").json()
+    assert found["status"] == "HEALTHY"
+    assert found["servers"][0] == {
+        **REDIS_FIGURES,
+        "name": "cache",
+        "status": "HEALTHY",
+        "reasons": [],
+        "checked_at": "2027-01-15T08:00:00Z",
+        "age_seconds": 0.0,
+    }
+
+
+def test_a_disconnected_server_keeps_its_last_answer_s_time(api: TestClient, backend: FakeBackend) -> None:
+    backend.servers = (
+        replace(backend.servers[0], connected=False, collected_at=AT - 30, figures={"redis_connected": 0.0}),
+    )
+    found = api.get("redis/status").json()
+    assert (found["status"], found["age_seconds"]) == ("DISCONNECTED", 30.0)
+    assert found["servers"][0]["redis_connected"] == 0.0
+
+
+def test_metrics_are_those_of_redis(api: TestClient) -> None:
+    names = {metric["name"] for metric in api.get("redis/metrics").json()["metrics"]}
+    assert names == set(REDIS_FIGURES)
+
+
+def test_info_by_section_with_what_is_allowed(api: TestClient) -> None:
+    assert api.get("redis/info").json() == {
+        "servers": [
+            {
+                "name": "cache",
+                "info": {"server": {"redis_version": "7.2.4"}},
+                "capabilities": {"slowlog": True, "config": False},
+            }
+        ]
+    }
+
+
+def test_the_slow_log_names_the_server_and_hides_arguments(api: TestClient, backend: FakeBackend) -> None:
+    backend.commands = [a_command("KEYS"), a_command("GET", client_name="", client="")]
+    first, second = api.get("redis/slow-log").json()["entries"]
+    assert first == {
+        "command": "KEYS",
+        "arguments": 1,
+        "duration_ms": 41.7,
+        "at": "2027-01-15T08:00:00Z",
+        "redis": "cache",
+        "id": 17,
+        "client": "shop",
+    }
+    assert second["client"] is None

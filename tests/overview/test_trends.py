@@ -1,0 +1,57 @@
+"""Sparklines and HTTP figures, read from a store."""
+
+from typing import Any
+
+from dozor.model.labels import Labels
+from dozor.model.sample import Sample
+from dozor.overview import Trends, http_figures
+from dozor.overview.trends import SPAN_SECONDS, STEP_SECONDS, sparklines
+from dozor.store import MemoryStore
+
+AT = 1_800_000_000.0
+
+
+def filled(values: Any, name: Any = "host_cpu_utilization", labels: Any = None, step: Any = STEP_SECONDS) -> Any:
+    store = MemoryStore()
+    for index, value in enumerate(values):
+        store.append(AT - step * (len(values) - 1 - index), [Sample(name, labels or Labels(), value)])
+    return store
+
+
+def test_a_sparkline_has_a_point_for_each_step_and_none_before_anything_was_known() -> None:
+    [line] = sparklines(filled([10, 20, 30]), AT)
+    assert (line.key, line.unit, line.last) == ("host_cpu", "percent", 30.0)
+    assert len(line.points) == SPAN_SECONDS / STEP_SECONDS + 1
+    assert [value for _, value in line.points[-4:]] == [None, 10.0, 20.0, 30.0]
+
+
+def test_each_pool_has_a_line_of_its_own() -> None:
+    store = MemoryStore()
+    samples = [Sample("db_pool_utilization", Labels(pool=name), 50.0) for name in ("a", "b")]
+    store.append(AT, samples)
+    assert [line.labels["pool"] for line in sparklines(store, AT)] == ["a", "b"]
+
+
+def test_nothing_known_draws_nothing() -> None:
+    assert sparklines(MemoryStore(), AT) == ()
+
+
+def test_the_lines_are_computed_once_a_step() -> None:
+    trends = Trends(filled([10, 20, 30]))
+    first = trends.read(AT)
+    assert trends.read(AT + STEP_SECONDS - 1) is first
+    assert trends.read(AT + STEP_SECONDS) is not first
+
+
+def test_http_without_traffic_has_no_quantiles_and_no_errors() -> None:
+    store = MemoryStore()
+    for second in range(0, 120, 10):
+        store.append(AT - 110 + second, [Sample("http_requests_total", Labels(status="200"), 5.0 * second)])
+    figures = http_figures(store, AT)
+    assert figures["errors_per_minute"] == 0.0
+    assert round(figures["requests_per_second"], 1) == 5.0
+    assert "p95_seconds" not in figures
+
+
+def test_without_the_middleware_http_has_no_figures() -> None:
+    assert http_figures(MemoryStore(), AT) == {}
