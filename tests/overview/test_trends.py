@@ -5,7 +5,7 @@ from typing import Any
 from dozor.model.labels import Labels
 from dozor.model.sample import Sample
 from dozor.overview import Trends, http_figures
-from dozor.overview.trends import SPAN_SECONDS, STEP_SECONDS, sparklines
+from dozor.overview.trends import SPAN_SECONDS, STEP_SECONDS
 from dozor.store import MemoryStore
 
 AT = 1_800_000_000.0
@@ -19,7 +19,7 @@ def filled(values: Any, name: Any = "host_cpu_utilization", labels: Any = None, 
 
 
 def test_a_sparkline_has_a_point_for_each_step_and_none_before_anything_was_known() -> None:
-    [line] = sparklines(filled([10, 20, 30]), AT)
+    [line] = Trends(filled([10, 20, 30])).read(AT)
     assert (line.key, line.unit, line.last) == ("host_cpu", "percent", 30.0)
     assert len(line.points) == SPAN_SECONDS / STEP_SECONDS + 1
     assert [value for _, value in line.points[-4:]] == [None, 10.0, 20.0, 30.0]
@@ -29,18 +29,28 @@ def test_each_pool_has_a_line_of_its_own() -> None:
     store = MemoryStore()
     samples = [Sample("db_pool_utilization", Labels(pool=name), 50.0) for name in ("a", "b")]
     store.append(AT, samples)
-    assert [line.labels["pool"] for line in sparklines(store, AT)] == ["a", "b"]
+    assert [line.labels["pool"] for line in Trends(store).read(AT)] == ["a", "b"]
 
 
 def test_nothing_known_draws_nothing() -> None:
-    assert sparklines(MemoryStore(), AT) == ()
+    assert Trends(MemoryStore()).read(AT) == ()
 
 
-def test_the_lines_are_computed_once_a_step() -> None:
-    trends = Trends(filled([10, 20, 30]))
+def test_each_step_is_evaluated_once() -> None:
+    store = filled([10, 20, 30])
+    trends = Trends(store)
     first = trends.read(AT)
     assert trends.read(AT + STEP_SECONDS - 1) is first
-    assert trends.read(AT + STEP_SECONDS) is not first
+    store.append(AT + STEP_SECONDS, [Sample("host_cpu_utilization", Labels(), 40.0)])
+    [line] = trends.read(AT + STEP_SECONDS)
+    assert [value for _, value in line.points[-5:]] == [None, 10.0, 20.0, 30.0, 40.0]
+    assert line.points == Trends(store).read(AT + STEP_SECONDS)[0].points
+
+
+def test_what_has_not_been_seen_for_the_whole_span_is_forgotten() -> None:
+    trends = Trends(filled([10, 20, 30]))
+    assert len(trends.read(AT)) == 1
+    assert trends.read(AT + 3 * SPAN_SECONDS) == ()
 
 
 def test_http_without_traffic_has_no_quantiles_and_no_errors() -> None:

@@ -351,8 +351,9 @@ async def _exit_stack(request: Request) -> AsyncIterator[None]:
 
 def _base(request: Request) -> str:
     """The way from the address of *request* to the page's root."""
-    path = request.url.path
-    return "../" * (path.rpartition("/alert/")[2].count("/") + 1) if "/alert/" in path else "./"
+    if "alert_id" not in request.path_params:
+        return "./"
+    return "../" if request.method == "GET" else "../../"  # alert/ID, alert/ID/ACTION
 
 
 def _error_page(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -83,31 +83,46 @@ def http_figures(store: Queryable, at: float) -> Mapping[str, float]:
 
 
 class Trends:
-    """The sparklines, computed at most once a step however many pages are open. For one thread (Dozor's)."""
+    """The sparklines. Each step is evaluated once, however many pages are open. For one thread (Dozor's)."""
 
     def __init__(self, store: Queryable) -> None:
         self._store = store
         self._end = -math.inf
+        self._known: dict[tuple[_Figure, Labels], dict[float, float]] = {}
         self._lines: tuple[Sparkline, ...] = ()
 
     def read(self, at: float) -> tuple[Sparkline, ...]:
-        """The sparklines up to *at*."""
+        """The sparklines of the SPAN_SECONDS up to *at*, at most MAX_SERIES of each figure. What was never known is left out."""
         end = math.floor(at / STEP_SECONDS) * STEP_SECONDS
-        if end != self._end or not self._lines:
-            self._lines, self._end = sparklines(self._store, end), end
+        if end > self._end:
+            start = end - SPAN_SECONDS
+            self._evaluate(max(start, self._end + STEP_SECONDS), end)
+            self._end = end
+            times = [start + STEP_SECONDS * step for step in range(round(SPAN_SECONDS / STEP_SECONDS) + 1)]
+            self._forget_before(start)
+            self._lines = tuple(
+                Sparkline(
+                    figure.key, figure.title, figure.unit, labels, tuple((time, known.get(time)) for time in times)
+                )
+                for (figure, labels), known in self._known.items()
+            )
         return self._lines
 
+    def _evaluate(self, start: float, end: float) -> None:
+        for figure in _FIGURES:
+            with contained("overview.trends"):
+                for labels, found in _compiled(figure.expr).range(self._store, start, end, STEP_SECONDS)[:MAX_SERIES]:
+                    known = self._known.setdefault((figure, labels), {})
+                    # Whole steps again: the store counts in milliseconds.
+                    known.update((_step(time), value) for time, value in found if math.isfinite(value))
 
-def sparklines(store: Queryable, end: float) -> tuple[Sparkline, ...]:
-    """The key figures of the SPAN_SECONDS before *end*, at most MAX_SERIES of each. What was never known is left out."""
-    start = end - SPAN_SECONDS
-    times = [start + STEP_SECONDS * step for step in range(round(SPAN_SECONDS / STEP_SECONDS) + 1)]
-    lines: list[Sparkline] = []
-    for figure in _FIGURES:
-        with contained("overview.trends"):
-            series = _compiled(figure.expr).range(store, start, end, STEP_SECONDS)
-            for labels, found in series[:MAX_SERIES]:
-                known = {round(time, 3): value for time, value in found if math.isfinite(value)}
-                points = tuple((time, known.get(round(time, 3))) for time in times)
-                lines.append(Sparkline(figure.key, figure.title, figure.unit, labels, points))
-    return tuple(lines)
+    def _forget_before(self, start: float) -> None:
+        kept = {
+            key: {time: value for time, value in known.items() if time >= start} for key, known in self._known.items()
+        }
+        order = {figure: position for position, figure in enumerate(_FIGURES)}
+        self._known = {key: kept[key] for key in sorted(kept, key=lambda key: (order[key[0]], key[1])) if kept[key]}
+
+
+def _step(time: float) -> float:
+    return round(time / STEP_SECONDS) * STEP_SECONDS
