@@ -1,6 +1,7 @@
 """The docs keep up with the code: every rule has its page, every setting its line, every link its target."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,15 @@ def test_both_languages_of_the_readme_show_the_same_commands() -> None:
     assert blocks[0] == blocks[1]
     links = [set(LINK.findall(text)) - {"README.md", "README.ru.md"} for text in (english, russian)]
     assert links[0] == links[1]
+
+
+def test_the_layers_drawn_are_those_that_are_checked() -> None:
+    drawn = re.search(r"## Layers.*?```\n(.*?)\n```", (ROOT / "ARCHITECTURE.md").read_text(), re.DOTALL)
+    assert drawn is not None
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    # In parentheses: a package that may be there.
+    checked = [re.sub(r" \| \(\w+\)", "", layer) for layer in contracts[0]["layers"]]
+    assert drawn[1].splitlines() == checked
 
 
 ROUTES = (
