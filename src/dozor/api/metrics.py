@@ -4,8 +4,8 @@ from fastapi import APIRouter, Request, Response
 
 from dozor.api import problems
 from dozor.api.backend import Backend
+from dozor.api.reading_schemas import MetricList
 from dozor.api.rendering import NO_STORE, json_response, metrics_json
-from dozor.api.schemas import MetricList
 from dozor.metrics import CONTENT_TYPE_OPENMETRICS, CONTENT_TYPE_TEXT, render
 
 

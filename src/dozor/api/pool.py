@@ -8,8 +8,7 @@ from fastapi import APIRouter, Query, Response
 from dozor.api import problems
 from dozor.api.backend import Backend
 from dozor.api.parameters import Cursor, Limit, newest_first
-from dozor.api.rendering import answer, json_response, metrics_json
-from dozor.api.schemas import (
+from dozor.api.reading_schemas import (
     DurationsModel,
     HolderModel,
     MetricList,
@@ -20,6 +19,7 @@ from dozor.api.schemas import (
     SlowQueryModel,
     WindowModel,
 )
+from dozor.api.rendering import answer, json_response, metrics_json
 from dozor.api.targets import pool_target, summary
 from dozor.clock import Clock
 from dozor.instruments.pool_history import DurationStatistics, PoolStatistics

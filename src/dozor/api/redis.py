@@ -5,8 +5,7 @@ from fastapi import APIRouter, Response
 from dozor.api import problems
 from dozor.api.backend import Backend
 from dozor.api.parameters import Cursor, Limit, newest_first
-from dozor.api.rendering import answer, json_response, metrics_json
-from dozor.api.schemas import (
+from dozor.api.reading_schemas import (
     MetricList,
     RedisInfoAnswer,
     RedisInfoModel,
@@ -14,6 +13,7 @@ from dozor.api.schemas import (
     SlowCommandList,
     SlowCommandModel,
 )
+from dozor.api.rendering import answer, json_response, metrics_json
 from dozor.api.targets import redis_target, summary
 from dozor.clock import Clock
 from dozor.overview import ServerCommand, assess

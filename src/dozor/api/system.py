@@ -8,8 +8,8 @@ from fastapi import APIRouter, Response
 from dozor.api import problems
 from dozor.api.alerts import alert_model
 from dozor.api.backend import Backend
+from dozor.api.reading_schemas import HealthAnswer, OverviewAnswer, ProbeAnswer, ReadyAnswer, SparklineModel
 from dozor.api.rendering import NO_STORE, answer, json_response, to_json
-from dozor.api.schemas import HealthAnswer, OverviewAnswer, ProbeAnswer, ReadyAnswer, SparklineModel
 from dozor.api.targets import component_models, finite, pool_target, redis_target
 from dozor.overview import Overview, Sparkline, assess
 

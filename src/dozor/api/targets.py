@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dozor.api.reading_schemas import ComponentModel, PoolTarget, RedisTarget
 from dozor.api.rendering import date
-from dozor.api.schemas import ComponentModel, PoolTarget, RedisTarget
 from dozor.clock import Clock
 from dozor.overview import ComponentStatus, Overview, TargetStatus
 

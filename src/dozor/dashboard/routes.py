@@ -2,12 +2,12 @@
 
 import hashlib
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import wraps
 from http import HTTPStatus
 from importlib.resources import files
-from typing import Annotated, Any, Final, Protocol, TypeVar
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, FastAPI, Path, Request, Response
@@ -16,20 +16,17 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from typing_extensions import override
 
-from dozor.clock import Clock
 from dozor.containment import report
 from dozor.dashboard.alert_view import alert_detail
+from dozor.dashboard.backend import Backend, Door
 from dozor.dashboard.docs import docs_page
 from dozor.dashboard.html import el
-from dozor.dashboard.page import View, document, overview_page
+from dozor.dashboard.page import document, overview_page
 from dozor.dashboard.parts import shape
+from dozor.dashboard.view import View
 from dozor.duration import parse_duration
 from dozor.errors import ActionForbidden, AlertNotFound, DozorError
-from dozor.instruments.query_monitor import SlowQuery
-from dozor.model.alert import Alert
-from dozor.overview import Known, PoolRecord, Recent, ServerCommand, Sparkline, assess
-
-T = TypeVar("T")
+from dozor.overview import assess
 
 _STYLE: Final = files("dozor.dashboard").joinpath("static", "style.css").read_bytes()
 _STYLE_URL: Final = f"style.css?{hashlib.sha256(_STYLE).hexdigest()[:12]}"
@@ -61,72 +58,6 @@ _SAID: Final = {
 }
 
 AlertId = Annotated[str, Path(max_length=200)]
-
-
-class Door(Protocol):
-    """Who may see the page."""
-
-    @property
-    def guards(self) -> list[Any]:
-        """The dependencies of a page that not everybody may see."""
-
-    @property
-    def takes_key(self) -> bool:
-        """Whether a key is set, which a person may show at the sign-in."""
-
-    def session(self, key: str) -> str | None:
-        """What the session cookie holds for a right *key*; None for a wrong one."""
-
-    @property
-    def cookie(self) -> str:
-        """The session cookie's name."""
-
-    @property
-    def session_seconds(self) -> int:
-        """How long a session lasts."""
-
-
-class Backend(Protocol):
-    """What the page asks of Dozor; see `api.backend.Backend`, of which this is a part."""
-
-    @property
-    def clock(self) -> Clock:
-        """Dates what is shown."""
-
-    def known(self) -> Known:
-        """What is known now."""
-
-    def in_dozor(self, work: Callable[[], T]) -> Awaitable[T]:
-        """What *work* returns, run in Dozor's thread, as are the five functions below."""
-
-    def slow_queries(self) -> Recent[SlowQuery]:
-        """The slow statements of all pools."""
-
-    def slow_commands(self) -> Recent[ServerCommand]:
-        """The slow commands of all Redis servers."""
-
-    def pool_records(self) -> Sequence[PoolRecord]:
-        """What each pool has done, and who has its connections."""
-
-    def sparklines(self) -> Sequence[Sparkline]:
-        """The key figures of the last quarter of an hour."""
-
-    def http_figures(self) -> Mapping[str, float]:
-        """What HTTP does now."""
-
-    async def alert(self, alert_id: str) -> Alert:
-        """The alert of that id. Raises AlertNotFound, StoreUnavailable."""
-
-    async def acknowledge(self, alert_id: str, *, by: str | None, comment: str | None) -> tuple[Alert, bool]:
-        """Somebody owns the alert. This and the two below raise AlertNotFound and ActionForbidden."""
-
-    async def silence(
-        self, alert_id: str, *, until: float | None, by: str | None, comment: str | None
-    ) -> tuple[Alert, bool]:
-        """Nobody is told until *until*, or until the alert resolves."""
-
-    async def resolve(self, alert_id: str, *, by: str | None, comment: str | None) -> tuple[Alert, bool]:
-        """Close the alert by hand."""
 
 
 def add_page(router: APIRouter, backend: Backend, door: Door, *, docs: bool = False) -> None:

@@ -1,0 +1,77 @@
+"""The examples in the OpenAPI document: one bad moment of a shop, the same in every answer."""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+NOW = "2026-11-22T19:36:02.120000Z"
+POOL_REASON = "96 % of the connections of pool default are in use (PoolUtilizationHigh, firing for 3 min 10 s)."
+ALERT: dict[str, Any] = {
+    "id": "0f6c2f7e5f0e4d0b9a3c6d1e8b7a5c21",
+    "rule": "PoolUtilizationHigh",
+    "severity": "CRITICAL",
+    "component": "database",
+    "state": "FIRING",
+    "inhibited_by": [],
+    "labels": {"alertname": "PoolUtilizationHigh", "pool": "default", "component": "database"},
+    "annotations": {"summary": "96 % of the connections of pool default are in use"},
+    "value": 96.0,
+    "active_at": "2026-11-22T19:31:52Z",
+    "fired_at": "2026-11-22T19:32:52Z",
+    "resolved_at": None,
+    "resolve_reason": None,
+    "acknowledged": None,
+    "silenced": None,
+    "no_data": False,
+    "evidence": {},
+}
+POOL: dict[str, Any] = {
+    "name": "default",
+    "status": "CRITICAL",
+    "reasons": [POOL_REASON],
+    "checked_at": NOW,
+    "age_seconds": 0.4,
+    "worker": "0",
+    "db_pool_size": 5,
+    "db_pool_capacity": 15,
+    "db_pool_checked_out": 14,
+    "db_pool_available": 1,
+    "db_pool_utilization": 93.3,
+    "db_pool_waiting": 0,
+}
+SERVER: dict[str, Any] = {
+    "name": "cache",
+    "status": "HEALTHY",
+    "reasons": [],
+    "checked_at": NOW,
+    "age_seconds": 0.6,
+    "redis_connected": 1,
+    "redis_memory_usage": 1048576,
+    "redis_connected_clients": 12,
+    "redis_hit_rate": 97.4,
+}
+HTTP = {"requests_per_second": 41.5, "errors_per_minute": 0.0, "in_progress": 3.0, "p95_seconds": 0.18}
+HOST = {"host_cpu_utilization": 31.2, "host_memory_utilization": 58.0}
+COMPONENTS: dict[str, Any] = {
+    "database": {"status": "CRITICAL", "reasons": [POOL_REASON]},
+    "redis": {"status": "HEALTHY", "reasons": []},
+    "http": {"status": "HEALTHY", "reasons": []},
+    "host": {"status": "HEALTHY", "reasons": []},
+    "dozor": {"status": "HEALTHY", "reasons": []},
+}
+WINDOW: dict[str, Any] = {
+    "seconds": 300.0,
+    "checkouts": 1840,
+    "timeouts": 0,
+    "errors": 0,
+    "connects": 2,
+    "slow_queries": 1,
+    "wait_seconds": {"count": 1840, "mean": 0.0004, "p50": 0.0003, "p95": 0.001, "p99": 0.004, "max": 0.012},
+    "use_seconds": {"count": 1838, "mean": 0.021, "p50": 0.015, "p95": 0.08, "p99": 0.2, "max": 1.4},
+    "peak_checked_out": 9,
+}
+
+
+def example(shown: dict[str, Any], *, extra: Literal["allow", "forbid", "ignore"] = "ignore") -> ConfigDict:
+    """The configuration of a model with this example."""
+    return ConfigDict(json_schema_extra={"examples": [shown]}, extra=extra)

@@ -1,0 +1,36 @@
+"""All that one page shows, gathered before it is drawn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dozor.clock import Clock
+from dozor.instruments.query_monitor import SlowQuery
+from dozor.overview import Known, Overview, PoolRecord, Recent, ServerCommand, Sparkline
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that one page shows."""
+
+    overview: Overview
+    known: Known
+    clock: Clock
+    http: Mapping[str, float]
+    sparklines: Sequence[Sparkline]
+    slow_queries: Recent[SlowQuery]
+    slow_commands: Recent[ServerCommand]
+    pool_records: Sequence[PoolRecord] = ()
+    said: str | None = None
+    refreshes: bool = True
+    docs: bool = False
+
+    def line(self, key: str, **labels: str) -> Sparkline | None:
+        """The sparkline *key* of what has *labels*."""
+        return next(
+            (
+                line
+                for line in self.sparklines
+                if line.key == key and all(line.labels.get(name) == value for name, value in labels.items())
+            ),
+            None,
+        )
