@@ -560,7 +560,7 @@ def test_the_first_request_is_told_once_and_a_fault_there_is_contained() -> None
 
 
 @pytest.mark.parametrize(
-    ("place", "attribute"), [("http.count", "_requests"), ("http.route", "_routes"), ("http.begin", "_left_out")]
+    ("place", "attribute"), [("http.count", "_known"), ("http.route", "_routes"), ("http.begin", "_left_out")]
 )
 def test_a_fault_of_ours_fails_no_request(place: str, attribute: str) -> None:
     app = shop()

@@ -4,7 +4,7 @@ Read from the ASGI scope after Starlette or FastAPI has routed. What they leave 
 route, and what is not found becomes one of two names in parentheses.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 UNMATCHED: Final = "(unmatched)"
@@ -12,7 +12,7 @@ NO_TEMPLATE: Final = "(no template)"
 
 _MOST_REMEMBERED: Final = 4096
 
-Scope = dict[str, Any]
+Scope = Mapping[str, Any]
 
 
 class RouteNames:
@@ -28,7 +28,8 @@ class RouteNames:
         if endpoint is None:
             return UNMATCHED
         route = scope.get("route")
-        source = _source(scope, route)
+        fastapi = scope.get("fastapi")
+        source = route if fastapi is None else _source(fastapi, route)
         key = (id(source), id(endpoint), scope.get("root_path", ""))
         found = self._remembered.get(key)
         if found is not None:
@@ -43,10 +44,10 @@ class RouteNames:
         return name
 
 
-def _source(scope: Scope, route: Any) -> Any:
+def _source(fastapi: Any, route: Any) -> Any:
     # FastAPI leaves in the scope the route as it stands in its own router; an object beside it knows the prefix under
     # which that router was included.
-    context = (scope.get("fastapi") or {}).get("effective_route_context")
+    context = fastapi.get("effective_route_context")
     return context if context is not None and getattr(context, "original_route", None) is route else route
 
 

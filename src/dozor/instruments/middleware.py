@@ -11,8 +11,8 @@ from typing import Any, Final
 from dozor.clock import Clock
 from dozor.containment import contained, report
 from dozor.instruments.http_route import UNMATCHED, RouteNames
-from dozor.metrics import Children, Counter, Histogram
-from dozor.metrics.instruments import OTHER
+from dozor.metrics import Children, Histogram, HistogramSnapshot
+from dozor.metrics.instruments import FOLD_AT, OTHER, format_bound, histogram_samples
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
@@ -25,6 +25,9 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 4.0, 5.0, 10.0, 30.0)
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
 SERIES_LIMIT: Final = 1000
+_BUCKETS: Final = (*(format_bound(bound) for bound in BOUNDS), "+Inf")
+_DURATION_TEXT: Final = "Time until the response began, in seconds; body and background work left out."
+_FOLDED_TEXT: Final = "Requests counted under the label value other, for want of room for one more series."
 # What nginx calls a request whose client has gone: nobody was answered, and it is no fault of the server's.
 _CLIENT_GONE: Final = 499
 _SERVER_ERROR: Final = 500
@@ -55,8 +58,11 @@ class HttpMonitor:
         """The requests that are being answered now, those included whose body or background work goes on."""
         self._labels = base_labels
         self._routes = RouteNames()
-        self._requests = Children(("method", "route", "status"), Counter, base=base_labels, limit=series_limit)
-        self._durations = Children(("method", "route"), lambda: Histogram(BOUNDS), base=base_labels, limit=series_limit)
+        # One histogram for each method, route and status: the count of requests is its count, and a request is one append.
+        self._answers = Children(
+            ("method", "route", "status"), lambda: Histogram(BOUNDS), base=base_labels, limit=series_limit
+        )
+        self._known: dict[tuple[str, str, int], Histogram] = {}
         self._left_out: frozenset[str] = frozenset()
         self._left_out_below: tuple[str, ...] = ()
 
@@ -76,16 +82,17 @@ class HttpMonitor:
     def count(self, responder: "_Responder", status: int, seconds: float) -> None:
         """Take in a request that was answered with *status* after *seconds*. Never raises."""
         try:
-            method: str = responder.scope["method"]
-            if method not in METHODS:
-                method = OTHER
+            scope = responder.scope
             try:
-                route = self._routes.name(responder.scope, responder.app, responder.root_path)  # type: ignore[arg-type]
+                route = self._routes.name(scope, responder.app, responder.root_path)
             except Exception:  # noqa: BLE001 - a route object of a kind not known yet
                 report("http.route")
                 route = UNMATCHED
-            self._requests.get(method, route, str(status)).inc()
-            self._durations.get(method, route).observe(seconds)
+            key = (scope["method"], route, status)
+            histogram = self._known.get(key) or self._histogram(*key)
+            histogram.append(seconds)
+            if len(histogram.pending) > FOLD_AT:
+                histogram.fold()
         except Exception:  # noqa: BLE001 - the request is answered whatever happens to the count
             report("http.count")
 
@@ -94,35 +101,44 @@ class HttpMonitor:
 
     def families(self) -> list[Family]:
         """The `http_…` metrics."""
+        answers = [(labels, histogram.snapshot()) for labels, histogram in self._answers.items()]
+        requests = [Sample("http_requests_total", labels, float(snapshot.count)) for labels, snapshot in answers]
         duration = "http_request_duration_seconds"
         durations = [
-            sample for labels, histogram in self._durations.items() for sample in histogram.samples(duration, labels)
+            sample
+            for labels, snapshot in _without_status(answers).items()
+            for sample in histogram_samples(duration, labels, _BUCKETS, snapshot)
         ]
-        requests = [Sample("http_requests_total", labels, each.value) for labels, each in self._requests.items()]
         in_progress = Sample("http_requests_in_progress", self._labels, float(len(self.in_progress)))
-        folded = Sample(
-            "dozor_http_requests_folded_total",
-            self._labels,
-            self._requests.folded.value,
-        )
+        folded = Sample("dozor_http_requests_folded_total", self._labels, self._answers.folded.value)
         return [
             Family("http_requests_total", MetricType.COUNTER, "Requests answered.", "requests", tuple(requests)),
-            Family(
-                duration,
-                MetricType.HISTOGRAM,
-                "Time until the response began, in seconds; body and background work left out.",
-                "seconds",
-                tuple(durations),
-            ),
+            Family(duration, MetricType.HISTOGRAM, _DURATION_TEXT, "seconds", tuple(durations)),
             Family(in_progress.name, MetricType.GAUGE, "Requests being answered now.", "requests", (in_progress,)),
-            Family(
-                folded.name,
-                MetricType.COUNTER,
-                "Requests counted under the label value other, for want of room for one more series.",
-                "requests",
-                (folded,),
-            ),
+            Family(folded.name, MetricType.COUNTER, _FOLDED_TEXT, "requests", (folded,)),
         ]
+
+    def _histogram(self, method: str, route: str, status: int) -> Histogram:
+        known = method if method in METHODS else OTHER
+        before = self._answers.folded.value
+        histogram = self._answers.get(known, route, str(status))
+        if self._answers.folded.value == before and known == method:  # what is folded is counted as that each time
+            self._known[method, route, status] = histogram
+        return histogram
+
+
+def _without_status(answers: list[tuple[Labels, HistogramSnapshot]]) -> dict[Labels, HistogramSnapshot]:
+    merged: dict[Labels, HistogramSnapshot] = {}
+    for labels, snapshot in answers:
+        labels = labels.without("status")  # noqa: PLW2901
+        seen = merged.get(labels)
+        merged[labels] = snapshot if seen is None else _sum(seen, snapshot)
+    return merged
+
+
+def _sum(one: HistogramSnapshot, other: HistogramSnapshot) -> HistogramSnapshot:
+    cumulative = tuple(a + b for a, b in zip(one.cumulative, other.cumulative, strict=True))
+    return HistogramSnapshot(cumulative, one.sum + other.sum, None)
 
 
 class DozorMiddleware:
@@ -144,7 +160,13 @@ class DozorMiddleware:
         kind = scope["type"]
         if self._on_first_request is not None and kind != "lifespan":
             self._first_request()
-        responder = self._responder(scope, send) if kind == "http" else None
+        responder: _Responder | None = None
+        if kind == "http":
+            try:
+                if not self._monitor.leaves_out(scope):
+                    responder = _Responder(self._monitor, scope, send)
+            except Exception:  # noqa: BLE001 - the request is answered whatever happens to the count
+                report("http.begin")
         if responder is None:
             await self.app(scope, receive, send)
             return
@@ -161,13 +183,6 @@ class DozorMiddleware:
         if callback is not None:
             with contained("http.first_request"):
                 callback()
-
-    def _responder(self, scope: Scope, send: Send) -> "_Responder | None":
-        try:
-            return None if self._monitor.leaves_out(scope) else _Responder(self._monitor, scope, send)
-        except Exception:  # noqa: BLE001 - the request is answered whatever happens to the count
-            report("http.begin")
-            return None
 
 
 class _Responder:

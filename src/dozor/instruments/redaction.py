@@ -36,12 +36,18 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE,
 )
-# A list of values that needs no closer look, read in one go; others are read value by value with the same result.
-_PLAIN_LIST: Final = re.compile(
-    r"""\(\s*+ (?:(?P<value> \?(?!\d) | %\(\w++\)s | %s(?!\w) | :[^\W\d]\w*+ | \$\d++ (?:::\w++)?+
-        | (?:\d|\.\d)[\w.]*+ | '[^'\\]*+'(?!') ) \s*+ ,?+ \s*+)++ \)""",
-    re.VERBOSE,
+# Long stretches that need no closer look are read in one go; token by token, the result would be the same. A word that
+# may change the meaning of what follows is not part of a stretch.
+_PLAIN_WORD: Final = r"(?!(?i:in|values|set|identified|pragma|e|n|b|x|q|nq|u)\b)[^\W\d][\w$]*+"
+_PLAIN_SIGN: Final = r"\.(?!\d)|[,;=<>!+*&|^~{}\]]"
+_PLAIN_VALUE: Final = (
+    r"(?:\?(?!\d)|%\(\w++\)s|%s(?!\w)|:[^\W\d]\w*+|\$\d++(?:::\w++)?+|(?:\d|\.\d)[\w.]*+|'[^'\\]*+'(?!'))"
 )
+_PLAIN_VALUES: Final = rf"\(\s*+{_PLAIN_VALUE}\s*+(?:,\s*+{_PLAIN_VALUE}\s*+)*+\)"
+_STRETCH: Final = re.compile(rf"(?:(?:{_PLAIN_WORD}|{_PLAIN_SIGN})[ ]?+)++")
+_LIST: Final = re.compile(_PLAIN_VALUES)
+_ROWS: Final = re.compile(rf"(?:,\s*+{_PLAIN_VALUES}\s*+)++")
+_ROW_STRETCH: Final = re.compile(rf"(?:{_PLAIN_WORD}|{_PLAIN_SIGN}|\s++|(?:\d|\.\d)[\w.]*+)++")
 _DOLLAR_TAG: Final = re.compile(r"\$(?:[^\W\d]\w*+)?\$")
 _DOLLAR_NUMBER: Final = re.compile(r"\$\d{1,5}(?![\w.$])")
 _DOLLAR_NAME: Final = re.compile(r"\$[^\W\d]\w*+(?!\$)")
@@ -101,6 +107,8 @@ class _Lexer:
         text, end = self._text, len(self._text)
         match = _TOKEN.match
         while self._position < end:
+            if self._stretch():
+                continue
             start = self._position
             token = match(text, start)
             if token is None:
@@ -122,6 +130,21 @@ class _Lexer:
             else:
                 self._sign(found, start)
 
+    def _stretch(self) -> bool:
+        """Read on as far as all is plain; False if nothing is."""
+        output, text, start = self._output, self._text, self._position
+        if output.skips:
+            stretch = _ROW_STRETCH.match(text, start)
+            if stretch is None:
+                return False
+        else:
+            stretch = _STRETCH.match(text, start) if output.plain and not self._setting else None
+            if stretch is None or not output.add_stretch(stretch.group(), spaced=self._spaced):
+                return False
+            self._spaced = text[stretch.end() - 1] == " "
+        self._position = stretch.end()
+        return True
+
     def _emit(self, token: str) -> None:
         self._output.add(token, spaced=self._spaced)
         self._spaced = False
@@ -133,12 +156,14 @@ class _Lexer:
     def _sign(self, sign: str, start: int) -> None:
         if self._setting and sign == "=":
             raise _Unexpected
-        if sign == "(" and self._output.expects_values:
-            plain = _PLAIN_LIST.match(self._text, start)
-            if plain is not None and not plain.group().rstrip(") \t\r\n\f\v").endswith(","):
-                self._output.add_values(spaced=self._spaced)
-                self._spaced, self._position = False, plain.end()
-                return
+        if sign == "(" and self._output.expects_values and (values := _LIST.match(self._text, start)):
+            self._output.add_values(spaced=self._spaced)
+            self._spaced, self._position = False, values.end()
+            return
+        if sign == "," and self._output.expects_rows and (rows := _ROWS.match(self._text, start)):
+            self._output.skip_rows()
+            self._spaced, self._position = self._text[rows.end() - 1].isspace(), rows.end()
+            return
         self._emit(sign)
 
     def _word(self, word: str) -> None:

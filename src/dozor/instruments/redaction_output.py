@@ -46,6 +46,34 @@ class Output:
         """Whether a list would be the one of an IN, at a place where it is written."""
         return self._previous == "in" and not self._held and not self._skipping and not self._rows_follow
 
+    @property
+    def expects_rows(self) -> bool:
+        """Whether a comma now would begin a further row of VALUES."""
+        return self._rows_follow and not self._skipping and not self._held
+
+    @property
+    def skips(self) -> bool:
+        """Whether the text is now within a row that is left out."""
+        return self._skipping
+
+    @property
+    def plain(self) -> bool:
+        """Whether what comes now is written as it is."""
+        return not (self._skipping or self._rows_follow or self._listing)
+
+    def add_stretch(self, text: str, *, spaced: bool) -> bool:
+        """Take in several tokens at once, none a parenthesis, IN or VALUES; False if there is no room for all of them."""
+        piece = _spaced(text.rstrip(" "), spaced=spaced and not self.empty)
+        if _size([piece]) > self._room:
+            return False
+        self._write([piece])
+        self._previous = ""
+        return True
+
+    def skip_rows(self) -> None:
+        """Leave further rows of VALUES out."""
+        self._skipped = True
+
     def add_values(self, *, spaced: bool) -> None:
         """Take in a whole list of values after IN."""
         self._write([_spaced(_VALUES, spaced=spaced)])
