@@ -130,7 +130,7 @@ def reasons(said: Sequence[str], limit: int = 4) -> Html | None:
     """Why something is as it is, as a list."""
     if not said:
         return None
-    shown = [el("li", el("bdi", reason if len(reason) <= 600 else f"{reason[:599]}…")) for reason in said[:limit]]
+    shown = [el("li", el("bdi", reason if len(reason) <= 300 else f"{reason[:299]}…")) for reason in said[:limit]]
     if len(said) > limit:
         shown.append(el("li", f"and {len(said) - limit} more", class_="dim"))
     return el("ul", *shown, class_="reasons")
