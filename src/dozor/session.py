@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from dozor import containment
 from dozor.alerts import Lifecycle
@@ -45,6 +45,14 @@ class Identity:
     external_url: str | None
 
 
+@runtime_checkable
+class Closing(Protocol):
+    """A collector with something open."""
+
+    async def close(self) -> None:
+        """Close it."""
+
+
 class Session:
     """One run, from `begin` to the runtime's stop. Everything here belongs on Dozor's loop.
 
@@ -79,7 +87,7 @@ class Session:
         )
         self.scraper = Scraper(self.store, clock, settings.interval_seconds, self._evaluate)
         self.thread = StoreThread()
-        self.database = Database(settings.store_url, name=identity.name, strict=strict, clock=clock)
+        self.database = Database(settings.store_url, name=identity.name, strict=strict, exclusive=True, clock=clock)
         self.delivery = Delivery(self.database, notifiers, clock, self.thread.run)
         self.journal = Journal(self._commit, self.delivery.wake)
         self._heartbeat = Heartbeat(settings.heartbeat_url, clock) if settings.heartbeat_url else None
@@ -110,6 +118,8 @@ class Session:
             runtime.every(_HEARTBEAT_SECONDS, "heartbeat", self._beat)
         for collector in collectors:
             self.scraper.add(collector)
+            if isinstance(collector, Closing):
+                runtime.on_stop(collector.name, collector.close)
         self.scraper.add(_OwnFigures(self))
         runtime.every(self._settings.interval_seconds, "scrape", self.scraper.cycle)
 

@@ -79,9 +79,11 @@ def build_targets(engines: Mapping[str, Any], redis: Mapping[str, Any], settings
     for given in settings.database_urls:
         _claim(given.name, (targets.pools, targets.bouncers), "database_url")
         if make_url(given.url).get_backend_name() == "pgbouncer":
-            targets.bouncers[given.name] = PgBouncerMonitor(given.name, given.url, clock)
+            targets.bouncers[given.name] = PgBouncerMonitor(
+                given.name, given.url, clock, interval=settings.interval_seconds
+            )
         else:
-            targets.pools[given.name] = _watched_server(given.name, given.url, clock)
+            targets.pools[given.name] = _watched_server(given.name, given.url, settings, clock)
     for name, source in redis.items():
         targets.redis[name] = RedisMonitor(name, source, clock, interval=settings.interval_seconds)
     for given in settings.redis_urls:
@@ -101,13 +103,13 @@ def _watched_engine(name: str, engine: Any, settings: Settings, clock: Clock) ->
     return WatchedPool(
         name,
         ConnectionPoolMonitor(name, engine, clock, base_labels=labels, leak_after_seconds=settings.leak_after_seconds),
-        DatabaseServerMonitor(name, engine, clock),
+        DatabaseServerMonitor(name, engine, clock, interval=settings.interval_seconds),
         QueryMonitor(name, engine, clock, base_labels=labels, slow_seconds=settings.slow_query_seconds),
     )
 
 
-def _watched_server(name: str, url: str, clock: Clock) -> WatchedPool:
-    server = DatabaseServerMonitor(name, url, clock, server_figures=True)
+def _watched_server(name: str, url: str, settings: Settings, clock: Clock) -> WatchedPool:
+    server = DatabaseServerMonitor(name, url, clock, interval=settings.interval_seconds, server_figures=True)
     labels = Labels(pool=name, owner=OWN_POOL)
     return WatchedPool(
         name, ConnectionPoolMonitor(name, server.engine, clock, base_labels=labels), server, outside=True

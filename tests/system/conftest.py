@@ -94,8 +94,15 @@ class Process:
             self.process.wait()
             pytest.fail(f"did not end within 10 s of {how.name}:\n{self.log}")
         finally:
-            self.http.close()
-            self._output.close()
+            self.close()
+
+    def close(self) -> None:
+        """Give up what this side holds; the process too, if it lives."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.http.close()
+        self._output.close()
 
 
 class WebhookSink:
@@ -184,9 +191,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
 
     yield start
     for process in started:
-        if process.process.poll() is None:
-            process.process.kill()
-            process.process.wait()
+        process.close()
 
 
 @pytest.fixture

@@ -26,12 +26,12 @@ def app(
 ) -> Iterator[Process]:  # fmt: skip
     process = shop(
         DATABASE_URL=own_postgres.async_url, REDIS_URL=own_valkey.url, DOZOR_WEBHOOK_URL=webhook.url,
-        DOZOR_RULES=quick_rules, POOL_TIMEOUT="1",
+        DOZOR_RULES=quick_rules, POOL_TIMEOUT="2",
     )  # fmt: skip
     eventually(lambda: process.get("/system/health")["status"], lambda status: status == "HEALTHY")
     yield process
     assert process.stop() in {0, -15}
-    assert "Traceback" not in process.log
+    assert "internal error" not in process.log
 
 
 def status(process: Process, what: str) -> str:
@@ -108,29 +108,32 @@ def test_a_full_pool(app: Process, webhook: WebhookSink) -> None:
     def hold(seconds: float) -> None:
         httpx2.get(f"http://127.0.0.1:{app.port}/hold/{seconds}", timeout=60)
 
-    holders = [threading.Thread(target=hold, args=(14,)) for _ in range(15)]
+    holders = [threading.Thread(target=hold, args=(20,)) for _ in range(15)]
     for holder in holders:
         holder.start()
     eventually(lambda: figures(app)["db_pool_utilization"], lambda used: used == 100)
-    late = threading.Thread(target=hold, args=(0,))
-    late.start()
-    eventually(lambda: figures(app)["db_pool_waiting"], lambda waiting: waiting == 1)
     (high,) = eventually(
         lambda: app.alerts("PoolUtilizationHigh"), lambda found: [a["state"] for a in found] == ["FIRING"]
     )
     assert high["severity"] == "CRITICAL"
-    (low,) = eventually(lambda: app.alerts("PoolConnectionsLow", pending=False), lambda found: len(found) == 1)
-    assert low["inhibited_by"]
-    late.join()  # gave up after its second: "QueuePool limit of size 5 overflow 10 reached"
+    (low,) = app.alerts("PoolConnectionsLow", pending=False)
+    assert low["inhibited_by"] == ["PoolUtilizationHigh"]
+    assert app.http.get("/readyz").status_code == 503
+    eventually(lambda: webhook.told("PoolUtilizationHigh"), lambda told: told == ["firing"])
+
+    late = threading.Thread(target=hold, args=(0,))
+    late.start()
+    eventually(lambda: figures(app)["db_pool_waiting"], lambda waiting: waiting == 1)
+    late.join()  # gave up after its two seconds: "QueuePool limit of size 5 overflow 10 reached"
     eventually(lambda: figures(app)["db_pool_timeouts_total"], lambda timeouts: timeouts == 1)
     eventually(lambda: app.alerts("PoolTimeouts"), lambda found: [a["state"] for a in found] == ["FIRING"])
-    assert app.http.get("/readyz").status_code == 503
     eventually(lambda: webhook.told("PoolTimeouts"), lambda told: told == ["firing"])
-    assert webhook.told("PoolConnectionsLow") == [], "what is inhibited tells nobody"
+
     for holder in holders:
         holder.join()
     eventually(lambda: app.alerts("PoolUtilizationHigh"), lambda found: found == [], within=25)
-    eventually(lambda: webhook.told("PoolUtilizationHigh"), lambda told: told[-1:] == ["resolved"])
+    eventually(lambda: webhook.told("PoolUtilizationHigh"), lambda told: told == ["firing", "resolved"])
+    assert webhook.told("PoolConnectionsLow") == [], "what is inhibited tells nobody"
 
 
 def test_a_slow_query_is_kept_without_its_secrets_and_with_its_place(app: Process) -> None:
@@ -140,7 +143,7 @@ def test_a_slow_query_is_kept_without_its_secrets_and_with_its_place(app: Proces
     assert "hunter2" not in str(entry)
     assert "pg_sleep" in entry["statement"]
     assert "application.py" in entry["caller"]
-    assert figures(app)["db_pool_slow_queries_total"] == 1
+    eventually(lambda: figures(app)["db_pool_slow_queries_total"], lambda total: total == 1)
 
 
 def test_acting_on_an_alert_outlives_a_kill(

@@ -41,16 +41,25 @@ class Database:
         name: the application's name, for that file.
         strict: refuse to start with a store that is corrupt or cannot be written (an agent), instead of going on
             without it (a guest in an application).
+        exclusive: two that evaluate rules must not share a file: where another has it, refuse it (strict), or keep alerts
+            in memory.
         clock: dates a corrupt file that is set aside.
 
     All calls but `open` and `close` raise `StoreUnavailable` when the database does not answer or refuses.
     """
 
     def __init__(
-        self, url: str | None = None, *, name: str = "dozor", strict: bool = False, clock: Clock | None = None
+        self,
+        url: str | None = None,
+        *,
+        name: str = "dozor",
+        strict: bool = False,
+        exclusive: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self._configured = None if url is None else parse_url(url)
-        self._name, self._strict, self._clock = name, strict, clock or Clock()
+        self._name, self._strict, self._exclusive, self._clock = name, strict, exclusive, clock or Clock()
+        self._claim: int | None = None
         self._engine: Engine | None = None
         self._url: URL | None = self._configured
         self._pid = os.getpid()
@@ -102,6 +111,9 @@ class Database:
     def close(self) -> None:
         """Close every connection. What is in memory is gone."""
         engine, self._engine = self._engine, None
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            os.close(claim)
         if engine is not None:
             if os.getpid() == self._pid:
                 engine.dispose()
@@ -231,6 +243,8 @@ class Database:
     def _prepare_file(self, path: Path) -> bool:
         try:
             sqlite_file.prepare(path)
+            if self._exclusive and not self._claimed(path):
+                return False
             fault = sqlite_file.fault(path)
             if fault is not None:
                 self._set_aside(path, fault)
@@ -241,6 +255,19 @@ class Database:
             self._fall_back(problem)
             return False
         return True
+
+    def _claimed(self, path: Path) -> bool:
+        self._claim = sqlite_file.claim(path)
+        if self._claim is not None:
+            return True
+        problem = (
+            f"another Dozor keeps its alerts in {path} (a second worker, or an application of the same name; DOZOR_NAME "
+            "gives each a name of its own)"
+        )
+        if self._strict:
+            raise ConfigurationError(problem, key=STORE_KEY)
+        self._fall_back(problem)
+        return False
 
     def _set_aside(self, path: Path, fault: str) -> None:
         if self._strict:

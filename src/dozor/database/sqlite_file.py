@@ -1,5 +1,6 @@
 """The SQLite file: begun with nobody else allowed to read it, checked, and set aside when it is corrupt."""
 
+import fcntl
 import os
 import sqlite3
 import time
@@ -26,6 +27,20 @@ def prepare(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     if not os.access(path.parent, os.W_OK | os.X_OK):  # SQLite keeps its log beside the file
         raise PermissionError(f"the folder {path.parent} takes no new files")
+
+
+def claim(path: Path) -> int | None:
+    """Take the store at *path* for this process: a file descriptor to keep open, None if another Dozor has it.
+
+    A lock on a file beside it, which the system lets go when the process ends, in whatever way it ends.
+    """
+    lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
 
 
 def fault(path: Path) -> str | None:

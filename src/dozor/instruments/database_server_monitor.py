@@ -152,7 +152,11 @@ class DatabaseServerMonitor:
         """Close Dozor's connections; a hanging one is left to its own limits."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(self._limit_seconds):
-                await self._run(self._probe.close)
+                while True:
+                    try:
+                        return await self._run(self._probe.close)
+                    except StillBusyError:  # the last question is being answered
+                        await asyncio.sleep(0.01)
 
     def _ask(self) -> ServerFigures:
         self._probe.check()

@@ -292,5 +292,7 @@ async def _call(notifier: AnyNotifier, name: str) -> None:
     try:
         async with asyncio.timeout(_CALL_SECONDS):
             await method()
+    except TimeoutError:
+        pass  # the first notification then waits for what was to be prepared, or a connection closes with the process
     except Exception:  # noqa: BLE001 - a notifier of the user's; delivery goes on
         report(f"delivery.{name}")
