@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, WebSocket
 from fastapi.staticfiles import StaticFiles
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -212,10 +212,13 @@ def test_scanners_make_one_series() -> None:
     assert counted(monitor) == {("GET", "(unmatched)", "404"): 50}
 
 
+SHOP = shop()
+SHOP_MONITOR = watched(SHOP)
+
+
+@settings(max_examples=50, deadline=None)
 @given(st.text(alphabet=st.characters(codec="ascii", exclude_characters="?#%\\ \n\r\t"), min_size=1))
 def test_no_path_of_a_stranger_becomes_a_label(path: str) -> None:
-    app = shop()
-    monitor = watched(app)
     scope = {"type": "http", "method": "GET", "path": f"/zz{path}", "headers": [], "query_string": b"", "root_path": ""}
 
     async def ignore(message: Any) -> None: ...
@@ -223,8 +226,8 @@ def test_no_path_of_a_stranger_becomes_a_label(path: str) -> None:
     async def receive() -> Any:
         return {"type": "http.request", "body": b""}
 
-    asyncio.run(app(scope, receive, ignore))
-    assert {route for _, route, _ in counted(monitor)} == {"(unmatched)"}
+    asyncio.run(SHOP(scope, receive, ignore))
+    assert {route for _, route, _ in counted(SHOP_MONITOR)} == {"(unmatched)"}
 
 
 def test_series_are_limited_and_what_is_folded_is_counted() -> None:

@@ -211,6 +211,7 @@ def test_redaction_is_idempotent_and_bounded_for_any_text(dialect: str, data: st
 
 
 HOSTILE = {
+    "names": "SELECT " + "column_name, " * 2500,
     "quotes": "SELECT " + "'a' " * 8000,
     "doubled": "SELECT " + "'" * 32_000,
     "backslashes": "SELECT '" + "\\" * 32_000 + "'",

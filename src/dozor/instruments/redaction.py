@@ -11,7 +11,7 @@ from typing import Final
 
 from dozor.instruments.redaction_output import LITERAL, Output, OutputFull
 
-_MOST_READ: Final = 32 * 1024
+_MOST_READ: Final = 16 * 1024
 
 # Where a double-quoted text is always a name. In MySQL it is a string; SQLite takes it for one if no column has that name;
 # SQL Server does so by a setting.
@@ -90,6 +90,7 @@ class _Lexer:
         self._position = 0
         self._spaced = False
         self._setting = False
+        self._room = True
         self._specials: dict[str, Callable[[int], None]] = {
             "'": self._string,
             '"': self._double_quoted,
@@ -138,8 +139,12 @@ class _Lexer:
             if stretch is None:
                 return False
         else:
-            stretch = _STRETCH.match(text, start) if output.plain and not self._setting else None
-            if stretch is None or not output.add_stretch(stretch.group(), spaced=self._spaced):
+            readable = self._room and output.plain and not self._setting
+            stretch = _STRETCH.match(text, start) if readable else None
+            if stretch is None:
+                return False
+            self._room = output.add_stretch(stretch.group(), spaced=self._spaced)
+            if not self._room:  # the last tokens that fit are found one by one
                 return False
             self._spaced = text[stretch.end() - 1] == " "
         self._position = stretch.end()

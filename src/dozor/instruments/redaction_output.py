@@ -6,6 +6,7 @@ MOST_BYTES: Final = 2048
 ELLIPSIS: Final = "…"
 LITERAL: Final = "?"
 
+_MOST_HELD: Final = 4096
 _ROOM: Final = MOST_BYTES - len(ELLIPSIS.encode())
 _VALUES: Final = "(...)"
 _MORE_ROWS: Final = ", ..."
@@ -121,6 +122,8 @@ class Output:
         self._depth += (lexeme == "(") - (lexeme == ")")
         self._casting = lexeme == "::" or (self._casting and lexeme != ",")
         self._held.append(piece)
+        if len(self._held) > _MOST_HELD:
+            raise OutputFull
         if self._depth == 0:
             opening = self._held[0]
             self._listing, self._held = False, []
