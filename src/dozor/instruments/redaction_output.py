@@ -65,9 +65,11 @@ class Output:
     def add_stretch(self, text: str, *, spaced: bool) -> bool:
         """Take in several tokens at once, none a parenthesis, IN or VALUES; False if there is no room for all of them."""
         piece = _spaced(text.rstrip(" "), spaced=spaced and not self.empty)
-        if _size([piece]) > self._room:
+        size = _bytes(piece)
+        if size > self._room:
             return False
-        self._write([piece])
+        self._room -= size
+        self._parts.append(piece)
         self._previous = ""
         return True
 
@@ -180,4 +182,8 @@ def _spaced(lexeme: str, *, spaced: bool) -> str:
 
 
 def _size(pieces: list[str]) -> int:
-    return sum(len(piece.encode()) for piece in pieces)
+    return sum(map(_bytes, pieces))
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
