@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
@@ -29,22 +30,21 @@ from dozor.notify import AnyNotifier, table
 from dozor.overview import (
     WINDOWS,
     Known,
-    PoolReading,
     PoolRecord,
     Recent,
     RedisDetails,
-    RedisReading,
     ServerCommand,
     Sparkline,
     http_figures,
 )
+from dozor.picture import Circumstances, Picture
 from dozor.rules import Rule, load_rules
 from dozor.runtime import Runtime
 from dozor.scrape import Collector
 from dozor.serving import OwnServer, bind, parse_address
 from dozor.session import Identity, Session
 from dozor.settings import Settings
-from dozor.targets import Targets, WatchedPool, build_targets
+from dozor.targets import Targets, build_targets
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -92,19 +92,18 @@ class Monitor:
         self._settings, self._name, self._strict = settings, name, strict
         self._runtime = Runtime(self.clock)
         self._targets = build_targets(engines, redis, settings, self.clock)
-        self._required = _known_names(required, self._targets)
+        _check_names(required, self._targets)
         self._rules = load_rules([*settings.rules, *rules], disabled=settings.disabled_rules)
         self._notifiers = _notifiers(settings, notifiers, self.clock)
         key = settings.api_key
         self._access = Access(key.get_secret_value() if key is not None else None, auth)
         self._address = parse_address(listen) if listen else None
         self._host, self._process = HostMonitor(self.clock), RuntimeMonitor(self.clock)
+        self._picture = Picture(self._targets, self._host, self._process, settings.interval_seconds, required)
+        self._circumstances = Circumstances()
         self._http: HttpMonitor | None = None
         self._session: Session | None = None
         self._starting = threading.Lock()
-        self._started_at: float | None = None
-        self._answered: dict[str, float] = {}
-        self._known = Known(interval_seconds=settings.interval_seconds)
 
     # -- start and stop ----------------------------------------------------------------------------------------------
 
@@ -157,7 +156,7 @@ class Monitor:
             pool.detach()
         self._runtime.stop(timeout_seconds)
         self._session = None
-        self._known = Known(interval_seconds=self._settings.interval_seconds)
+        self._picture.blank()
 
     def remove(self, name: str) -> None:
         """Watch the target *name* no longer; its alerts end with that reason.
@@ -211,20 +210,23 @@ class Monitor:
         return self._runtime.submit(self._begin(listener))
 
     async def _begin(self, listener: socket.socket | None) -> None:
-        settings = self._settings
+        settings, name = self._settings, self._name()
         session = Session(
             clock=self.clock,
             runtime=self._runtime,
             settings=settings,
-            identity=Identity(self._name(), settings.environment, settings.external_url),
+            identity=Identity(name, settings.environment, settings.external_url),
             rules=self._rules,
             notifiers=self._notifiers,
+            evidence=self._picture.evidence,
             on_cycle=self._look,
             strict=self._strict,
         )
         await session.begin(self._collectors())
         self._session = session
-        self._started_at = self.clock.timestamp()
+        self._circumstances = Circumstances(
+            name, settings.environment, self.clock.timestamp(), tuple(self._notifiers), self._http is not None
+        )
         if listener is not None:
             server = OwnServer(self.application(), listener)
             server.start()
@@ -236,6 +238,10 @@ class Monitor:
             collectors.append(self._http)
         for pool in self._targets.pools.values():
             collectors.extend(pool.collectors)
+        # An application without a response cache need not load what one needs.
+        cache = sys.modules.get("dozor.response_cache")
+        if cache is not None:
+            collectors.append(cache.METRICS)
         return [*collectors, *self._targets.redis.values(), *self._targets.bouncers.values()]
 
     async def _forget(self, name: str, collectors: Sequence[Collector]) -> None:
@@ -256,62 +262,18 @@ class Monitor:
 
     def known(self) -> Known:
         """The picture that the last evaluation or action left."""
-        return self._known
+        return self._picture.known
 
     def _look(self, at: float) -> None:
-        """Make the picture anew. On Dozor's loop, after each evaluation and action."""
+        """Make the picture anew: on Dozor's loop, after each evaluation and action."""
         session = self._working()
-        for name, monitor in self._targets.redis.items():
-            if monitor.connected:
-                self._answered[name] = at
-        self._known = Known(
-            interval_seconds=self._settings.interval_seconds,
-            pools=tuple(self._pool_reading(pool, at) for pool in self._targets.pools.values()),
-            servers=tuple(self._redis_reading(name) for name in self._targets.redis),
-            alerts=tuple(session.lifecycle.active(pending=True)),
-            http_watched=self._http is not None,
-            host={**self._host.figures(), **self._process.figures()},
-            complaints=tuple(session.complaints()),
-            required=self._required,
-            name=self._name(),
-            environment=self._settings.environment,
-            started_at=self._started_at,
-            receivers=tuple(self._notifiers),
-        )
-
-    def _pool_reading(self, watched: WatchedPool, at: float) -> PoolReading:
-        return PoolReading(
-            name=watched.name,
-            figures=_figures(watched),
-            collected_at=at,
-            kind=watched.pool.kind,
-            up=watched.server.up,
-            failure=watched.server.failure,
-            hint=watched.server.hint,
-            outside=watched.outside,
-            notes=tuple(watched.pool.health()),
-        )
-
-    def _redis_reading(self, name: str) -> RedisReading:
-        monitor = self._targets.redis[name]
-        missing = sorted(command.upper() for command, allowed in monitor.capabilities().items() if not allowed)
-        return RedisReading(
-            name=name,
-            figures=monitor.figures(),
-            collected_at=self._answered.get(name),
-            connected=monitor.connected,
-            failure=monitor.failure,
-            hint=monitor.hint,
-            notes=tuple(
-                f"Its ACL does not allow Dozor {command}, so what that tells is missing." for command in missing
-            ),
-        )
+        self._picture.look(at, session.lifecycle.active(pending=True), session.complaints(), self._circumstances)
 
     # -- in Dozor's thread ---------------------------------------------------------------------------------------------
 
     def in_dozor(self, work: Callable[[], T]) -> Awaitable[T]:
         """What *work* returns, run in Dozor's thread."""
-        return self._run(_called(work))
+        return self._soon(_called(work))
 
     def families(self) -> Sequence[Family]:
         """All metrics as they stand."""
@@ -413,6 +375,15 @@ class Monitor:
         session = self._working()
         return await session.thread.run(read, session, timeout=_READ_SECONDS)
 
+    async def _soon(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            async with asyncio.timeout(_READ_SECONDS) as limit:
+                return await self._run(work)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise StoreUnavailable("Dozor's own thread is busy") from None
+
     async def _run(self, work: Coroutine[Any, Any, T]) -> T:
         try:
             return await self._runtime.run_async(work)
@@ -429,13 +400,6 @@ class Monitor:
 
 async def _called(work: Callable[[], T]) -> T:
     return work()
-
-
-def _figures(watched: WatchedPool) -> dict[str, float]:
-    figures = watched.pool.figures()
-    if watched.queries is not None:
-        figures["db_pool_slow_queries_total"] = float(watched.queries.slow_total)
-    return figures
 
 
 async def _done(written: "asyncio.Future[None] | None") -> bool:
@@ -462,10 +426,10 @@ def _notifiers(settings: Settings, own: Sequence[Any], clock: Clock) -> dict[str
     )
 
 
-def _known_names(required: frozenset[str] | None, targets: Targets) -> frozenset[str] | None:
-    if required is not None and (unknown := required - targets.names):
+def _check_names(required: frozenset[str] | None, targets: Targets) -> None:
+    known = targets.names | {f"{kind}:{name}" for kind in ("pool", "redis") for name in targets.names}
+    if required is not None and (unknown := required - known):
         raise ConfigurationError(
             f"{', '.join(sorted(unknown))}: not watched; watched: {', '.join(sorted(targets.names)) or 'nothing'}",
             key="required",
         )
-    return required

@@ -57,6 +57,7 @@ class Session:
     """One run, from `begin` to the runtime's stop. Everything here belongs on Dozor's loop.
 
     Args:
+        evidence: what is known about an alert at the moment it fires.
         on_cycle: called after each evaluation with its time.
         strict: refuse a store that is corrupt or cannot be written, instead of going on without it.
     """
@@ -70,6 +71,7 @@ class Session:
         identity: Identity,
         rules: RuleSet,
         notifiers: Mapping[str, AnyNotifier],
+        evidence: Callable[[Alert], Mapping[str, object]],
         on_cycle: Callable[[float], None],
         strict: bool,
     ) -> None:
@@ -84,6 +86,7 @@ class Session:
             service=identity.name,
             environment=identity.environment,
             external_url=identity.external_url,
+            evidence=evidence,
         )
         self.scraper = Scraper(self.store, clock, settings.interval_seconds, self._evaluate)
         self.thread = StoreThread()

@@ -28,17 +28,13 @@ def run_python(code: str, **variables: str) -> "subprocess.CompletedProcess[str]
 
 def fingerprint(engine: Engine) -> dict[str, Any]:
     """All of an engine and its pool that a guest could have changed."""
-    events = {
-        f"{kind}.{name}": len(list(getattr(target.dispatch, name)))
-        for kind, target in (("engine", engine), ("pool", engine.pool), ("dialect", engine.dialect))
-        for name in sorted(target.dispatch._event_names)
+    watched: dict[str, Any] = {"engine": engine, "pool": engine.pool, "dialect": engine.dialect}
+    listeners = {
+        f"{kind}.{event}": len(list(getattr(target.dispatch, event)))
+        for kind, target in watched.items()
+        for event in sorted(target.dispatch._event_names)
     }
-    return {
-        "events": events,
-        "pool": sorted(vars(engine.pool)),
-        "engine": sorted(vars(engine)),
-        "class": type(engine.pool),
-    }
+    return {"listeners": listeners, **{kind: sorted(vars(target)) for kind, target in watched.items()}}
 
 
 SCRIPT = """
@@ -52,9 +48,7 @@ with Dozor(engine=engine) as dozor:
         connection.execute(text("SELECT 1"))
     deadline = time.monotonic() + 10
     known = None
-    while time.monotonic() < deadline and (dozor.monitor is None or not dozor.monitor.known().pools):
-        if dozor.monitor is None:
-            break
+    while dozor.monitor and time.monotonic() < deadline and not dozor.monitor.known().pools[0].figures:
         time.sleep(0.05)
     known = dozor.monitor and dozor.monitor.known()
     print(json.dumps({
@@ -130,7 +124,7 @@ from dozor import Dozor
 first, second = (Dozor(engine=create_engine("sqlite://"), name="twin") for _ in range(2))
 with first, second:
     deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and not all(one.monitor.known().pools for one in (first, second)):
+    while time.monotonic() < deadline and not all(one.monitor.known().pools[0].figures for one in (first, second)):
         time.sleep(0.05)
     print(json.dumps([list(one.monitor.known().complaints) for one in (first, second)]))
 """

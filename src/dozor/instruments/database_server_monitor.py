@@ -154,7 +154,8 @@ class DatabaseServerMonitor:
             async with asyncio.timeout(self._limit_seconds):
                 while True:
                     try:
-                        return await self._run(self._probe.close)
+                        await self._run(self._probe.close)
+                        return
                     except StillBusyError:  # the last question is being answered
                         await asyncio.sleep(0.01)
 

@@ -1,0 +1,115 @@
+"""What is known now, in one immutable record, and what was known of an alert when it fired."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Final
+
+from dozor.instruments.host_monitor import HostMonitor
+from dozor.instruments.runtime_monitor import RuntimeMonitor
+from dozor.model.alert import Alert
+from dozor.overview import Known, PoolReading, RedisReading
+from dozor.targets import Targets, WatchedPool
+
+_EVIDENCE_ENTRIES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What does not change while a session lasts."""
+
+    name: str = ""
+    environment: str | None = None
+    started_at: float | None = None
+    receivers: tuple[str, ...] = ()
+    http_watched: bool = False
+
+
+@dataclass(slots=True)
+class Picture:
+    """Gathers what the instruments know. `look` belongs on Dozor's loop; `known` may be read in any thread."""
+
+    targets: Targets
+    host: HostMonitor
+    process: RuntimeMonitor
+    interval_seconds: float
+    required: frozenset[str] | None = None
+    known: Known = field(init=False)
+    _answered: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.blank()
+
+    def blank(self) -> None:
+        """Nothing has been looked at yet, though it is known what there is to look at."""
+        self.known = Known(
+            interval_seconds=self.interval_seconds,
+            pools=tuple(
+                PoolReading(name, {}, None, kind=watched.pool.kind, outside=watched.outside)
+                for name, watched in self.targets.pools.items()
+            ),
+            servers=tuple(RedisReading(name, {}, None) for name in self.targets.redis),
+            required=self.required,
+        )
+
+    def look(self, at: float, alerts: Iterable[Alert], complaints: Iterable[str], circumstances: Circumstances) -> None:
+        """Make the record anew, as of *at*."""
+        for name, monitor in self.targets.redis.items():
+            if monitor.connected:
+                self._answered[name] = at
+        self.known = Known(
+            interval_seconds=self.interval_seconds,
+            pools=tuple(_pool_reading(watched, at) for watched in self.targets.pools.values()),
+            servers=tuple(self._redis_reading(name) for name in self.targets.redis),
+            alerts=tuple(alerts),
+            http_watched=circumstances.http_watched,
+            host={**self.host.figures(), **self.process.figures()},
+            complaints=tuple(complaints),
+            required=self.required,
+            name=circumstances.name,
+            environment=circumstances.environment,
+            started_at=circumstances.started_at,
+            receivers=circumstances.receivers,
+        )
+
+    def evidence(self, alert: Alert) -> Mapping[str, object]:
+        """What explains *alert*, taken at the moment it fires: who holds connections, what was slow."""
+        found: dict[str, object] = {}
+        if (watched := self.targets.pools.get(alert.labels.get("pool"))) is not None:
+            found["holders"] = [asdict(holder) for holder in watched.pool.holders()[:_EVIDENCE_ENTRIES]]
+            if watched.queries is not None:
+                found["slow_queries"] = [asdict(one) for one in watched.queries.slow_queries()[:_EVIDENCE_ENTRIES]]
+        if (monitor := self.targets.redis.get(alert.labels.get("redis"))) is not None:
+            found["slow_commands"] = [asdict(one) for one in monitor.slow_log()[:_EVIDENCE_ENTRIES]]
+        return {kind: entries for kind, entries in found.items() if entries}
+
+    def _redis_reading(self, name: str) -> RedisReading:
+        monitor = self.targets.redis[name]
+        missing = sorted(command.upper() for command, allowed in monitor.capabilities().items() if not allowed)
+        return RedisReading(
+            name=name,
+            figures=monitor.figures(),
+            collected_at=self._answered.get(name),
+            connected=monitor.connected,
+            failure=monitor.failure,
+            hint=monitor.hint,
+            notes=tuple(
+                f"Its ACL does not allow Dozor {command}, so what that tells is missing." for command in missing
+            ),
+        )
+
+
+def _pool_reading(watched: WatchedPool, at: float) -> PoolReading:
+    figures = watched.pool.figures()
+    if watched.queries is not None:
+        figures["db_pool_slow_queries_total"] = float(watched.queries.slow_total)
+    return PoolReading(
+        name=watched.name,
+        figures=figures,
+        collected_at=at,
+        kind=watched.pool.kind,
+        up=watched.server.up,
+        failure=watched.server.failure,
+        hint=watched.server.hint,
+        outside=watched.outside,
+        notes=tuple(watched.pool.health()),
+    )
