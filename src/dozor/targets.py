@@ -99,21 +99,23 @@ def _watched_engine(name: str, engine: Any, settings: Settings, clock: Clock) ->
             "DOZOR_DATABASE_URL",
             key="engine",
         )
-    labels = Labels(pool=name)
-    return WatchedPool(
+    queries = QueryMonitor(name, engine, clock, slow_seconds=settings.slow_query_seconds)
+    pool = ConnectionPoolMonitor(
         name,
-        ConnectionPoolMonitor(name, engine, clock, base_labels=labels, leak_after_seconds=settings.leak_after_seconds),
-        DatabaseServerMonitor(name, engine, clock, interval=settings.interval_seconds),
-        QueryMonitor(name, engine, clock, base_labels=labels, slow_seconds=settings.slow_query_seconds),
+        engine,
+        clock,
+        leak_after_seconds=settings.leak_after_seconds,
+        slow_total=lambda: queries.slow_total,
+    )
+    return WatchedPool(
+        name, pool, DatabaseServerMonitor(name, engine, clock, interval=settings.interval_seconds), queries
     )
 
 
 def _watched_server(name: str, url: str, settings: Settings, clock: Clock) -> WatchedPool:
     server = DatabaseServerMonitor(name, url, clock, interval=settings.interval_seconds, server_figures=True)
-    labels = Labels(pool=name, owner=OWN_POOL)
-    return WatchedPool(
-        name, ConnectionPoolMonitor(name, server.engine, clock, base_labels=labels), server, outside=True
-    )
+    pool = ConnectionPoolMonitor(name, server.engine, clock, base_labels=Labels(owner=OWN_POOL))
+    return WatchedPool(name, pool, server, outside=True)
 
 
 def _claim(name: str, taken: Iterable[Mapping[str, object]], key: str) -> None:

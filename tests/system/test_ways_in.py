@@ -34,7 +34,9 @@ def fingerprint(engine: Engine) -> dict[str, Any]:
         for kind, target in watched.items()
         for event in sorted(target.dispatch._event_names)
     }
-    return {"listeners": listeners, **{kind: sorted(vars(target)) for kind, target in watched.items()}}
+    # What SQLAlchemy itself remembers on a dialect comes with use; what is put over its methods does not.
+    over = sorted(name for name in vars(engine.dialect) if name.startswith("do_"))
+    return {"listeners": listeners, "engine": sorted(vars(engine)), "pool": sorted(vars(engine.pool)), "dialect": over}
 
 
 SCRIPT = """
