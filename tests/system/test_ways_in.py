@@ -206,8 +206,7 @@ uvicorn.run(outer, port=int(sys.argv[1]), lifespan="off", log_level="warning")
     assert process.http.get("/inner/livez").json() == "the application's own"
     status = eventually(lambda: process.http.get(f"/inner{API}/pool/status"), lambda answer: answer.json().get("pools"))
     assert status.json()["pools"][0]["name"] == "default"
-    metrics = process.http.get("/inner/metrics").text
-    assert 'route="/livez"' in metrics
+    eventually(lambda: process.http.get("/inner/metrics").text, lambda text: 'route="/livez"' in text)
     process.stop()
 
 
