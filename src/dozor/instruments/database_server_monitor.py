@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import URL, Engine
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from dozor.clock import Clock
@@ -235,8 +234,8 @@ class DatabaseServerMonitor:
 
 
 def _engine_and_probe(target: object) -> tuple[Engine, Probe]:
-    if isinstance(target, AsyncEngine):
-        target = target.sync_engine
+    # An AsyncEngine is told by what it has: to import its class loads the whole ORM, a quarter of a second.
+    target = getattr(target, "sync_engine", target)
     if isinstance(target, Engine):
         return target, probe_of(target)
     if isinstance(target, str | URL):
