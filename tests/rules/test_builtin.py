@@ -5,7 +5,7 @@ import subprocess
 from importlib.resources import files
 
 import pytest
-from tests.alerts.world import World, counter
+from tests.alerts.world import START, World, counter
 
 from dozor.model.alert import AlertState, Severity
 from dozor.rules import builtin_groups, load_rules
@@ -469,6 +469,16 @@ def test_ten_minutes_without_traffic_end_errors(world: World) -> None:
     assert not world.firing
 
 
+def test_requests_that_are_few_and_succeed_end_errors(world: World) -> None:
+    """A request every two minutes: most minutes have none, and so no share of errors."""
+    requests(world, 10, 5, until=300)
+    world.run(300)
+    labels = {"method": "GET", "route": "/items", "worker": "0", "status": "200"}
+    world.put("http_requests_total", lambda elapsed: 1500 + elapsed // 120, **labels)
+    world.run(620)
+    assert not world.firing
+
+
 def test_scanners_that_meet_404_are_no_alarm(world: World) -> None:
     world.put("http_requests_total", counter(500), method="GET", route="unmatched", status="404", worker="0")
     world.run(600)
@@ -499,6 +509,33 @@ def test_ten_minutes_without_requests_end_a_slow_route(world: World) -> None:
     assert world.firing == {"HttpRequestsSlow"}
     world.run(20)
     assert not world.firing
+
+
+# A restart
+
+
+@pytest.mark.parametrize("rule", ["HostCpuHigh", "RedisHitRateLow", "RedisLoadHigh", "HttpRequestsSlow"])
+def test_the_first_good_moment_after_a_restart_is_no_end(world: World, rule: str) -> None:
+    """What is judged over minutes is not known to be over after seconds."""
+    redis(world, hits=5, misses=5)
+    world.put("redis_operations_per_second", 6000, redis="cache")
+    world.put("host_cpu_utilization", 100)
+    durations(world, 1, 0.5)
+    world.run(700)
+    assert rule in world.firing
+    world.restart(down_seconds=5)
+    began = world.at - START
+    quiet = began + 60.0  # a minute in which all is well, then on as before
+    world.put("host_cpu_utilization", lambda elapsed: 10 if elapsed < quiet else 100)
+    world.put("redis_operations_per_second", lambda elapsed: 10 if elapsed < quiet else 6000, redis="cache")
+    world.put("redis_keyspace_misses_total", lambda elapsed: 3500 + 5 * max(0.0, elapsed - quiet), redis="cache")
+    for bound in ("1.0", "5.0", "10.0", "+Inf"):
+        late = 60.0 if bound in ("1.0", "5.0") else float("inf")
+        labels = {"method": "GET", "route": "/slow", "worker": "0", "le": bound}
+        world.put("http_request_duration_seconds_bucket", counter(1, start=began, until=began + late), **labels)
+    world.put("http_request_duration_seconds_count", counter(1, start=began), method="GET", route="/slow", worker="0")
+    world.run(900)
+    assert (rule, "resolved") not in world.words
 
 
 # Dozor itself
