@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from dozor.clock import Clock
 from dozor.containment import contained, report
+from dozor.errors import DozorError
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 from dozor.store.interface import Appendable
@@ -59,7 +60,7 @@ class _Watch:
 
 @dataclass(frozen=True, slots=True)
 class CollectorHealth:
-    """How one collector fares: seconds since its last success, the kind of its present failure (None: it succeeds)."""
+    """How one collector fares: seconds since its last success, its present failure in words (None: it succeeds)."""
 
     name: str
     age_seconds: float
@@ -156,7 +157,7 @@ class Scraper:
             async with limit:
                 await watch.collector.refresh()
         except Exception as error:  # noqa: BLE001 - a watched thing may fail in any way; the others go on
-            self._failed(watch, "timeout" if limit.expired() else type(error).__name__)
+            self._failed(watch, "timeout" if limit.expired() else _in_words(error))
         else:
             if watch.failing is not None:
                 logger.info("collector %s succeeds again", watch.collector.name)
@@ -189,6 +190,11 @@ class Scraper:
                 offset - self._wall_offset,
             )
             self._wall_offset = offset
+
+
+def _in_words(error: Exception) -> str:
+    # Our own say what happened and hold no secret; what other libraries' texts hold is not known.
+    return str(error) if isinstance(error, DozorError) else type(error).__name__
 
 
 def _families(collector: Collector) -> list[Family]:
