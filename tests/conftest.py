@@ -18,7 +18,7 @@ from sqlalchemy import URL, make_url
 from dozor.demo.servers import EmbeddedServer, EmbeddedServers, ServersUnavailable
 from dozor.testing import FakeClock
 
-pytest_plugins = ["tests.summary"]
+pytest_plugins = ["tests.summary", "tests.chaos"]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from tests.api.fake_backend import FakeBackend, a_command, a_query, an_alert, busy
+from tests.chaos import examples
 
 from dozor import dashboard
 from dozor.api import PREFIX, build_probes, build_router, create_app
@@ -120,7 +121,7 @@ CHECKS = [
 
 
 @schema.parametrize()
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck), database=None)
 def test_answers_are_what_the_description_says(case: Any) -> None:
     case.call_and_validate(checks=CHECKS)
 

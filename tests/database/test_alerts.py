@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.chaos import examples
 from tests.database import records
 from tests.database.records import START, make_alert, make_notification
 
@@ -22,7 +23,7 @@ def same(left: Alert | None, right: Alert) -> bool:
     return left is not None and repr(left) == repr(right)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(alert=records.alerts)
 def test_any_alert_comes_back_as_it_was(store: Database, alert: Alert) -> None:
     commit(store, alert)
@@ -132,7 +133,7 @@ def test_history_is_filtered(store: Database, wanted: HistoryFilter, expected: s
     assert page.total == len(expected)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cursor=st.text(max_size=40) | st.sampled_from(["W10", "WzEsMl0", "WyJ4IiwieSJd", "!!", "é"]))
 def test_a_cursor_nobody_gave_out_is_refused(store: Database, cursor: str) -> None:
     with pytest.raises(ValueError, match="not a cursor"):

@@ -15,6 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from sqlalchemy import update
+from tests.chaos import examples
 from tests.database import records
 from tests.database.records import START, make_notification
 
@@ -34,7 +35,7 @@ def claim(store: Database, at: float = START, limit: int = 10, receiver: str | N
     return store.claim(at, LEASE, limit, receiver)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(notification=records.notifications)
 def test_any_notification_comes_back_as_it_was(store: Database, notification: Notification) -> None:
     notification = replace(notification, id=uuid4().hex)  # Hypothesis likes to draw an id twice
@@ -258,5 +259,8 @@ class OutboxMachine(RuleBasedStateMachine):
         return [each for each in self.rows if each in first.values()]
 
 
+@pytest.mark.chaos
 def test_no_order_of_events_loses_a_row_or_gives_it_to_two() -> None:
-    run_state_machine_as_test(OutboxMachine, settings=settings(max_examples=25, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(
+        OutboxMachine, settings=settings(max_examples=examples(25), stateful_step_count=25, deadline=None)
+    )

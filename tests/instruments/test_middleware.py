@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Host, Mount, Route
 from starlette.testclient import TestClient
+from tests.chaos import examples
 
 from dozor import containment
 from dozor.instruments.middleware import BOUNDS, DozorMiddleware, HttpMonitor
@@ -216,7 +217,7 @@ SHOP = shop()
 SHOP_MONITOR = watched(SHOP)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.text(alphabet=st.characters(codec="ascii", exclude_characters="?#%\\ \n\r\t"), min_size=1))
 def test_no_path_of_a_stranger_becomes_a_label(path: str) -> None:
     scope = {"type": "http", "method": "GET", "path": f"/zz{path}", "headers": [], "query_string": b"", "root_path": ""}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.chaos import examples
 
 from dozor.instruments.redaction import redact
 
@@ -170,7 +171,7 @@ def statements(draw: st.DrawFn) -> tuple[str, str]:
     return dialect, draw(st.sampled_from([" ", " ", "\n", "\t "])).join(pieces)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(statements())
 def test_no_content_of_a_literal_survives(given_statement: tuple[str, str]) -> None:
     dialect, statement = given_statement
@@ -179,7 +180,7 @@ def test_no_content_of_a_literal_survives(given_statement: tuple[str, str]) -> N
     assert redact(redacted, dialect) == redacted
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(st.sampled_from(["", "mysql", "postgresql", "sqlite", "oracle", "mssql"]), st.data())
 def test_redaction_is_idempotent_and_bounded_for_any_text(dialect: str, data: st.DataObject) -> None:
     piece = st.one_of(

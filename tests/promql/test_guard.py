@@ -8,6 +8,7 @@ import promql_parser
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.chaos import examples
 
 from dozor.errors import PromQLError, QueryLimitError
 from dozor.promql import compile_query, guard
@@ -71,7 +72,7 @@ def test_what_is_allowed_compiles() -> None:
 
 
 @given(st.text("ab(){}[]\"'`\\+-*/@ #\n5m:,=~!<>.", max_size=60))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_any_text_compiles_or_raises_a_promql_error(text: str) -> None:
     with contextlib.suppress(PromQLError):
         compile_query(text)

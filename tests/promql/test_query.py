@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.chaos import examples
 
 from dozor.errors import PromQLError, QueryLimitError
 from dozor.model.labels import Labels
@@ -170,7 +171,7 @@ EXPRESSIONS = st.recursive(
 
 
 @given(EXPRESSIONS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_every_step_of_a_range_query_is_an_instant_query(expression: str) -> None:
     """The two ways of fetching samples agree."""
     store = loaded('m{a="1"} 0+1x10', 'm{a="2"} 5 4 _ 1 stale _ 7 NaN 8', 'n{a="1"} _ _ 1x5')

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.chaos import examples
 
 from dozor.errors import RuleError
 from dozor.model.alert import Severity
@@ -285,14 +286,14 @@ file_trees = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=examples(120))
 @given(st.one_of(file_trees, trees))
 def test_no_tree_brings_about_any_other_error(tree: object) -> None:
     with suppress(RuleError):
         parse_rules(yaml.safe_dump(tree, allow_unicode=True), "my.yml")
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=examples(120))
 @given(st.one_of(st.text(), st.text(alphabet="{}[]:-&*<!|>'\"%@` \n\tab#?,~")))
 def test_no_text_brings_about_any_other_error(text: str) -> None:
     with suppress(RuleError):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.chaos import examples
 
 from dozor.rules.template import Template, TemplateContext, TemplateError
 from dozor.rules.template_functions import FUNCTIONS, QueryResult
@@ -184,7 +185,7 @@ balanced = st.lists(
 ).map("".join)  # fmt: skip
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=examples(250))
 @given(st.one_of(pieces, balanced, st.text(), st.text().map(lambda text: f"{{{{ {text} }}}}")), st.floats())
 def test_no_template_raises_anything_else(text: str, value: float) -> None:
     try:
@@ -194,7 +195,7 @@ def test_no_template_raises_anything_else(text: str, value: float) -> None:
     assert isinstance(template.expand(TemplateContext({"a": "b"}, value, 0.0, query)), str)
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=examples(250))
 @given(st.sampled_from(sorted(FUNCTIONS)), st.lists(st.sampled_from(
     ["1", "-7", "1.5", "`a`", "`(`", "``", "nil", "true", "$labels", "$value", "$", "(query `up`)", "(query `none`)", "9999999999999", "1e300"]
 ), max_size=4), st.floats())  # fmt: skip

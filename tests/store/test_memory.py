@@ -9,6 +9,7 @@ from bisect import bisect_right
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.chaos import examples
 
 from dozor.model.labels import Labels
 from dozor.model.sample import Sample
@@ -99,7 +100,7 @@ def check_latest(store: MemoryStore, model: Model, at: int, lookback: int) -> No
 
 
 @given(histories(), st.integers(-2000, 14_000), st.integers(0, 14_000))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_what_is_appended_is_selected(history: list, start: int, length: int) -> None:  # type: ignore[type-arg]
     """Whatever the order of series, gaps, repeated times and ends, ranges and last values are those of the model."""
     store, model, now = MemoryStore(), Model(), 0

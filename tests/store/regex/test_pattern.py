@@ -6,6 +6,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.chaos import examples
 
 from dozor.store.regex import Pattern, compile_anchored
 
@@ -122,7 +123,7 @@ PARTS = st.sampled_from(
 
 
 @given(st.lists(PARTS, max_size=5).map("".join), st.text("ab\n", max_size=8))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_agrees_with_re_where_both_know_the_syntax(pattern: str, text: str) -> None:
     """Whether it matches, and what groups capture."""
     match = re.fullmatch(f"(?s:{pattern})", text)
