@@ -110,6 +110,7 @@ def test_settings_do_not_change() -> None:
     ("environ", "said"),
     [
         ({"DOZOR_INTERVAL": "1"}, "DOZOR_INTERVAL: '1' lacks its unit"),
+        ({"DOZOR_INTERVAL": "1m"}, "DOZOR_INTERVAL: '1m' is not between 100ms and 30s"),  # a rule looks at one minute
         ({"DOZOR_INTERVALL": "1s"}, "DOZOR_INTERVALL: there is no such setting; did you mean DOZOR_INTERVAL?"),
         ({"DOZOR_XYZZY": "1"}, "DOZOR_XYZZY: there is no such setting"),
         ({"DOZOR_SLACK_WEBHOOK_URL": "https://h"}, "DOZOR_SLACK_WEBHOOK_URL: Slack is not available in this version"),

@@ -56,7 +56,8 @@ class Settings(BaseSettings):
     redis_urls: Annotated[
         tuple[NamedUrl, ...], PlainValidator(values.urls(values.REDIS)), Key("redis_url", secret=True)
     ] = ()
-    interval_seconds: Annotated[float, BeforeValidator(values.duration(0.1, 300)), Key("interval")] = 1.0
+    # The shortest window of a default rule is 1m; a rate needs two samples in it.
+    interval_seconds: Annotated[float, BeforeValidator(values.duration(0.1, 30)), Key("interval")] = 1.0
     slow_query_seconds: Annotated[
         float, BeforeValidator(values.duration(0.001, 3600)), Key("slow_query_ms", unit="ms")
     ] = 1.0
