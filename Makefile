@@ -21,7 +21,7 @@ endif
 export UV_LINK_MODE ?= copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench fix lock promtool clean
+.PHONY: help setup run test chaos check bench fix lock promtool browser clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1\t\2/' | expand -t 16
@@ -31,8 +31,12 @@ setup: $(VENV)/ready  ## Make the environment .venv and install Dozor and its to
 run: $(VENV)/ready  ## Run the demo: a sample application on real servers, watched; http://127.0.0.1:8002/
 	exec $(BIN)/dozor demo
 
-test: $(VENV)/ready $(VENV)/sqlalchemy-2.0/ready promtool  ## Run all tests, those of the database also on SQLAlchemy 2.0
+test: $(VENV)/ready $(VENV)/sqlalchemy-2.0/ready promtool browser  ## Run all tests, those of the database also on SQLAlchemy 2.0
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+chaos: SEED := $(or $(SEED),$(shell echo $$RANDOM))
+chaos: $(VENV)/ready  ## Run the long proofs whole, 10 minutes or so: hundreds of kills, many more examples; SEED=… repeats a run
+	DOZOR_TEST_CHAOS=$(SEED) $(BIN)/python -m pytest -m 'chaos or hypothesis' --hypothesis-seed=$(SEED)
 
 check: $(VENV)/ready  ## Lint, formatting, types, imports between packages
 	$(BIN)/ruff check
@@ -85,3 +89,12 @@ promtool:
 	  dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool >promtool && \
 	  install -m 755 promtool '$(CURDIR)/$(BIN)/promtool'; rm -rf "$$t"; } >/dev/null 2>&1 || true; \
 	command -v promtool >/dev/null || echo 'make: promtool is not here and apt cannot bring it: what needs it is left out'
+
+# The page is tested in a real browser: Debian's, with the library that playwright's driver misses on a minimal system. The only
+# thing that is ever installed outside .venv, and only by root. Never a reason to fail either.
+browser: $(VENV)/ready
+	@ready() { command -v "$${DOZOR_TEST_CHROMIUM:-chromium}" && $(BIN)/playwright --version; } >/dev/null 2>&1; \
+	ready || { [ "$$(id -u)" = 0 ] && command -v apt-get && echo 'Installing Chromium for the tests of the page …' >&2 && \
+	  apt-get -qq $(APT) update && DEBIAN_FRONTEND=noninteractive \
+	  apt-get -qq $(APT) install -y --no-install-recommends chromium libatomic1; } >/dev/null; \
+	ready || echo 'make: Chromium is not here and apt cannot bring it: the tests of the page in a browser are left out'
