@@ -152,9 +152,10 @@ class Monitor:
 
     def stop(self, timeout_seconds: float) -> None:
         """Stop the work, detach from what is watched. Takes at most *timeout_seconds*, whatever hangs."""
+        self._runtime.stop(timeout_seconds)
+        # Only now: taking a listener off while a connection is being opened disturbs SQLAlchemy, and probes open some.
         for pool in self._targets.pools.values():
             pool.detach()
-        self._runtime.stop(timeout_seconds)
         self._session = None
         self._picture.blank()
 
