@@ -78,7 +78,8 @@ def test_without_a_key_nobody_else_may_and_learns_how_to_set_one(backend: FakeBa
 
 
 @pytest.mark.parametrize(
-    "header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via"]
+    "header",
+    ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Real-IP", "Via"],
 )
 def test_without_a_key_what_came_through_a_proxy_is_refused(backend: FakeBackend, header: Any) -> None:
     assert client_of(backend).get(STATUS, headers={header: "x"}).status_code == 403
