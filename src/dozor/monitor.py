@@ -291,9 +291,10 @@ class Monitor:
             for name, watched in self._targets.pools.items()
         ]
 
-    def slow_queries(self) -> Recent[SlowQuery]:
-        """The slow statements of all pools."""
-        monitors = [pool.queries for pool in self._targets.pools.values() if pool.queries is not None]
+    def slow_queries(self, pool: str | None = None) -> Recent[SlowQuery]:
+        """The slow statements of the pool of that name, or of all."""
+        watched = [one for name, one in self._targets.pools.items() if pool is None or name == pool]
+        monitors = [one.queries for one in watched if one.queries is not None]
         entries = sorted((entry for one in monitors for entry in one.slow_queries()), key=lambda one: -one.at)
         return Recent(entries, sum(one.slow_total for one in monitors))
 

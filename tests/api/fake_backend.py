@@ -185,8 +185,9 @@ class FakeBackend:
         window = PoolStatistics(AT - 300, AT, 40, 0, 0, 2, 1, wait, DurationStatistics(), 9)
         return [PoolRecord("default", dict.fromkeys(WINDOWS, window), self.holders)]
 
-    def slow_queries(self) -> Recent[SlowQuery]:
-        return Recent(self.queries, len(self.queries))
+    def slow_queries(self, pool: str | None = None) -> Recent[SlowQuery]:
+        found = [query for query in self.queries if pool is None or query.pool == pool]
+        return Recent(found, len(found))
 
     def slow_commands(self) -> Recent[ServerCommand]:
         return Recent(self.commands, len(self.commands))

@@ -110,5 +110,11 @@ def test_slow_statements_come_newest_first_in_pages_that_do_not_shift(api: TestC
 
 
 def test_slow_statements_of_one_pool(api: TestClient, backend: FakeBackend) -> None:
-    backend.queries = [a_query("SELECT 1"), a_query("SELECT 2", pool="other")]
-    assert [entry["statement"] for entry in api.get("pool/slow-queries?pool=other").json()["entries"]] == ["SELECT 2"]
+    backend.queries = [a_query(f"SELECT {index}", pool="other" if index % 2 else "default") for index in range(6)]
+    first = api.get("pool/slow-queries?pool=other&limit=2").json()
+    assert [entry["statement"] for entry in first["entries"]] == ["SELECT 1", "SELECT 3"]
+    assert first["total"] == 3
+    backend.queries.insert(0, a_query("SELECT newer"))
+    last = api.get("pool/slow-queries", params={"pool": "other", "cursor": first["next_cursor"]}).json()
+    assert [entry["statement"] for entry in last["entries"]] == ["SELECT 5"]
+    assert api.get("pool/slow-queries?pool=none").json() == {"entries": [], "total": 0, "next_cursor": None}

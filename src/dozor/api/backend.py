@@ -67,8 +67,8 @@ class Backend(Protocol):
     def pool_records(self) -> Sequence[PoolRecord]:
         """What each pool has done, and who has its connections."""
 
-    def slow_queries(self) -> Recent[SlowQuery]:
-        """Those of all pools."""
+    def slow_queries(self, pool: str | None = None) -> Recent[SlowQuery]:
+        """Those of the pool of that name, or of all."""
 
     def slow_commands(self) -> Recent[ServerCommand]:
         """Those of all Redis servers."""

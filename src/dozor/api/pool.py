@@ -103,9 +103,9 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         """Newest first, with the application's line that sent them. Literals are redacted."""
 
         def build() -> SlowQueryList:
-            recent = backend.slow_queries()
+            recent = backend.slow_queries(pool)
             shown, following = newest_first(recent.entries, recent.total, limit, cursor)
-            entries = [_slow_query(entry, clock) for entry in shown if pool is None or entry.pool == pool]
+            entries = [_slow_query(entry, clock) for entry in shown]
             return SlowQueryList(entries=entries, total=recent.total, next_cursor=following)
 
         return await answer(backend, build)
