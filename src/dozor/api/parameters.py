@@ -10,11 +10,11 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from dozor.api.auth import read_body
 from dozor.api.problems import Problem, invalid
-from dozor.api.schemas import State
+from dozor.api.schemas import Moment, State
 from dozor.model.alert import Severity
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ def _with_plus(value: object) -> object:
     return value.strip().replace(" ", "+") if isinstance(value, str) and "T" in value else value
 
 
-_Moment = Annotated[AwareDatetime | None, BeforeValidator(_with_plus)]
+_Moment = Annotated[Moment | None, BeforeValidator(_with_plus)]
 SeverityFilter = Annotated[Severity | None, BeforeValidator(_upper), Query(description="Of this severity alone.")]
 StateFilter = Annotated[State | None, BeforeValidator(_upper), Query(description="In this state alone.")]
 RuleFilter = Annotated[str | None, Query(max_length=500, description="Of this rule alone.")]

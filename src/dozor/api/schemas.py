@@ -7,15 +7,29 @@ absent. Times are datetimes in UTC. What is read of the watched things is in `re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from dozor.api.examples import ALERT, NOW, example
 from dozor.model.alert import Severity
 
 State = Literal["PENDING", "FIRING", "ACKNOWLEDGED", "SILENCED", "RESOLVED"]
 
+
+def _rfc_3339(value: object, parse: ValidatorFunctionWrapHandler) -> datetime:
+    # Pydantic alone would also take a number, in seconds or milliseconds as its size suggests.
+    if isinstance(value, str) and ":" in value:
+        try:
+            moment: datetime = parse(value)
+        except ValidationError:
+            pass
+        else:
+            return moment
+    raise ValueError("write a moment with its offset from UTC, such as 2026-11-22T19:00:00Z")
+
+
 # -- what is asked -------------------------------------------------------------------------------------------------
 
+Moment = Annotated[AwareDatetime, WrapValidator(_rfc_3339)]
 Who = Annotated[str | None, Field(max_length=200, description="Who does this, for the others to see.")]
 Comment = Annotated[str | None, Field(max_length=4000, description="Why, for the others to see.")]
 
@@ -39,7 +53,7 @@ class SilenceRequest(BaseModel):
     duration: Annotated[
         str | None, Field(max_length=100, description="A Prometheus duration above 0: `90s`, `1h30m`, `2d`.")
     ] = None
-    until: Annotated[AwareDatetime | None, Field(description="A moment in the future.")] = None
+    until: Annotated[Moment | None, Field(description="A moment in the future.")] = None
     until_resolved: Annotated[bool | None, Field(description="True: until the alert resolves.")] = None
     by: Who = None
     comment: Comment = None
