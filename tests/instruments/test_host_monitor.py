@@ -144,7 +144,8 @@ class TestDisks:
         assert real_disks(bound) == ["/", "/home"]
 
     def test_single_files_bound_into_a_container_are_left_out(self) -> None:
-        assert real_disks([partition("/etc/hosts"), partition("/etc/resolv.conf")]) == []
+        bound = ("/etc/hosts", "/etc/resolv.conf", "/dev/termination-log")
+        assert real_disks(map(partition, bound)) == []
 
     async def test_each_is_a_series(self, machine: SimpleNamespace, unlimited: Cgroup, clock: FakeClock) -> None:
         machine.partitions = [partition("/"), partition("/var\udc80\n", "/dev/sdb1")]

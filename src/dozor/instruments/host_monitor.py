@@ -158,8 +158,8 @@ def _is_real(partition: Partition) -> bool:
     kind = partition.fstype.lower()
     if kind in _NOT_DISKS or kind.startswith("fuse") or "ro" in partition.opts.split(","):
         return False
-    # Containers have single files bound in; those say nothing of a file system of the container's.
-    return not partition.mountpoint.startswith("/etc/")
+    # Containers have single files bound in (/etc/hosts, /dev/termination-log); those say nothing of a file system of theirs.
+    return not partition.mountpoint.startswith(("/etc/", "/dev/"))
 
 
 _NO_LABELS: Final = Labels()
