@@ -1,0 +1,159 @@
+"""At home in an application: what of it changes, and what does not."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from fastapi.testclient import TestClient
+from starlette.applications import Starlette
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+
+from dozor.embedding import Guest, has_route, install
+from dozor.instruments.middleware import HttpMonitor
+
+
+async def endpoint(_request: Request) -> Response:
+    return PlainTextResponse("the application's")
+
+
+async def ours(_request: Request) -> Response:
+    return PlainTextResponse("Dozor's")
+
+
+def included() -> BaseRoute:
+    router = APIRouter()
+    router.add_api_route("/health", endpoint)
+    app = FastAPI()
+    app.include_router(router)
+    return app.router.routes[-1]
+
+
+@pytest.mark.parametrize(
+    ("routes", "found"),
+    [
+        ([Route("/health", endpoint)], True),
+        ([Route("/health/", endpoint)], True),
+        ([Mount("/health", app=Starlette())], True),
+        ([Mount("", routes=[Route("/health", endpoint)])], True),
+        ([included()], True),
+        ([Route("/health", endpoint, methods=["POST"])], True),
+        ([Route("/{path:path}", endpoint)], False),
+        ([Mount("", app=Starlette())], False),
+        ([Route("/healthy", endpoint)], False),
+        ([WebSocketRoute("/health", endpoint)], False),
+        ([], False),
+    ],
+)
+def test_an_application_has_a_route_or_only_one_for_everything(routes: list[BaseRoute], *, found: bool) -> None:
+    assert has_route(routes, "/health") is found
+
+
+@pytest.fixture
+def happened() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def guest(happened: list[str]) -> Guest:
+    async def note(what: str) -> None:
+        happened.append(what)
+
+    def application() -> Starlette:
+        prefixed = Route("/api/v1/monitoring/pool/status", ours)
+        return Starlette(
+            routes=[prefixed, *(Route(path, ours) for path in ("/health", "/livez", "/readyz", "/metrics"))]
+        )
+
+    return Guest(
+        monitor=HttpMonitor(),
+        routes=lambda: [Route("/api/v1/monitoring/pool/status", ours)],
+        probes=lambda paths: [Route(path, ours) for path in paths],
+        application=application,
+        start=lambda: note("Dozor starts"),
+        stop=lambda: note("Dozor stops"),
+        first_request=lambda: happened.append("first request"),
+    )
+
+
+def counted(guest: Guest) -> dict[str, float]:
+    family = next(family for family in guest.monitor.families() if family.name == "http_requests_total")
+    return {sample.labels["route"]: sample.value for sample in family.samples}
+
+
+Make = Callable[..., Starlette]
+
+
+@pytest.mark.parametrize("make", [FastAPI, Starlette])
+def test_dozors_routes_come_before_a_catch_all_and_its_probes_give_way(make: Make, guest: Guest) -> None:
+    app = make(routes=[Route("/health", endpoint), Route("/{path:path}", endpoint)])
+    install(app, guest)
+    with TestClient(app) as client:
+        answers = {
+            path: client.get(path).text for path in ("/health", "/readyz", "/api/v1/monitoring/pool/status", "/x")
+        }
+    assert answers == {
+        "/health": "the application's",
+        "/readyz": "Dozor's",
+        "/api/v1/monitoring/pool/status": "Dozor's",
+        "/x": "the application's",
+    }
+    assert counted(guest) == {"/health": 1, "/{path:path}": 1}, "the application's requests, and not Dozor's"
+
+
+def test_the_applications_lifespan_runs_first_and_keeps_its_state(guest: Guest, happened: list[str]) -> None:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        happened.append("application starts")
+        yield {"kept": 42}
+        happened.append("application stops")
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/kept")
+    async def kept(request: Request) -> int:
+        value: int = request.state.kept
+        return value
+
+    install(app, guest)
+    with TestClient(app) as client:
+        assert client.get("/kept").json() == 42
+    assert happened == ["application starts", "Dozor starts", "first request", "Dozor stops", "application stops"]
+
+
+def test_middleware_that_is_added_later_is_measured_too(guest: Guest) -> None:
+    app = FastAPI()
+    install(app, guest)
+
+    async def refuse(_request: Request, _call_next: Any) -> Response:
+        return PlainTextResponse("no", 403)
+
+    app.add_middleware(BaseHTTPMiddleware, dispatch=refuse)
+    with TestClient(app) as client:
+        assert client.get("/x").status_code == 403
+    assert sum(counted(guest).values()) == 1
+
+
+def test_a_second_dozor_is_refused_with_a_line_in_the_log(guest: Guest, caplog: pytest.LogCaptureFixture) -> None:
+    app = FastAPI()
+    install(app, guest)
+    install(app, guest)
+    assert "has a Dozor already" in caplog.text
+    assert len(app.user_middleware) == 1
+
+
+@pytest.mark.parametrize("broken", ["routes", "start", "stop"])
+def test_what_fails_in_dozor_leaves_the_application_whole(guest: Guest, broken: str) -> None:
+    def fail(*_args: object) -> Any:
+        raise RuntimeError("broken")
+
+    guest = Guest(**{**{name: getattr(guest, name) for name in Guest.__slots__}, broken: fail})
+    app = FastAPI()
+    app.add_api_route("/x", lambda: "fine")
+    install(app, guest)
+    with TestClient(app) as client:
+        assert client.get("/x").json() == "fine"
