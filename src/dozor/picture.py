@@ -7,6 +7,7 @@ from typing import Final
 from dozor.instruments.host_monitor import HostMonitor
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.alert import Alert
+from dozor.model.labels import Labels
 from dozor.overview import Known, PoolReading, RedisReading
 from dozor.targets import Targets, WatchedPool
 
@@ -62,13 +63,14 @@ class Picture:
             servers=tuple(self._redis_reading(name) for name in self.targets.redis),
             alerts=tuple(alerts),
             http_watched=circumstances.http_watched,
-            host={**self.host.figures(), **self.process.figures()},
+            host={**self.host.figures(), **_disk_figures(self.host), **self.process.figures()},
             complaints=tuple(complaints),
             required=self.required,
             name=circumstances.name,
             environment=circumstances.environment,
             started_at=circumstances.started_at,
             receivers=circumstances.receivers,
+            looked_at=at,
         )
 
     def evidence(self, alert: Alert) -> Mapping[str, object]:
@@ -96,6 +98,13 @@ class Picture:
                 f"Its ACL does not allow Dozor {command}, so what that tells is missing." for command in missing
             ),
         )
+
+
+def _disk_figures(host: HostMonitor) -> dict[str, float]:
+    """Each file system's utilisation by the name of its series, since one metric name stands for all of them."""
+    return {
+        f"host_disk_utilization{Labels(mountpoint=mountpoint)}": percent for mountpoint, percent in host.disks().items()
+    }
 
 
 def _pool_reading(watched: WatchedPool, at: float) -> PoolReading:

@@ -51,7 +51,11 @@ SERVER: dict[str, Any] = {
     "redis_hit_rate": 97.4,
 }
 HTTP = {"requests_per_second": 41.5, "errors_per_minute": 0.0, "in_progress": 3.0, "p95_seconds": 0.18}
-HOST = {"host_cpu_utilization": 31.2, "host_memory_utilization": 58.0}
+HOST = {
+    "host_cpu_utilization": 31.2,
+    "host_memory_utilization": 58.0,
+    'host_disk_utilization{mountpoint="/"}': 71.3,
+}
 COMPONENTS: dict[str, Any] = {
     "database": {"status": "CRITICAL", "reasons": [POOL_REASON]},
     "redis": {"status": "HEALTHY", "reasons": []},

@@ -86,6 +86,7 @@ class Known:
         required: the names of what `/readyz` depends on; None: everything but what is watched from outside.
         not_ready: further reasons for `/readyz` to answer 503.
         receivers: the names of those who are told.
+        looked_at: when all this was gathered; None before the first time.
     """
 
     interval_seconds: float
@@ -101,6 +102,7 @@ class Known:
     environment: str | None = None
     started_at: float | None = None
     receivers: tuple[str, ...] = ()
+    looked_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
