@@ -157,6 +157,13 @@ def test_an_alert_of_a_target_that_is_gone_still_counts_for_its_component() -> N
     assert len(overview.components["database"].reasons) == 2
 
 
+def test_of_two_as_severe_what_fires_is_named_before_what_pends() -> None:
+    pending = an_alert(id="p", fired_at=None, active_at=AT - 300)
+    fires, pends = judged(alerts=(pending, an_alert())).pools[0].reasons
+    assert "firing for" in fires
+    assert "not long enough" in pends
+
+
 def test_an_alert_that_is_better_but_not_over_says_so() -> None:
     [reason] = judged(alerts=(an_alert(holds=False),)).pools[0].reasons
     assert "already better" in reason

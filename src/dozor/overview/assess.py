@@ -103,7 +103,7 @@ def urgency(alert: Alert) -> Urgency:
 def _by_target(alerts: Iterable[Alert]) -> Mapping[tuple[str, str], tuple[Alert, ...]]:
     """*alerts* that fire or whose condition holds, by ("pool" | "redis", name) or (component, "")."""
     found: dict[tuple[str, str], tuple[Alert, ...]] = {}
-    for alert in sorted(alerts, key=lambda alert: (_MILDNESS[alert.severity], alert.active_at)):
+    for alert in sorted(alerts, key=lambda one: (_MILDNESS[one.severity], one.fired_at is None, one.active_at)):
         if alert.state is AlertState.RESOLVED or not (alert.firing or alert.holds):
             continue
         key = target_of(alert)
