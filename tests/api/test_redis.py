@@ -40,9 +40,20 @@ def test_info_by_section_with_what_is_allowed(api: TestClient) -> None:
                 "name": "cache",
                 "info": {"server": {"redis_version": "7.2.4"}},
                 "capabilities": {"slowlog": True, "config": False},
+                "checked_at": "2027-01-15T08:00:00Z",
+                "age_seconds": 0.0,
             }
         ]
     }
+
+
+def test_the_slow_log_says_how_old_it_is(api: TestClient, backend: FakeBackend) -> None:
+    backend.servers += (replace(backend.servers[0], name="other", collected_at=AT - 4),)
+    found = api.get("redis/slow-log").json()
+    assert (found["checked_at"], found["age_seconds"]) == ("2027-01-15T07:59:56Z", 4.0)
+    backend.servers = ()
+    found = api.get("redis/slow-log").json()
+    assert (found["checked_at"], found["age_seconds"]) == (None, None)
 
 
 def test_the_slow_log_names_the_server_and_hides_arguments(api: TestClient, backend: FakeBackend) -> None:

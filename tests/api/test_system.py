@@ -14,6 +14,15 @@ def test_health_names_five_components(api: TestClient) -> None:
     assert found["components"]["redis"] == {"status": "HEALTHY", "reasons": []}
 
 
+@pytest.mark.parametrize("path", ["system/health", "alerts/active"])
+def test_a_judgement_says_how_old_it_is(api: TestClient, backend: FakeBackend, path: str) -> None:
+    backend.changes["looked_at"] = backend.clock.timestamp() - 2
+    found = api.get(path).json()
+    assert (found["checked_at"], found["age_seconds"]) == ("2027-01-15T07:59:58Z", 2.0)
+    backend.changes["looked_at"] = None
+    assert api.get(path).json()["age_seconds"] is None
+
+
 def test_health_is_200_however_bad_it_is(api: TestClient, backend: FakeBackend) -> None:
     backend.add(an_alert())
     answer = api.get("system/health")

@@ -26,12 +26,14 @@ from dozor.api.schemas import (
     AcknowledgementModel,
     ActionAnswer,
     ActionRequest,
+    ActiveAlertList,
     AlertList,
     AlertModel,
     AlertStatisticsModel,
     SilenceModel,
     SilenceRequest,
 )
+from dozor.api.targets import freshness
 from dozor.clock import Clock
 from dozor.database import HistoryFilter
 from dozor.duration import parse_duration
@@ -58,18 +60,18 @@ def _add_reads(router: APIRouter, backend: Backend) -> None:
 
     @router.get(
         "/alerts/active",
-        response_model=AlertList,
+        response_model=ActiveAlertList,
         responses=problems.documented(422),
         summary="Alerts that have not ended",
     )
     async def alerts_active(wanted: Wanted, pending: Pending = False) -> Response:  # noqa: FBT002 - a query parameter
         """Worst first; what somebody has acknowledged or silenced stands after what nobody has."""
 
-        def build() -> AlertList:
-            shown = [
-                alert for alert in backend.known().alerts if alert.firing or (pending and alert.resolved_at is None)
-            ]
-            return _page_of_active(shown, wanted, clock)
+        def build() -> ActiveAlertList:
+            known = backend.known()
+            shown = [alert for alert in known.alerts if alert.firing or (pending and alert.resolved_at is None)]
+            age = freshness(known.looked_at, clock.timestamp(), clock)
+            return ActiveAlertList(**_page_of_active(shown, wanted, clock), **age)
 
         return await answer(backend, build)
 
@@ -96,7 +98,7 @@ def _add_reads(router: APIRouter, backend: Backend) -> None:
             )
         except ValueError:
             raise bad_cursor() from None
-        return await answer(backend, lambda: _list(page.items, page.total, page.next_cursor, clock))
+        return await answer(backend, lambda: AlertList(**_page(page.items, page.total, page.next_cursor, clock)))
 
     @router.get(
         "/alerts/statistics",
@@ -245,11 +247,11 @@ def _fields(alert: Alert, clock: Clock) -> dict[str, Any]:
     }
 
 
-def _list(alerts: Iterable[Alert], total: int, next_cursor: str | None, clock: Clock) -> AlertList:
-    return AlertList(alerts=[alert_model(alert, clock) for alert in alerts], total=total, next_cursor=next_cursor)
+def _page(alerts: Iterable[Alert], total: int, next_cursor: str | None, clock: Clock) -> dict[str, Any]:
+    return {"alerts": [alert_model(alert, clock) for alert in alerts], "total": total, "next_cursor": next_cursor}
 
 
-def _page_of_active(alerts: Iterable[Alert], wanted: Filters, clock: Clock) -> AlertList:
+def _page_of_active(alerts: Iterable[Alert], wanted: Filters, clock: Clock) -> dict[str, Any]:
     matching = sorted((alert for alert in alerts if _matches(alert, wanted, clock)), key=urgency)
     rest: Sequence[Alert] = matching
     if wanted.cursor is not None:
@@ -257,7 +259,7 @@ def _page_of_active(alerts: Iterable[Alert], wanted: Filters, clock: Clock) -> A
         rest = [alert for alert in matching if urgency(alert) > after]
     shown = rest[: wanted.limit]
     more = len(rest) > wanted.limit
-    return _list(shown, len(matching), encode_cursor(urgency(shown[-1])) if more else None, clock)
+    return _page(shown, len(matching), encode_cursor(urgency(shown[-1])) if more else None, clock)
 
 
 def _matches(alert: Alert, wanted: Filters, clock: Clock) -> bool:

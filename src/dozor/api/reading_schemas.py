@@ -233,7 +233,7 @@ class SlowCommandModel(BaseModel):
 
 
 class SlowCommandList(BaseModel):
-    """The newest first. `total` counts all since start, also those that are no longer kept."""
+    """The newest first, as of `checked_at`. `total` counts all since start, also those that are no longer kept."""
 
     model_config = example(
         {
@@ -250,18 +250,24 @@ class SlowCommandList(BaseModel):
             ],
             "total": 1,
             "next_cursor": "MTAw",
+            "checked_at": NOW,
+            "age_seconds": 0.6,
         }
     )
 
     entries: list[SlowCommandModel]
     total: int
     next_cursor: str | None
+    checked_at: Annotated[datetime | None, Field(description="When the server that was read longest ago answered.")]
+    age_seconds: float | None
 
 
 class RedisInfoModel(BaseModel):
-    """One server: INFO by section, and which commands Dozor may use there."""
+    """One server: INFO by section as of `checked_at`, and which commands Dozor may use there."""
 
     name: str
+    checked_at: datetime | None
+    age_seconds: float | None
     info: dict[str, dict[str, str | int | float]]
     capabilities: dict[str, bool]
 
@@ -274,8 +280,10 @@ class RedisInfoAnswer(BaseModel):
             "servers": [
                 {
                     "name": "cache",
+                    "checked_at": NOW,
+                    "age_seconds": 0.6,
                     "info": {"server": {"redis_version": "7.2.4", "uptime_in_seconds": 86400}},
-                    "capabilities": {"info": True, "slowlog": True, "config": False},
+                    "capabilities": {"info": True, "slowlog": False},
                 }
             ]
         }
@@ -297,11 +305,21 @@ class ComponentModel(BaseModel):
 class HealthAnswer(BaseModel):
     """The whole and its components database, redis, http, host, dozor."""
 
-    model_config = example({"status": "CRITICAL", "reasons": [POOL_REASON], "components": COMPONENTS})
+    model_config = example(
+        {
+            "status": "CRITICAL",
+            "reasons": [POOL_REASON],
+            "components": COMPONENTS,
+            "checked_at": NOW,
+            "age_seconds": 0.4,
+        }
+    )
 
     status: SystemStatus
     reasons: list[str]
     components: dict[str, ComponentModel]
+    checked_at: Annotated[datetime | None, Field(description="When all this was last gathered.")]
+    age_seconds: float | None
 
 
 class SparklineModel(BaseModel):

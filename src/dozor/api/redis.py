@@ -14,7 +14,7 @@ from dozor.api.reading_schemas import (
     SlowCommandModel,
 )
 from dozor.api.rendering import answer, json_response, metrics_json
-from dozor.api.targets import redis_target, summary
+from dozor.api.targets import freshness, oldest, redis_target, summary
 from dozor.clock import Clock
 from dozor.overview import ServerCommand, assess
 
@@ -65,9 +65,12 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         """By section, and which commands Dozor may use on each server."""
 
         def build() -> RedisInfoAnswer:
+            at = clock.timestamp()
+            answered = {server.name: server.collected_at for server in backend.known().servers}
             servers = [
                 RedisInfoModel(
                     name=server.name,
+                    **freshness(answered.get(server.name), at, clock),
                     info={section: dict(values) for section, values in server.info.items()},
                     capabilities=dict(server.capabilities),
                 )
@@ -90,7 +93,9 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
             recent = backend.slow_commands()
             shown, following = newest_first(recent.entries, recent.total, limit, cursor)
             entries = [_slow_command(entry, clock) for entry in shown]
-            return SlowCommandList(entries=entries, total=recent.total, next_cursor=following)
+            read = oldest(server.collected_at for server in backend.known().servers)
+            age = freshness(read, clock.timestamp(), clock)
+            return SlowCommandList(entries=entries, total=recent.total, next_cursor=following, **age)
 
         return await answer(backend, build)
 

@@ -123,6 +123,17 @@ class AlertList(BaseModel):
     next_cursor: Annotated[str | None, Field(description="Pass it as `cursor` for the next page; null on the last.")]
 
 
+class ActiveAlertList(AlertList):
+    """One page of alerts, and when the rules were last evaluated or an alert acted on."""
+
+    model_config = example(
+        {"alerts": [ALERT], "total": 1, "next_cursor": "MTAw", "checked_at": NOW, "age_seconds": 0.4}
+    )
+
+    checked_at: datetime | None
+    age_seconds: float | None
+
+
 class RuleModel(BaseModel):
     """A rule and how it stands."""
 

@@ -10,7 +10,7 @@ from dozor.api.alerts import alert_model
 from dozor.api.backend import Backend
 from dozor.api.reading_schemas import HealthAnswer, OverviewAnswer, ProbeAnswer, ReadyAnswer, SparklineModel
 from dozor.api.rendering import NO_STORE, answer, json_response, to_json
-from dozor.api.targets import component_models, finite, pool_target, redis_target
+from dozor.api.targets import component_models, finite, freshness, pool_target, redis_target
 from dozor.overview import Overview, Sparkline, assess
 
 _MOST_ALERTS = 100
@@ -30,8 +30,8 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         """The worst of the components, and each with its reasons. Always 200; `/readyz` is for load balancers."""
 
         def build() -> HealthAnswer:
-            overview = assess(backend.known(), clock.timestamp())
-            return HealthAnswer(**_whole(overview))
+            known, at = backend.known(), clock.timestamp()
+            return HealthAnswer(**_whole(assess(known, at)), **freshness(known.looked_at, at, clock))
 
         return await answer(backend, build)
 
@@ -99,7 +99,7 @@ def _add_liveness(router: APIRouter, path: str) -> None:
         """200 while the process lives; touches no dependency."""
         return Response(b'{"status":"ok"}', headers=NO_STORE, media_type="application/json")
 
-    router.add_api_route(path, alive, response_model=ProbeAnswer, summary="Does the process live?", tags=["probes"])
+    router.add_api_route(path, alive, response_model=ProbeAnswer, summary="Does the process live?")
     router.add_api_route(path, alive, methods=["HEAD"], include_in_schema=False)
 
 
@@ -118,6 +118,5 @@ def _add_readiness(router: APIRouter, backend: Backend) -> None:
         response_model=ReadyAnswer,
         responses={503: not_ready},
         summary="May traffic come?",
-        tags=["probes"],
     )
     router.add_api_route("/readyz", ready, methods=["HEAD"], include_in_schema=False)

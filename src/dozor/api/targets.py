@@ -1,7 +1,7 @@
 """Watched things as JSON: a status, its reasons, the figures by metric name, and how old they are."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dozor.api.reading_schemas import ComponentModel, PoolTarget, RedisTarget
@@ -26,25 +26,28 @@ def _fields(target: TargetStatus, at: float, clock: Clock) -> dict[str, Any]:
         "name": target.name,
         "status": target.status.value,
         "reasons": list(target.reasons),
-        "checked_at": date(clock, target.checked_at),
-        "age_seconds": _age(target.checked_at, at),
+        **freshness(target.checked_at, at, clock),
     }
 
 
 def summary(component: ComponentStatus, targets: Sequence[TargetStatus], at: float, clock: Clock) -> dict[str, Any]:
     """The fields that stand above a list of *targets*. Their age is that of the oldest reading."""
-    read = [target.checked_at for target in targets if target.checked_at is not None]
-    oldest = min(read, default=None)
     return {
         "status": None if component.status is None else component.status.value,
         "reasons": list(component.reasons),
-        "checked_at": date(clock, oldest),
-        "age_seconds": _age(oldest, at),
+        **freshness(oldest(target.checked_at for target in targets), at, clock),
     }
 
 
-def _age(checked_at: float | None, at: float) -> float | None:
-    return None if checked_at is None else round(max(0.0, at - checked_at), 3)
+def oldest(times: Iterable[float | None]) -> float | None:
+    """The first of those *times* that are known."""
+    return min((time for time in times if time is not None), default=None)
+
+
+def freshness(checked_at: float | None, at: float, clock: Clock) -> dict[str, Any]:
+    """The fields that say when something was read, and how long that is ago at the moment *at*."""
+    age = None if checked_at is None else round(max(0.0, at - checked_at), 3)
+    return {"checked_at": date(clock, checked_at), "age_seconds": age}
 
 
 def component_models(overview: Overview) -> dict[str, ComponentModel]:
