@@ -56,10 +56,11 @@ def test_the_eighteen_are_described_with_examples_and_every_error(backend: FakeB
         operation = operations[key]
         answer = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
         assert schemas[answer]["examples"], key
-        assert {"401", "403", "503"} <= set(operation["responses"]), key
+        assert {"401", "403", "500", "503"} <= set(operation["responses"]), key
         assert operation["summary"], key
         for status, response in operation["responses"].items():
             assert status == "200" or set(response["content"]) == {"application/problem+json"}, key
+    assert [operation["tags"] for operation in operations.values() if len(operation["tags"]) != 1] == []
     assert len({operation["operationId"] for operation in operations.values()}) == len(operations)
 
 

@@ -43,7 +43,6 @@ def add_exposition(router: APIRouter, backend: Backend) -> None:
             },
         },
         summary="Every metric, for Prometheus",
-        tags=["metrics"],
     )
     async def metrics(request: Request) -> Response:
         """For a scrape by Prometheus or what understands its formats."""

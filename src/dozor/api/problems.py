@@ -52,6 +52,7 @@ SCHEMA: Final[dict[str, Any]] = {
     },
 }
 
+_MISTAKE: Final = "Dozor made a mistake here; its log has the details. The application is not affected."
 _DESCRIPTIONS: Final = {
     401: ("A key is set and none, or a wrong one, was shown.", "A key is needed: send 'X-API-Key: KEY'."),
     403: ("From elsewhere than this machine while no key is set, or from a page of another site.", "Set a key."),
@@ -60,13 +61,14 @@ _DESCRIPTIONS: Final = {
     413: ("The body is too large.", "The body may hold at most 65536 bytes."),
     415: ("The body is not declared as JSON.", "Send the body as 'Content-Type: application/json'."),
     422: ("Something sent is not valid.", "limit: input should be less than or equal to 1000."),
+    500: ("Dozor made a mistake.", _MISTAKE),
     503: ("Dozor does not run, or its store does not answer.", "The store did not answer within 1 s."),
 }
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error *statuses* of a route for its OpenAPI description; 401, 403 and 503 are those of every route."""
-    return {status: _documented(status) for status in sorted({401, 403, 503, *statuses})}
+    """The error *statuses* of a route for its OpenAPI description; 401, 403, 500 and 503 are those of every route."""
+    return {status: _documented(status) for status in sorted({401, 403, 500, 503, *statuses})}
 
 
 def _documented(status: int) -> dict[str, Any]:
@@ -202,4 +204,4 @@ def _contained(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _internal() -> Problem:
-    return Problem(500, "Dozor made a mistake here; its log has the details. The application is not affected.")
+    return Problem(500, _MISTAKE)
