@@ -25,9 +25,9 @@ async def ours(_request: Request) -> Response:
     return PlainTextResponse("Dozor's")
 
 
-def included() -> BaseRoute:
+def included(path: str) -> BaseRoute:
     router = APIRouter()
-    router.add_api_route("/health", endpoint)
+    router.add_api_route(path, endpoint)
     app = FastAPI()
     app.include_router(router)
     return app.router.routes[-1]
@@ -40,7 +40,8 @@ def included() -> BaseRoute:
         ([Route("/health/", endpoint)], True),
         ([Mount("/health", app=Starlette())], True),
         ([Mount("", routes=[Route("/health", endpoint)])], True),
-        ([included()], True),
+        ([included("/health")], True),
+        ([included("/{path:path}")], False),
         ([Route("/health", endpoint, methods=["POST"])], True),
         ([Route("/{path:path}", endpoint)], False),
         ([Mount("", app=Starlette())], False),
@@ -144,6 +145,18 @@ def test_a_second_dozor_is_refused_with_a_line_in_the_log(guest: Guest, caplog: 
     install(app, guest)
     assert "has a Dozor already" in caplog.text
     assert len(app.user_middleware) == 1
+
+
+def test_installed_too_late_it_says_so(guest: Guest, happened: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        install(app, guest)
+        yield
+
+    with TestClient(FastAPI(lifespan=lifespan)) as client:
+        assert client.get("/health").status_code == 404
+    assert "has started already" in caplog.text
+    assert happened == []
 
 
 @pytest.mark.parametrize("broken", ["routes", "start", "stop"])

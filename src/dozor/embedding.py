@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from dozor.api import PREFIX, PROBES
 from dozor.containment import contained
+from dozor.instruments.http_route import flat
 from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
 
 logger = logging.getLogger("dozor")
@@ -47,6 +48,12 @@ def install(app: Starlette, guest: Guest) -> None:
     if any(middleware.cls is ours for middleware in app.user_middleware):
         logger.warning("this application has a Dozor already; the second one is not installed")
         return
+    if app.middleware_stack is not None:
+        logger.error(
+            "this application has started already, so Dozor is not installed; call install() where the application is "
+            "made, not in its lifespan"
+        )
+        return
     # Marks the place; build() moves it to the outermost one, whatever is added between now and then.
     middleware = Middleware(ours, monitor=guest.monitor, on_first_request=guest.first_request)
     app.user_middleware.insert(0, middleware)
@@ -68,10 +75,10 @@ def install(app: Starlette, guest: Guest) -> None:
 
 def has_route(routes: Iterable[BaseRoute], path: str) -> bool:
     """Whether one of *routes* was made for *path*. One that takes any path (a mount at the root, `/{path:path}`) was not."""
-    return any(_is_for(route, variant) for route in routes for variant in (path, f"{path}/"))
+    return any(_is_for(route, variant) for route in flat(routes) for variant in (path, f"{path}/"))
 
 
-def _is_for(route: BaseRoute, path: str) -> bool:
+def _is_for(route: Any, path: str) -> bool:
     if isinstance(route, Mount) and not route.path:
         return has_route(route.routes, path)
     scope: dict[str, Any] = {

@@ -78,7 +78,7 @@ def _routes(app: Any) -> Iterable[Any]:
     return getattr(app, "routes", None) or ()
 
 
-def _flat(routes: Iterable[Any]) -> Iterator[Any]:
+def flat(routes: Iterable[Any]) -> Iterator[Any]:
     """*routes*, with those of included routers in the place of the routers."""
     for route in routes:
         included = getattr(route, "effective_route_contexts", None)
@@ -97,7 +97,7 @@ def _match(route: Any, path: str) -> dict[str, str] | None:
 
 def _mount_template(routes: Iterable[Any], raw: str) -> str | None:
     """The template of the mounts that *raw*, the part of the path they took, went through."""
-    for route in _flat(routes):
+    for route in flat(routes):
         if hasattr(route, "host_regex"):
             inner = _mount_template(_routes(route), raw)
         elif hasattr(route, "app") and hasattr(route, "routes") and (found := _match(route, f"{raw}/")) is not None:
@@ -113,7 +113,7 @@ def _mount_template(routes: Iterable[Any], raw: str) -> str | None:
 
 def _find(routes: Iterable[Any], path: str) -> str | None:
     """The template of the first of *routes* that matches *path*; None too for a mounted router that has no match."""
-    for route in _flat(routes):
+    for route in flat(routes):
         if hasattr(route, "host_regex"):
             inner = _find(_routes(route), path)
             if inner is not None:
