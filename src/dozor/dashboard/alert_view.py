@@ -9,7 +9,7 @@ import msgspec
 
 from dozor.clock import Clock
 from dozor.dashboard.html import Html, el, join, told
-from dozor.dashboard.parts import ago, severity_tone, shape
+from dozor.dashboard.parts import ago, lasting, severity_tone, shape
 from dozor.model.alert import Alert, AlertState
 from dozor.overview.words import duration, figure
 
@@ -62,7 +62,7 @@ def _row(alert: Alert, clock: Clock, at: float) -> Html:
             "div",
             el("span", shape(kind), alert.severity.value.capitalize(), class_=f"status {kind}"),
             _link(alert),
-            el("span", "firing for ", duration(at - (alert.fired_at or alert.active_at)), class_="dim"),
+            el("span", "firing for ", lasting(at - (alert.fired_at or alert.active_at)), class_="dim"),
             class_="line",
         ),
         el("p", told(_summary(alert), 600), class_="summary"),

@@ -7,7 +7,7 @@ from dozor._version import __version__
 from dozor.dashboard import sections
 from dozor.dashboard.alert_view import alert_list, pending_list
 from dozor.dashboard.html import Html, el, join, told
-from dozor.dashboard.parts import reasons, shape, sparkline, status_mark, tone
+from dozor.dashboard.parts import lasting, reasons, shape, sparkline, status_mark, tone
 from dozor.dashboard.view import View
 from dozor.model.alert import Alert
 from dozor.overview import (
@@ -163,7 +163,7 @@ def _key_figure(view: View, name: str) -> tuple[str, Sparkline | None]:
     if name == "host" and "host_cpu_utilization" in view.known.host:
         return f"CPU {figure(view.known.host['host_cpu_utilization'], 'percent')}", view.line("host_cpu")
     if name == "dozor" and view.known.started_at is not None:
-        return f"on watch for {duration(view.overview.at - view.known.started_at)}", None
+        return f"on watch for {lasting(view.overview.at - view.known.started_at)}", None
     return "", None
 
 

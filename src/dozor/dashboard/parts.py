@@ -44,12 +44,17 @@ def status_mark(status: Status | None) -> Html:
     return el("span", shape(tone(status)), word, class_=f"status {tone(status)}")
 
 
+def lasting(seconds: float) -> str:
+    """How long something has been so, in whole seconds and at least one."""
+    return duration(max(math.floor(seconds), 1))
+
+
 def ago(clock: Clock, timestamp: float | None, at: float) -> Html:
     """How long ago *timestamp* was; the moment itself on pointing at it."""
     if timestamp is None:
         return el("span", "never", class_="dim")
     moment = clock.date(timestamp)
-    said = f"{duration(at - timestamp)} ago" if at - timestamp >= 1 else "now"
+    said = f"{lasting(at - timestamp)} ago" if at - timestamp >= 1 else "now"
     return el("time", said, datetime=moment.isoformat(), title=f"{moment:%Y-%m-%d %H:%M:%S} UTC")
 
 

@@ -311,6 +311,8 @@ def _sign_in_page(request: Request, said: str | None = None) -> Response:
         "form",
         el("h1", "Dozor"),
         el("p", said, class_="said", role="alert") if said else None,
+        # For password managers, which keep a key under a name.
+        el("input", type="text", name="user", value="dozor", autocomplete="username", hidden=True),
         el(
             "label",
             "Key (what DOZOR_API_KEY is set to)",
