@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -72,6 +73,7 @@ def guest(happened: list[str]) -> Guest:
 
     return Guest(
         monitor=HttpMonitor(),
+        loopback_only=False,
         routes=lambda: [Route("/api/v1/monitoring/pool/status", ours)],
         probes=lambda paths: [Route(path, ours) for path in paths],
         application=application,
@@ -137,6 +139,20 @@ def test_middleware_that_is_added_later_is_measured_too(guest: Guest) -> None:
     with TestClient(app) as client:
         assert client.get("/x").status_code == 403
     assert sum(counted(guest).values()) == 1
+
+
+@pytest.mark.parametrize(("loopback_only", "lines"), [(True, 1), (False, 0)])
+def test_with_neither_key_nor_auth_one_warning_at_start_says_how_to_set_one(
+    guest: Guest, caplog: pytest.LogCaptureFixture, *, loopback_only: bool, lines: int
+) -> None:
+    app = FastAPI()
+    install(app, replace(guest, loopback_only=loopback_only))
+    assert not caplog.records
+    with TestClient(app) as client:
+        client.get("/x")
+        client.get("/y")
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len([line for line in warnings if "DOZOR_API_KEY" in line and "auth=" in line]) == len(warnings) == lines
 
 
 def test_a_second_dozor_is_refused_with_a_line_in_the_log(guest: Guest, caplog: pytest.LogCaptureFixture) -> None:

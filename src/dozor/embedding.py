@@ -29,11 +29,13 @@ logger = logging.getLogger("dozor")
 class Guest:
     """What Dozor brings along.
 
-    *routes* are those below the API's prefix, *probes* those of the given paths at the root, both for a FastAPI application;
-    *application* is all of them as one of their own, for any other. *start* and *stop* are awaited in the application's lifespan; *first_request* is called where none comes.
+    *loopback_only*: strangers are refused, for want of a key. *routes* are those below the API's prefix, *probes* those of the
+    given paths at the root, both for a FastAPI application; *application* is all of them as one of their own, for any other.
+    *start* and *stop* are awaited in the application's lifespan; *first_request* is called where none comes.
     """
 
     monitor: HttpMonitor
+    loopback_only: bool
     routes: Callable[[], list[BaseRoute]]
     probes: Callable[[list[str]], list[BaseRoute]]
     application: Callable[[], ASGIApp]
@@ -67,6 +69,11 @@ def install(app: Starlette, guest: Guest) -> None:
             guest.monitor.leave_out(PREFIX, *missing)
             # In front, since a catch-all of the application's would otherwise answer in our place.
             app.router.routes[:0] = _routes(app, guest, missing)
+            if guest.loopback_only:
+                logger.warning(
+                    "no key is set: Dozor answers only requests from this machine; for others, set DOZOR_API_KEY or "
+                    "pass auth= to Dozor"
+                )
         return build()
 
     app.build_middleware_stack = build_with_guest  # type: ignore[method-assign]

@@ -112,6 +112,7 @@ class Dozor:
         monitor = self._monitor
         guest = Guest(
             monitor=monitor.watch_http(),
+            loopback_only=monitor.access.loopback_only,
             routes=monitor.routes,
             probes=monitor.probes,
             application=monitor.application,
