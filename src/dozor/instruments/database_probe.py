@@ -22,6 +22,7 @@ from dozor.instruments.text import printable
 
 CONNECT_SECONDS: Final = 2
 
+_NAMES: Final = {"postgresql": "PostgreSQL", "sqlite": "SQLite", "mysql": "MySQL", "mariadb": "MariaDB"}
 _FULL: Final = re.compile(r"too many (clients|connections)|remaining connection slots", re.IGNORECASE)
 # A peer that vanished without a word is noticed after some 20 s and not after two hours.
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 20_000}
@@ -212,7 +213,8 @@ def own_engine(url: str | URL) -> Engine:
 
 def reason(error: BaseException, url: URL) -> tuple[str, str]:
     """(kind, sentence) of a failure to reach the server at *url*; kind is `timeout`, `full`, `refused` or `error`."""
-    where = f"{url.get_backend_name()} at {url.host or url.database or 'its socket'}"
+    backend = url.get_backend_name()
+    where = f"{_NAMES.get(backend, backend)} at {url.host or url.database or 'its socket'}"
     where += f":{url.port}" if url.port else ""
     if isinstance(error, TimeoutError):
         return "timeout", f"{where} does not answer in time: it hangs, is overloaded, or a firewall drops the packets"
