@@ -8,7 +8,9 @@ import pytest
 from dozor.clock import Clock
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
+from dozor.promql import compile_query
 from dozor.scrape import Scraper
+from dozor.store.memory import MemoryStore
 from dozor.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
@@ -156,3 +158,41 @@ async def test_a_step_of_the_system_clock_is_one_line_in_the_log(caplog: pytest.
     assert [record.getMessage() for record in caplog.records] == [
         "the system clock was set by +3600.0 s; durations are not affected, dates follow it"
     ]
+
+
+class Counting:
+    """Counts what appears in `counts`."""
+
+    name = "counting"
+    counts_from_zero = True
+
+    def __init__(self) -> None:
+        self.counts: dict[str, float] = {}
+
+    async def refresh(self) -> None:
+        pass
+
+    def families(self) -> list[Family]:
+        samples = tuple(Sample("errors_total", Labels(route=route), count) for route, count in self.counts.items())
+        return [Family("errors_total", MetricType.COUNTER, "", "", samples)]
+
+
+@pytest.mark.parametrize("from_zero", [True, False])
+async def test_the_first_burst_of_a_new_counter_is_an_increase_where_it_counts_from_zero(*, from_zero: bool) -> None:
+    clock, store, counting = FakeClock(), MemoryStore(), Counting()
+    counting.counts_from_zero = from_zero
+    evaluated: list[float] = []
+
+    async def on_samples(at: float) -> None:
+        evaluated.append(at)
+
+    made = Scraper(store, clock, 1.0, on_samples)
+    made.add(counting)
+    for counts in ({"/a": 1.0}, {"/a": 1.0, "/b": 500.0}, {}, {"/b": 500.0}):
+        counting.counts = counts
+        clock.advance(1)
+        await made.cycle()
+    zeros = compile_query('resets(errors_total{route="/b"}[1m])').instant(store, clock.timestamp())
+    assert [sample.value for sample in zeros] == [0.0], "a counter that comes back has not begun anew"
+    rises = compile_query('delta(errors_total{route="/b"}[1m])').instant(store, evaluated[1])
+    assert [sample.value > 400 for sample in rises] == ([True] if from_zero else [])

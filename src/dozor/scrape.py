@@ -41,7 +41,10 @@ class Collector(Protocol):
         """Read the watched thing, on Dozor's loop. Cancelled at the deadline; raises where the reading failed."""
 
     def families(self) -> Iterable[Family]:
-        """What is known now, from memory; what is unknown is left out."""
+        """What is known now, from memory; what is unknown is left out.
+
+        Where an attribute `counts_from_zero` is true, a counter that appears was 0 until then.
+        """
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +59,8 @@ class _Watch:
     duration_seconds: float | None = None
     in_flight: "asyncio.Task[None] | None" = None
     keys: frozenset[SeriesKey] = frozenset()
+    stored_at: float | None = None
+    counted: set[SeriesKey] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +145,11 @@ class Scraper:
         now = self.clock.monotonic()
         watches = [watch for watch in list(self._watches.values()) if watch.collector is not self]
         return [
-            _family("dozor_collector_age_seconds", MetricType.GAUGE, "Time since the last collection that succeeded.",
+            _family("dozor_collector_age_seconds", MetricType.GAUGE, "Time since the last success, in seconds.",
                     [(watch.labels, max(0.0, now - watch.succeeded_at)) for watch in watches]),
-            _family("dozor_collector_interval_seconds", MetricType.GAUGE, "Time between two collections.",
+            _family("dozor_collector_interval_seconds", MetricType.GAUGE, "Time between two collections, in seconds.",
                     [(watch.labels, self.interval_seconds) for watch in watches]),
-            _family("dozor_collector_duration_seconds", MetricType.GAUGE, "What the last collection took.",
+            _family("dozor_collector_duration_seconds", MetricType.GAUGE, "Time the last collection took, in seconds.",
                     [(watch.labels, watch.duration_seconds) for watch in watches if watch.duration_seconds is not None]),
             _family("dozor_collector_errors_total", MetricType.COUNTER, "Collections that failed or ran out of time.",
                     [(watch.labels, float(watch.errors)) for watch in watches], unit="collections"),
@@ -174,13 +179,33 @@ class Scraper:
 
     def _store(self, at: float, watches: Iterable[_Watch]) -> None:
         for watch in watches:
-            samples = [sample for family in _families(watch.collector) for sample in family.samples]
+            families = _families(watch.collector)
+            samples = [sample for family in families for sample in family.samples]
             keys = frozenset((sample.name, sample.labels) for sample in samples)
             with contained("scrape.append"):
+                if getattr(watch.collector, "counts_from_zero", False):
+                    self._begin_at_zero(watch, families)
                 self.store.append(at, samples)
                 if vanished := watch.keys - keys:
                     self.store.mark_stale(at, vanished)
-            watch.keys = keys
+            watch.keys, watch.stored_at = keys, at
+
+    def _begin_at_zero(self, watch: _Watch, families: Iterable[Family]) -> None:
+        """Give counters that have appeared since the last cycle the 0 that they stood at then.
+
+        `increase` sees nothing in a series' first sample: without, the first burst of errors of a route, whose counter
+        appears with it, would be lost. Prometheus does the same where a counter's creation time is exposed.
+        """
+        born = [
+            Sample(sample.name, sample.labels, 0.0)
+            for family in families
+            if family.type is not MetricType.GAUGE
+            for sample in family.samples
+            if (sample.name, sample.labels) not in watch.counted
+        ]
+        watch.counted.update((sample.name, sample.labels) for sample in born)
+        if born and watch.stored_at is not None:
+            self.store.append(watch.stored_at, born)
 
     def _notice_clock_steps(self) -> None:
         offset = self.clock.offset()

@@ -44,6 +44,7 @@ class HttpMonitor:
     """
 
     name = "http"
+    counts_from_zero = True
 
     def __init__(
         self,

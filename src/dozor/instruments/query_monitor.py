@@ -91,6 +91,8 @@ class QueryMonitor:
         timer: monotonic seconds, for the hot path.
     """
 
+    counts_from_zero = True
+
     def __init__(
         self,
         pool_name: str,
