@@ -217,7 +217,7 @@ class _OwnFigures:
             *session.heartbeat_families(),
             _gauge("dozor_store_samples", "Samples in the time-series store.", "samples", stats.samples),
             _gauge("dozor_store_series", "Series in the time-series store.", "series", stats.series),
-            _gauge("dozor_store_size_bytes", "Memory that the samples take.", "bytes", stats.bytes),
+            _gauge("dozor_store_size_bytes", "Memory that the samples take, in bytes.", "bytes", stats.bytes),
             _gauge("dozor_journal_depth", "Changes that wait for the database.", "changes", session.journal.depth),
             Family(
                 "dozor_internal_errors_total",

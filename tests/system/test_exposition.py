@@ -44,3 +44,9 @@ def test_the_openmetrics_form_is_read_back_with_its_types_and_units(app: Process
     untyped = [family.name for family in families if family.type == "unknown" or not family.documentation]
     assert untyped == ["total_alerts_count"], "a counter that may not end in _total has no type there"
     assert [family.name for family in families if family.unit and not re.search(rf"_{family.unit}$", family.name)] == []
+
+
+def test_help_names_the_unit(app: Process) -> None:
+    said = {metric["name"]: (metric["unit"], metric["help"]) for metric in app.get("/metrics/all")["metrics"]}
+    words = {"seconds": "second", "bytes": "byte", "percent": "percent"}
+    assert [name for name, (unit, text) in said.items() if words.get(unit, "") not in text] == []
