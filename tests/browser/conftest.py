@@ -38,20 +38,15 @@ class Visit:
         assert answer.ok, f"{path}: {answer.status}"
         return self.page
 
-    def photograph(self, name: str) -> None:
-        """Take pictures of the whole page, for people to look at: light, dark, on a phone. Nothing may stick out in any."""
-        self._picture(f"{name}-light")
-        self.page.emulate_media(color_scheme="dark")
-        self._picture(f"{name}-dark")
-        self.page.emulate_media(color_scheme="light")
-        self.page.set_viewport_size(PHONE)
-        self._picture(f"{name}-phone")
+    def photograph(self, name: str, *kinds: str) -> None:
+        """Take pictures of the whole page, for people to look at; by default of every kind. Nothing may stick out in any."""
+        for kind in kinds or ("light", "dark", "phone"):
+            self.page.emulate_media(color_scheme="dark" if kind == "dark" else "light")
+            self.page.set_viewport_size(PHONE if kind == "phone" else DESK)
+            wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wider == 0, f"{name} is {wider} px wider than a {kind} window"
+            self.page.screenshot(path=SCREENSHOTS / f"{name}-{kind}.png", full_page=True)
         self.page.set_viewport_size(DESK)
-
-    def _picture(self, name: str) -> None:
-        wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wider == 0, f"{name} is {wider} px wider than the window"
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
     def _asked(self, url: str) -> None:
         parts = urlsplit(url)

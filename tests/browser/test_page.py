@@ -99,7 +99,7 @@ def test_what_others_wrote_is_shown_as_text(serve: Callable[..., Process], visit
         expect(page.locator(".description")).to_have_text("<style>body{display:none}</style>")
         expect(page.locator(".labels").first).to_have_text('where="><script>alert(4)</script>\u202e turned')
         assert page.locator("script, style, img, [onclick], [onerror], a[href^='javascript:']").count() == 0
-        window.photograph(name)
+        window.photograph(name, "light", "phone")
 
 
 def test_a_key_is_asked_for_once(serve: Callable[..., Process], visit: Open) -> None:
@@ -110,7 +110,7 @@ def test_a_key_is_asked_for_once(serve: Callable[..., Process], visit: Open) -> 
     page.get_by_label("Key").fill("wrong")
     page.get_by_role("button").click()
     expect(page.get_by_role("alert")).to_have_text("That is not the key.")
-    window.photograph("sign-in")
+    window.photograph("sign-in", "dark")
     assert {said for said in window.complaints if "401" not in said} == set()
     window.complaints.clear()  # Chromium's console names every page that is not a success
     page.get_by_label("Key").fill("correct-horse-battery")
@@ -119,4 +119,4 @@ def test_a_key_is_asked_for_once(serve: Callable[..., Process], visit: Open) -> 
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("Nothing but this host is watched yet")
     window.go("/docs")
-    window.photograph("docs")
+    window.photograph("docs", "light", "phone")
