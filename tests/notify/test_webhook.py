@@ -2,6 +2,7 @@
 
 import base64
 import time
+from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook
@@ -51,7 +52,7 @@ def test_the_body_is_alertmanagers() -> None:
         resolved_at=START + 1.5,
     )
     notification = make_notification(
-        group="PoolTimeouts", alerts=(firing, ended), omitted=4, external_url="https://dozor.example"
+        group="PoolTimeouts", alerts=(firing, ended), service="", omitted=4, external_url="https://dozor.example"
     )
     assert body(notification, FakeClock(START), receiver="webhook") == {
         "version": "4",
@@ -86,6 +87,26 @@ def test_the_body_is_alertmanagers() -> None:
             },
         ],
     }
+
+
+def test_who_speaks_is_told_as_prometheus_does_by_labels_that_all_alerts_have() -> None:
+    """Else the receiver of two applications, or of production and staging, would take their alerts for one."""
+
+    def told(speaker: str, environment: str | None, **labels: str) -> dict[str, Any]:
+        alert = make_alert(rule="PoolTimeouts", labels=Labels(labels))
+        notification = make_notification(
+            group="PoolTimeouts", alerts=(alert,), service=speaker, environment=environment
+        )
+        return body(notification, FakeClock(START), receiver="webhook")
+
+    shop, staging, bank = told("shop", "production"), told("shop", "staging"), told("bank", None)
+    assert shop["groupKey"] == '{}:{alertname="PoolTimeouts", environment="production", service="shop"}'
+    assert shop["groupLabels"] == {"alertname": "PoolTimeouts", "environment": "production", "service": "shop"}
+    assert shop["groupLabels"].items() <= shop["commonLabels"].items() <= shop["alerts"][0]["labels"].items()
+    assert bank["groupLabels"] == {"alertname": "PoolTimeouts", "service": "bank"}
+    assert len({each["alerts"][0]["fingerprint"] for each in (shop, staging, bank)}) == 3
+    own = told("shop", None, service="till")["alerts"][0]["labels"]
+    assert own["service"] == "till", "a label of the alert's own takes precedence"
 
 
 def test_a_group_of_which_all_have_ended_is_resolved() -> None:

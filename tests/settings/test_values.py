@@ -40,7 +40,7 @@ def test_urls_are_named_and_told_apart(written: object, expected: list[tuple[str
     ("written", "said"),
     [
         ("localhost:6379", "not a URL"),
-        ("http://h", "'http':// is not known here; write a URL like redis://"),
+        ("http://h", "http:// is not known here; write a URL like redis://"),
         ("redis+cluster://h", "Cluster and Sentinel are not yet supported"),
         ("rediss-sentinel://h", "Cluster and Sentinel are not yet supported"),
         ("redis://h1:6379,h2:6379", "several hosts in one URL"),

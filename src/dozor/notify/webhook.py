@@ -96,15 +96,19 @@ class WebhookNotifier:
 
 
 def body(notification: Notification, clock: Clock, *, receiver: str) -> dict[str, Any]:
-    """*notification* as Alertmanager would post it, each alert with Dozor's `id` besides."""
+    """*notification* as Alertmanager would post it, each alert with Dozor's `id` besides.
+
+    Who speaks is among the labels, as Prometheus' external labels are: by that a receiver tells applications apart.
+    """
     alerts = [_alert(alert, notification, clock) for alert in notification.alerts]
+    group = {"alertname": notification.group, **_speaker(notification)}
     return {
         "version": "4",
-        "groupKey": f'{{}}:{{alertname="{notification.group}"}}',
+        "groupKey": f"{{}}:{Labels(group)}",
         "truncatedAlerts": notification.omitted,
         "status": _status(notification.alerts),
         "receiver": receiver,
-        "groupLabels": {"alertname": notification.group},
+        "groupLabels": group,
         "commonLabels": _common([alert["labels"] for alert in alerts]),
         "commonAnnotations": _common([alert["annotations"] for alert in alerts]),
         "externalURL": notification.external_url or "",
@@ -114,16 +118,22 @@ def body(notification: Notification, clock: Clock, *, receiver: str) -> dict[str
 
 def _alert(alert: Alert, notification: Notification, clock: Clock) -> dict[str, Any]:
     started_at = alert.active_at if alert.fired_at is None else alert.fired_at
+    labels = Labels({**_speaker(notification), **alert.labels, "alertname": alert.rule})
     return {
         "id": alert.id,
         "status": _status([alert]),
-        "labels": dict(alert.labels.with_({"alertname": alert.rule, "severity": alert.severity.value.lower()})),
+        "labels": {**labels, "severity": alert.severity.value.lower()},
         "annotations": dict(alert.annotations),
         "startsAt": _rfc3339(clock.date(started_at)),
         "endsAt": _NOT_ENDED if alert.resolved_at is None else _rfc3339(clock.date(alert.resolved_at)),
         "generatorURL": link(alert, notification) or "",
-        "fingerprint": fingerprint(alert.labels),
+        "fingerprint": fingerprint(labels),
     }
+
+
+def _speaker(notification: Notification) -> dict[str, str]:
+    named = {"environment": notification.environment, "service": notification.service}
+    return {name: value for name, value in named.items() if value}
 
 
 def fingerprint(labels: Labels) -> str:

@@ -48,7 +48,8 @@ class RuleSet:
         known = replaced | {rule.name for group in builtin for rule in group.alerting}
         for name in sorted(off - known):
             raise ConfigurationError(
-                f"there is no rule {name!r} to disable; there are {', '.join(sorted(known))}", key="disabled_rules"
+                f"there is no rule {name!r} to disable; there are {', '.join(sorted(known))}",
+                key="DOZOR_DISABLED_RULES",
             )
         self.groups = tuple(
             kept

@@ -329,7 +329,7 @@ def _checked_url(given: str, kind: UrlKind) -> str:
         for pattern, sentence in kind.refused:
             if re.fullmatch(pattern, scheme.lower()):
                 raise ValueError(sentence.format(scheme=scheme))
-        raise ValueError(f"{scheme!r}:// is not known here; write a URL like {kind.example}")
+        raise ValueError(f"{scheme}:// is not known here; write a URL like {kind.example}")
     if re.search(r"\s", given):
         raise ValueError("there is white space in the URL; in a password write it as %20")
     _check_address(given, kind)
