@@ -9,8 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.common import interleaved, print_added
-from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
-from dozor.instruments.query_monitor import QueryMonitor
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy import Engine, create_engine, event, text
@@ -19,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dozor.clock import Clock
 from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
+from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
+from dozor.instruments.query_monitor import QueryMonitor
 from dozor.model.labels import Labels
 
 

@@ -39,7 +39,9 @@ def test_disabled_rules_are_left_out_and_may_still_be_named_as_inhibitors() -> N
 
 
 def test_an_unknown_name_to_disable_is_an_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match=r"DOZOR_DISABLED_RULES: there is no rule 'PoolTimeout' .* PoolTimeouts, "):
+    with pytest.raises(
+        ConfigurationError, match=r"DOZOR_DISABLED_RULES: there is no rule 'PoolTimeout' .* PoolTimeouts, "
+    ):
         load_rules(disabled=["PoolTimeout"])
 
 
