@@ -394,6 +394,7 @@ class TestSources:
             f"redis+cluster://:{SECRET}@host",
             f"redis+sentinel://:{SECRET}@host",
             f"redis://:{SECRET}@one:1,two:2",
+            f"rediss://:{SECRET}@host?ssl_cert_reqs={SECRET}",
         ],
     )
     async def test_what_cannot_be_watched_is_said_in_one_message(self, source: Any) -> None:

@@ -14,6 +14,7 @@ from redis.asyncio.connection import AbstractConnection, Connection, SSLConnecti
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
+from redis.exceptions import RedisError
 from typing_extensions import override
 
 from dozor.errors import ConfigurationError
@@ -66,7 +67,14 @@ class RedisTarget:
             # The words of the error may repeat the URL, and with it a password.
             raise ConfigurationError(f"not a valid Redis URL ({type(error).__name__}): {_HOW}") from None
         kind: type[AbstractConnection] = arguments.pop("connection_class", Connection)
-        return cls(kind, _kept(arguments, tls=issubclass(kind, SSLConnection)))
+        target = cls(kind, _kept(arguments, tls=issubclass(kind, SSLConnection)))
+        try:
+            target.connection(1.0)  # which is not opened: it checks what stands after the URL's question mark
+        except (RedisError, ValueError) as error:
+            raise ConfigurationError(
+                f"what stands after the ? in the Redis URL cannot be used ({type(error).__name__}): {_HOW}"
+            ) from None
+        return target
 
     @classmethod
     def _of_client(cls, client: object) -> "RedisTarget":
