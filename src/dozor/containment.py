@@ -1,6 +1,7 @@
 """No exception of Dozor's reaches the watched application: it is contained, counted, and logged at most once a minute."""
 
 import logging
+import os
 import threading
 import time
 from collections import Counter
@@ -13,6 +14,15 @@ _LOG_EVERY_SECONDS = 60.0
 _lock = threading.Lock()
 _counts: Counter[str] = Counter()
 _logged_at: dict[str, float] = {}
+
+
+def _renew_lock() -> None:
+    # In the child of a fork the thread that may have held the lock does not exist, and it would never be released.
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def report(place: str) -> None:

@@ -1,5 +1,7 @@
 """Counters and histograms under threads; children under a flood of label values."""
 
+import os
+import signal
 import threading
 from collections.abc import Callable
 
@@ -72,3 +74,16 @@ def test_children_beyond_the_limit_share_one_and_are_counted() -> None:
     assert values == {"/0": 1, "/1": 1, "/2": 1, "other": 7}
     assert children.folded.value == 7
     assert all(labels["worker"] == "0" for labels, _ in children.items())
+
+
+def test_a_fork_while_the_locks_are_held_leaves_the_child_working() -> None:
+    counter, histogram, children = Counter(), Histogram([1]), Children(["path"], Counter)
+    with counter._lock, histogram._lock, children._lock:
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(10)  # a lock that is never released ends the child by this
+            counter.inc()
+            histogram.observe(0.5)
+            children.get("/").inc()
+            os._exit(0 if (counter.value, histogram.snapshot().count) == (1, 1) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

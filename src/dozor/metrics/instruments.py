@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from dozor.locks import open_in_child
 from dozor.model.labels import Labels
 from dozor.model.sample import Sample
 
@@ -24,11 +25,12 @@ OTHER: Final = "other"
 class Counter:
     """A number that only rises. Exact under threads, with and without the GIL."""
 
-    __slots__ = ("_lock", "_value")
+    __slots__ = ("__weakref__", "_lock", "_value")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._value = 0.0
+        open_in_child(self)
 
     def inc(self, amount: float = 1.0) -> None:
         """Add *amount*, which must not be negative."""
@@ -62,7 +64,7 @@ class HistogramSnapshot:
 class Histogram:
     """Durations (or sizes) sorted into buckets. *bounds* rise and are inclusive upper bounds, without +Inf."""
 
-    __slots__ = ("_bounds", "_counts", "_lock", "_max", "_sum", "append", "bucket_labels", "pending")
+    __slots__ = ("__weakref__", "_bounds", "_counts", "_lock", "_max", "_sum", "append", "bucket_labels", "pending")
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = tuple(bounds)
@@ -74,6 +76,7 @@ class Histogram:
         """What is observed and not yet sorted into buckets."""
         self.append = self.pending.append
         """The cheapest way to observe, for a caller that looks at the length of `pending` itself."""
+        open_in_child(self)
         self.bucket_labels = (*(format_bound(bound) for bound in self._bounds), "+Inf")
 
     def observe(self, value: float) -> None:
@@ -167,7 +170,7 @@ class Children(Generic[M]):
     look-ups that went to the shared child.
     """
 
-    __slots__ = ("_base", "_children", "_limit", "_lock", "_make", "_names", "_overflow", "folded")
+    __slots__ = ("__weakref__", "_base", "_children", "_limit", "_lock", "_make", "_names", "_overflow", "folded")
 
     def __init__(
         self, names: Sequence[str], make: Callable[[], M], *, base: Labels | None = None, limit: int = 1000
@@ -177,6 +180,7 @@ class Children(Generic[M]):
         self._overflow: tuple[Labels, M] | None = None
         self._lock = threading.Lock()
         self.folded = Counter()
+        open_in_child(self)
         self._base = base or Labels()
 
     def get(self, *values: str) -> M:
