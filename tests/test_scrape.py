@@ -89,6 +89,25 @@ async def test_a_collector_that_hangs_delays_nobody_and_is_evaluated_when_its_ti
     assert [health.failing for health in made.health()] == ["timeout", None]
 
 
+async def test_stopping_amid_a_cycle_leaves_nothing_in_flight_and_is_nobodys_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    slow = Thing("slow")
+    slow.hang = asyncio.Event()
+    made, _ = scraper(Store(), slow, clock=Clock(), interval=30)
+    cycle = asyncio.create_task(made.cycle())
+    while not slow.refreshes:
+        await asyncio.sleep(0)
+    cycle.cancel()
+    await asyncio.wait([cycle])
+    slow.failure = ConnectionError("closed under its hands")
+    slow.hang.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert "collect slow" not in {task.get_name() for task in asyncio.all_tasks()}
+    assert caplog.records == []
+
+
 async def test_a_collector_that_ignores_its_deadline_has_one_collection_in_flight() -> None:
     store, deaf = Store(), Thing("deaf")
     deaf.hang, deaf.deaf = asyncio.Event(), True

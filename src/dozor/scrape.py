@@ -105,6 +105,16 @@ class Scraper:
 
     async def cycle(self) -> None:
         """One collection of everything, with an evaluation after it (two, where somebody was slow)."""
+        try:
+            await self._cycle()
+        except asyncio.CancelledError:
+            # Stopping: what is in flight would see its connection closed, and take that for the server's fault.
+            for watch in self._watches.values():
+                if watch.in_flight is not None:
+                    watch.in_flight.cancel()
+            raise
+
+    async def _cycle(self) -> None:
         self._notice_clock_steps()
         at = self.clock.timestamp()
         watches = list(self._watches.values())
