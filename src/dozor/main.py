@@ -4,7 +4,9 @@ import asyncio
 import atexit
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -162,7 +164,7 @@ class Dozor:
             return
         loop = asyncio.get_running_loop()
         self._monitor.watch_loop(loop)
-        await asyncio.to_thread(self._start_contained)
+        await _beside_the_loop(self._start_contained)
 
     def _start_contained(self) -> None:
         # A monitor that cannot start is no reason for the application not to.
@@ -174,7 +176,7 @@ class Dozor:
     async def _stop_in_lifespan(self) -> None:
         if self._monitor is not None:
             self._monitor.unwatch_loop(asyncio.get_running_loop())
-        await asyncio.to_thread(self.stop)
+        await _beside_the_loop(self.stop)
 
     def _start_at_request(self) -> None:
         """Called by the middleware at a request while Dozor does not run: no lifespan event came, or this is a fork."""
@@ -182,6 +184,20 @@ class Dozor:
             self._monitor.watch_loop(asyncio.get_running_loop())
             self._monitor.start_in_background(on_error=lambda error: logger.error("Dozor does not run: %s", error))
             atexit.register(self.stop)
+
+
+async def _beside_the_loop(call: Callable[[], None]) -> None:
+    """Await *call* in a thread of its own: the application's executor may be full of what hangs."""
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="dozor-lifespan", daemon=True).start()
+    await asyncio.wrap_future(done)
 
 
 def _named(kind: str, given: Any) -> dict[str, Any]:
