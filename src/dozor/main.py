@@ -192,9 +192,11 @@ async def _beside_the_loop(call: Callable[[], None]) -> None:
 
     def run() -> None:
         try:
-            done.set_result(call())
+            call()
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits
             done.set_exception(error)
+        else:
+            done.set_result(None)
 
     threading.Thread(target=run, name="dozor-lifespan", daemon=True).start()
     await asyncio.wrap_future(done)
