@@ -25,12 +25,14 @@ _HASH_IN_NAMES_OR_OPERATORS: Final = _POSTGRES | {"oracle", "mssql"}
 _NUMERIC_COLON_MARKS: Final = frozenset({"oracle", "sqlite"})
 _KNOWN: Final = _QUOTED_NAMES | _BACKTICK_NAMES | _BRACKET_NAMES
 
+# No possessive quantifiers and no atomic groups: those of Python 3.11.0 to 3.11.3 match wrongly (cpython#101955). None is
+# needed: no pattern here has two ways to match the same text, so there is nothing to go back to.
 _TOKEN: Final = re.compile(
     r"""
-    (?P<space>[ \t\r\n\f\v]++)
-  | (?P<word>[^\W\d][\w$]*+)
-  | (?P<number>(?:\d|\.\d)(?:[eE][+-]\d|[\w.])*+)
-  | (?P<mark>%\(\w++\)s | %s(?!\w) | :[^\W\d]\w*+ | @@?[^\W\d]\w*+ | ::)
+    (?P<space>[ \t\r\n\f\v]+)
+  | (?P<word>[^\W\d][\w$]*)
+  | (?P<number>(?:\d|\.\d)(?:[eE][+-]\d|[\w.])*)
+  | (?P<mark>%\(\w+\)s | %s(?!\w) | :[^\W\d]\w* | @@?[^\W\d]\w* | ::)
   | (?P<special>['"`$\#\[:?] | --? | /\*?)
   | (?P<sign>[,;.()=<>!+*%&|^~@{}\]])
     """,
@@ -38,22 +40,22 @@ _TOKEN: Final = re.compile(
 )
 # Long stretches that need no closer look are read in one go; token by token, the result would be the same. A word that
 # may change the meaning of what follows is not part of a stretch.
-_PLAIN_WORD: Final = r"(?!(?i:in|values|set|identified|pragma|e|n|b|x|q|nq|u)\b)[^\W\d][\w$]*+"
+_PLAIN_WORD: Final = r"(?!(?i:in|values|set|identified|pragma|e|n|b|x|q|nq|u)\b)[^\W\d][\w$]*"
 _PLAIN_SIGN: Final = r"\.(?!\d)|[,;=<>!+*&|^~{}\]]"
 _PLAIN_VALUE: Final = (
-    r"(?:\?(?!\d)|%\(\w++\)s|%s(?!\w)|:[^\W\d]\w*+|\$\d++(?:::\w++)?+|(?:\d|\.\d)[\w.]*+|'[^'\\]*+'(?!'))"
+    r"(?:\?(?!\d)|%\(\w+\)s|%s(?!\w)|:[^\W\d]\w*|\$\d+(?:::\w+)?|(?:\d|\.\d)[\w.]*|'[^'\\]*'(?!'))"
 )
-_PLAIN_VALUES: Final = rf"\(\s*+{_PLAIN_VALUE}\s*+(?:,\s*+{_PLAIN_VALUE}\s*+)*+\)"
-_STRETCH: Final = re.compile(rf"(?:(?:{_PLAIN_WORD}|{_PLAIN_SIGN})[ ]?+)++")
+_PLAIN_VALUES: Final = rf"\(\s*{_PLAIN_VALUE}\s*(?:,\s*{_PLAIN_VALUE}\s*)*\)"
+_STRETCH: Final = re.compile(rf"(?:(?:{_PLAIN_WORD}|{_PLAIN_SIGN})[ ]?)+")
 _LIST: Final = re.compile(_PLAIN_VALUES)
-_ROWS: Final = re.compile(rf"(?:,\s*+{_PLAIN_VALUES}\s*+)++")
-_ROW_STRETCH: Final = re.compile(rf"(?:{_PLAIN_WORD}|{_PLAIN_SIGN}|\s++|(?:\d|\.\d)[\w.]*+)++")
-_DOLLAR_TAG: Final = re.compile(r"\$(?:[^\W\d]\w*+)?\$")
+_ROWS: Final = re.compile(rf"(?:,\s*{_PLAIN_VALUES}\s*)+")
+_ROW_STRETCH: Final = re.compile(rf"(?:{_PLAIN_WORD}|{_PLAIN_SIGN}|\s+|(?:\d|\.\d)[\w.]*)+")
+_DOLLAR_TAG: Final = re.compile(r"\$(?:[^\W\d]\w*)?\$")
 _DOLLAR_NUMBER: Final = re.compile(r"\$\d{1,5}(?![\w.$])")
-_DOLLAR_NAME: Final = re.compile(r"\$[^\W\d]\w*+(?!\$)")
+_DOLLAR_NAME: Final = re.compile(r"\$[^\W\d]\w*(?![\w$])")
 _SIGN_NUMBER: Final = re.compile(r"[?:]\d{1,5}(?![\w.])")
 _NAME: Final = re.compile(r"[\w$#@ .\-]{1,128}")
-_ESCAPE_STRING: Final = re.compile(r"'(?:[^'\\]++|\\.|'')*+'", re.DOTALL)
+_ESCAPE_STRING: Final = re.compile(r"'[^'\\]*(?:(?:\\.|'')[^'\\]*)*'(?!')", re.DOTALL)
 _STRING_PREFIXES: Final = frozenset({"e", "n", "b", "x"})
 _ORACLE_QUOTES: Final = {"[": "]", "{": "}", "(": ")", "<": ">"}
 # What follows these words may be a secret that is not quoted: IDENTIFIED BY hunter2, PRAGMA key = hunter2.
