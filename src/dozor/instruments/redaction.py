@@ -42,9 +42,7 @@ _TOKEN: Final = re.compile(
 # may change the meaning of what follows is not part of a stretch.
 _PLAIN_WORD: Final = r"(?!(?i:in|values|set|identified|pragma|e|n|b|x|q|nq|u)\b)[^\W\d][\w$]*"
 _PLAIN_SIGN: Final = r"\.(?!\d)|[,;=<>!+*&|^~{}\]]"
-_PLAIN_VALUE: Final = (
-    r"(?:\?(?!\d)|%\(\w+\)s|%s(?!\w)|:[^\W\d]\w*|\$\d+(?:::\w+)?|(?:\d|\.\d)[\w.]*|'[^'\\]*'(?!'))"
-)
+_PLAIN_VALUE: Final = r"(?:\?(?!\d)|%\(\w+\)s|%s(?!\w)|:[^\W\d]\w*|\$\d+(?:::\w+)?|(?:\d|\.\d)[\w.]*|'[^'\\]*'(?!'))"
 _PLAIN_VALUES: Final = rf"\(\s*{_PLAIN_VALUE}\s*(?:,\s*{_PLAIN_VALUE}\s*)*\)"
 _STRETCH: Final = re.compile(rf"(?:(?:{_PLAIN_WORD}|{_PLAIN_SIGN})[ ]?)+")
 _LIST: Final = re.compile(_PLAIN_VALUES)
