@@ -107,7 +107,7 @@ class TestFigures:
         assert monitor.connected is None
         assert monitor.figures() == {}
         assert monitor.families() == ()
-        assert monitor.age_seconds is None
+        assert monitor.checked_at is None
 
     async def test_our_own_commands_are_not_in_the_rate(self, own_valkey: EmbeddedServer) -> None:
         async with watching(own_valkey.url) as monitor:

@@ -13,6 +13,7 @@ from dozor.clock import Clock
 from dozor.errors import ConfigurationError, DozorError
 from dozor.instruments.database_figures import ServerFigures, TopStatement, read_figures, read_top_statements
 from dozor.instruments.database_probe import OwnEngineProbe, Probe, own_engine, probe_of, reason
+from dozor.instruments.last_reading import LastReading
 from dozor.instruments.side_thread import SideThread, StillBusyError
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
@@ -44,7 +45,7 @@ class _Reading:
     families: tuple[Family, ...] = ()
 
 
-class DatabaseServerMonitor:
+class DatabaseServerMonitor(LastReading):
     """Asks one database whether it is there. `refresh` and `close` belong to one event loop, the rest to any thread.
 
     At most one question is under way: a server that hangs holds one thread (sync drivers) or task, and no more.
@@ -76,7 +77,7 @@ class DatabaseServerMonitor:
         self._asks_figures = server_figures and self._own and self.engine.dialect.name == "postgresql"
         self._side = SideThread(f"dozor-{self.name}")
         self._task: asyncio.Task[Any] | None = None
-        self._reading = _Reading()
+        self._reading: _Reading = _Reading()
         self._top: tuple[TopStatement, ...] = ()
         self._top_at: float | None = None
         self._reads_statements: bool | None = None
@@ -85,27 +86,6 @@ class DatabaseServerMonitor:
     def up(self) -> bool | None:
         """Whether the database answers; None before the first collection."""
         return self._reading.up
-
-    @property
-    def failure(self) -> str | None:
-        """The kind of the last collection's failure (see `DatabaseFailure`), None if it succeeded."""
-        return self._reading.failure.kind if self._reading.failure else None
-
-    @property
-    def hint(self) -> str | None:
-        """The last collection's failure as a sentence that says what to do, None if it succeeded."""
-        return str(self._reading.failure) if self._reading.failure else None
-
-    @property
-    def checked_at(self) -> float | None:
-        """When the last collection ended (`Clock.timestamp`), None before the first."""
-        return self._reading.at
-
-    @property
-    def age_seconds(self) -> float | None:
-        """Seconds since the last collection ended, None before the first."""
-        at = self._reading.at
-        return None if at is None else max(0.0, self._clock.timestamp() - at)
 
     def server(self) -> ServerFigures:
         """What the server says of itself, as of the last collection."""
@@ -124,10 +104,6 @@ class DatabaseServerMonitor:
         """The current value of each metric without labels of its own, by name; what is unknown is absent."""
         samples = (sample for family in self._reading.families for sample in family.samples)
         return {sample.name: sample.value for sample in samples if sample.labels == self._labels}
-
-    def families(self) -> tuple[Family, ...]:
-        """The metrics as of the last collection."""
-        return self._reading.families
 
     async def refresh(self) -> None:
         """Collect once. Raises `DatabaseFailure` if the database did not answer."""

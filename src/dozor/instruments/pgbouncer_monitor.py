@@ -16,6 +16,7 @@ from dozor.clock import Clock
 from dozor.errors import ConfigurationError
 from dozor.instruments.database_probe import CONNECT_SECONDS, reason
 from dozor.instruments.database_server_monitor import DatabaseFailure
+from dozor.instruments.last_reading import LastReading
 from dozor.instruments.side_thread import SideThread, StillBusyError
 from dozor.instruments.text import printable
 from dozor.model.labels import Labels
@@ -74,7 +75,7 @@ class _Reading:
     families: tuple[Family, ...] = ()
 
 
-class PgBouncerMonitor:
+class PgBouncerMonitor(LastReading):
     """Reads the admin console of one PgBouncer. `refresh` and `close` belong to one event loop, the rest to any thread.
 
     Args:
@@ -98,27 +99,12 @@ class PgBouncerMonitor:
         self._side = SideThread(f"dozor-{self.name}")
         self._connection: Any = None
         self._reads_config: bool | None = None
-        self._reading = _Reading()
+        self._reading: _Reading = _Reading()
 
     @property
     def up(self) -> bool | None:
         """Whether the console answers; None before the first collection."""
         return self._reading.up
-
-    @property
-    def failure(self) -> str | None:
-        """The kind of the last collection's failure (see `DatabaseFailure`), None if it succeeded."""
-        return self._reading.failure.kind if self._reading.failure else None
-
-    @property
-    def hint(self) -> str | None:
-        """The last collection's failure as a sentence that says what to do, None if it succeeded."""
-        return str(self._reading.failure) if self._reading.failure else None
-
-    @property
-    def checked_at(self) -> float | None:
-        """When the last collection ended (`Clock.timestamp`), None before the first."""
-        return self._reading.at
 
     def pools(self) -> tuple[Row, ...]:
         """The rows of SHOW POOLS, by column."""
@@ -132,10 +118,6 @@ class PgBouncerMonitor:
         """The current value of each metric without labels of its own, by name; what is unknown is absent."""
         samples = (sample for family in self._reading.families for sample in family.samples)
         return {sample.name: sample.value for sample in samples if sample.labels == self._labels}
-
-    def families(self) -> tuple[Family, ...]:
-        """The metrics as of the last collection."""
-        return self._reading.families
 
     async def refresh(self) -> None:
         """Collect once. Raises `DatabaseFailure` if the console did not answer."""

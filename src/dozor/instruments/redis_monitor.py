@@ -11,6 +11,7 @@ from redis import exceptions
 from redis.asyncio.connection import AbstractConnection
 
 from dozor.clock import Clock
+from dozor.instruments.last_reading import LastReading
 from dozor.instruments.redis_failure import RedisFailure, kind_of
 from dozor.instruments.redis_info import Info, InfoValue, Rates, figures, instance, parse_info, run_id
 from dozor.instruments.redis_target import CLIENT_NAME, RedisTarget, abort
@@ -58,7 +59,7 @@ class _Reading:
     families: tuple[Family, ...] = ()
 
 
-class RedisMonitor:
+class RedisMonitor(LastReading):
     """Reads INFO and SLOWLOG of one server over a standing connection; only commands of constant cost.
 
     `refresh` and `close` belong to one event loop; everything else may be called in any thread.
@@ -87,7 +88,7 @@ class RedisMonitor:
         self._rates, self._slow_log = Rates(), SlowLog(CLIENT_NAME)
         self._capabilities: dict[str, bool] = {}
         self._commands_sent = 0
-        self._reading = _Reading()
+        self._reading: _Reading = _Reading()
         self.reached_ever = False
         """Whether the server has ever answered."""
 
@@ -100,27 +101,6 @@ class RedisMonitor:
     def connected(self) -> bool | None:
         """Whether the server answers, be it with an error; None before the first collection."""
         return self._reading.connected
-
-    @property
-    def failure(self) -> str | None:
-        """The kind of the last collection's failure (see `RedisFailure.kind`), None if it succeeded."""
-        return self._reading.failure.kind if self._reading.failure else None
-
-    @property
-    def hint(self) -> str | None:
-        """The last collection's failure as a sentence that says what to do, None if it succeeded."""
-        return str(self._reading.failure) if self._reading.failure else None
-
-    @property
-    def checked_at(self) -> float | None:
-        """When the last collection ended (`Clock.timestamp`), None before the first."""
-        return self._reading.at
-
-    @property
-    def age_seconds(self) -> float | None:
-        """Seconds since the last collection ended, None before the first."""
-        at = self._reading.at
-        return None if at is None else max(0.0, self._clock.timestamp() - at)
 
     @property
     def slow_log_total(self) -> int:
@@ -142,10 +122,6 @@ class RedisMonitor:
     def figures(self) -> dict[str, float]:
         """The current value of each metric by its name; what is unknown is absent."""
         return dict(self._reading.values)
-
-    def families(self) -> tuple[Family, ...]:
-        """The metrics as of the last collection."""
-        return self._reading.families
 
     async def refresh(self) -> None:
         """Collect once. Raises `RedisFailure` if the figures could not be read, unless INFO is merely forbidden."""
