@@ -394,6 +394,8 @@ async def test_a_leaked_async_connection_that_was_collected_is_held_no_longer(as
     if not async_engine.dialect.has_terminate:  # SQLAlchemy 2.0 drops the connection without closing it
         await driver.close()
     await async_engine.dispose()
+    while driver._thread.is_alive():  # it answers to this loop, which must not be closed before
+        await asyncio.sleep(0.01)
 
 
 def test_reading_never_makes_the_queue_of_an_asyncio_pool(async_engine: AsyncEngine) -> None:
