@@ -50,7 +50,8 @@ with Dozor(engine=engine) as dozor:
         connection.execute(text("SELECT 1"))
     deadline = time.monotonic() + 10
     known = None
-    while dozor.monitor and time.monotonic() < deadline and not dozor.monitor.known().pools[0].figures:
+    counted = lambda: dozor.monitor.known().pools[0].figures.get("db_pool_checkouts_total")
+    while dozor.monitor and time.monotonic() < deadline and not counted():
         time.sleep(0.05)
     known = dozor.monitor and dozor.monitor.known()
     print(json.dumps({

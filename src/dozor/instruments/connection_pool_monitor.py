@@ -21,6 +21,7 @@ from dozor.instruments.pool_gauges import PoolGauges, read_gauges
 from dozor.instruments.pool_history import PoolHistory, PoolPoint, PoolStatistics
 from dozor.instruments.pool_tally import DURATION_BOUNDS, PoolTally
 from dozor.instruments.pool_wrap import PoolWrap, Timer, unsupported
+from dozor.locks import open_in_child
 from dozor.metrics import Histogram, HistogramSnapshot
 from dozor.metrics.instruments import histogram_samples
 from dozor.model.labels import Labels
@@ -81,6 +82,7 @@ class ConnectionPoolMonitor:
         self._events: PoolEvents | None = None
         self._wraps: WeakKeyDictionary[Pool, PoolWrap] = WeakKeyDictionary()
         self._lock = threading.RLock()
+        open_in_child(self, threading.RLock)
         self._pid = os.getpid()
         self._max_wait: float | None = None
         self._max_use: float | None = None

@@ -89,6 +89,10 @@ class SqliteProbe(NoProbe):
             connection.execute("PRAGMA schema_version").fetchone()
 
 
+# Connections that a fork left in the child: to use them, or to close them, would disturb the parent's.
+_inherited: list[Any] = []
+
+
 class ObservedEngineProbe:
     """Opens a DBAPI connection the way the observed engine does (its creator, arguments and hooks), and keeps it."""
 
@@ -97,9 +101,13 @@ class ObservedEngineProbe:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Any = None
+        self._pid = os.getpid()
 
     def check(self) -> None:
         """Ping the server; on a connection that was kept, once more on a new one."""
+        if self._pid != os.getpid():
+            _inherited.append(self._connection)
+            self._connection, self._pid = None, os.getpid()
         kept = self._connection is not None
         try:
             self._ping()
@@ -151,9 +159,13 @@ class OwnEngineProbe:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._pid = os.getpid()
 
     def check(self) -> None:
         """Ask; if the connection that was kept is broken, once more on a new one."""
+        if self._pid != os.getpid():
+            self._engine.dispose(close=False)  # the pool's connections are the parent's
+            self._pid = os.getpid()
         try:
             self._ask()
         except DBAPIError as error:

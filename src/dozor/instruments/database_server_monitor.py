@@ -148,7 +148,9 @@ class DatabaseServerMonitor(LastReading):
     async def _run(self, call: Callable[[], Any]) -> Any:
         if not (self._probe.uses_driver and self.engine.dialect.is_async):
             return await self._side.run(call, self._limit_seconds)
-        if self._task is not None and not self._task.done():
+        # A task of another loop is one that a fork left behind, or an earlier run.
+        busy = self._task is not None and not self._task.done() and self._task.get_loop() is asyncio.get_running_loop()
+        if busy:
             raise StillBusyError
         task = self._task = asyncio.ensure_future(greenlet_spawn(call))
         task.add_done_callback(_seen)

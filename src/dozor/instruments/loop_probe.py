@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from dozor.locks import open_in_child
+
 # A first probe that was sent this recently says nothing yet.
 _FRESH_SECONDS: Final = 0.1
 
@@ -20,6 +22,7 @@ class LoopProbe:
         self.loop = loop
         self._timer = timer
         self._lock = threading.Lock()
+        open_in_child(self)
         self._sent_at: float | None = None
         self._worst: float | None = None
         self._shown: float | None = None

@@ -22,6 +22,7 @@ from dozor.instruments.patching import Patch, Replacement, accepts, mentions
 from dozor.instruments.query_caller import find_caller
 from dozor.instruments.query_events import QueryEvents
 from dozor.instruments.redaction import redact
+from dozor.locks import open_in_child
 from dozor.metrics import Children, Counter, Histogram
 from dozor.metrics.instruments import FOLD_AT
 from dozor.model.labels import Labels
@@ -115,6 +116,7 @@ class QueryMonitor:
         self._slow: deque[SlowQuery] = deque(maxlen=SLOW_QUERIES_KEPT)
         self._slow_total = Counter()
         self._lock = threading.Lock()
+        open_in_child(self)
         self._off: Callable[[], None] | None = None
 
     def attach(self) -> None:

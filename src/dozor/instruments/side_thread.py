@@ -1,6 +1,7 @@
 """Blocking calls beside Dozor's event loop: one at a time, awaited no longer than the caller likes."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -23,11 +24,12 @@ class SideThread:
     def __init__(self, name: str) -> None:
         self._name = name
         self._running: Future[object] | None = None
+        self._pid = os.getpid()
 
     @property
     def busy(self) -> bool:
-        """Whether a call is under way, be it one whose caller has given up."""
-        return self._running is not None and not self._running.done()
+        """Whether a call is under way, be it one whose caller has given up; one of a process that forked this is not."""
+        return self._pid == os.getpid() and self._running is not None and not self._running.done()
 
     async def run(self, call: Callable[[], R], limit_seconds: float) -> R:
         """The result of *call*. Raises `TimeoutError` after *limit_seconds*, `StillBusyError` while one before hangs."""
@@ -35,6 +37,7 @@ class SideThread:
             raise StillBusyError
         future: Future[R] = Future()
         future.set_running_or_notify_cancel()  # or giving up would count as its end
+        self._pid = os.getpid()
         self._running = future  # type: ignore[assignment]  # of which only done() is asked
 
         def work() -> None:
