@@ -82,7 +82,6 @@ class Scraper:
     on_samples: Callable[[float], Awaitable[None]]
     _watches: dict[str, _Watch] = field(default_factory=dict)
     _wall_offset: float = 0.0
-    name: str = "dozor"
 
     @property
     def deadline_seconds(self) -> float:
@@ -147,13 +146,10 @@ class Scraper:
             for watch in list(self._watches.values())
         ]
 
-    async def refresh(self) -> None:
-        """The scraper is a collector too, of its own figures, and needs no reading."""
-
     def families(self) -> list[Family]:
         """`dozor_collector_…`: age and interval of each collector, errors, duration."""
         now = self.clock.monotonic()
-        watches = [watch for watch in list(self._watches.values()) if watch.collector is not self]
+        watches = list(self._watches.values())
         return [
             _family("dozor_collector_age_seconds", MetricType.GAUGE, "Time since the last success, in seconds.",
                     [(watch.labels, max(0.0, now - watch.succeeded_at)) for watch in watches]),

@@ -75,7 +75,7 @@ class Scene:
 
     def add(self, collector: Collector) -> None:
         self.scraper.add(collector)
-        if collector is not self.scraper and len(self.scraper.health()) == 1:
+        if len(self.scraper.health()) == 1:
             self.scraper.add(_Own(self))
 
     async def run(self, seconds: float, each: Callable[[], object] | None = None) -> None:
