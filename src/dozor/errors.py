@@ -6,6 +6,7 @@
     ├── PromQLError             an expression cannot be parsed, or cannot be evaluated
     │   └── QueryLimitError     ... would take more samples, time, length or depth than is allowed
     ├── AlertNotFound           no alert has that id
+    ├── SilenceNotFound         no silence has that id
     ├── ActionForbidden         the alert's state does not allow that action
     ├── DeliveryError           a receiver did not take a notification
     └── StoreUnavailable        Dozor's own database did not answer in time, or at all
@@ -22,6 +23,7 @@ __all__ = [
     "PromQLError",
     "QueryLimitError",
     "RuleError",
+    "SilenceNotFound",
     "StoreUnavailable",
 ]
 
@@ -62,6 +64,14 @@ class AlertNotFound(DozorError):  # noqa: N818 - named for what is the case, as 
     def __init__(self, alert_id: str) -> None:
         self.alert_id = alert_id
         super().__init__(f"no alert has the id {alert_id!r}")
+
+
+class SilenceNotFound(DozorError):  # noqa: N818
+    """No silence has this id."""
+
+    def __init__(self, silence_id: str) -> None:
+        self.silence_id = silence_id
+        super().__init__(f"no silence has the id {silence_id!r}")
 
 
 class ActionForbidden(DozorError):  # noqa: N818

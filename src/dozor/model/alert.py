@@ -67,7 +67,10 @@ class Alert:
         clear_since: since when the resolve condition has held, without a break; None where it does not hold.
         no_data: the series is gone while its target is still watched.
         inhibited_by: the rules that keep this alert quiet now.
+        silenced_by: ids of the silences whose matchers silence this alert now.
         quiet_until: the end of the cooldown of an earlier occurrence; nobody is told before it.
+        flaps: how often this alert's identity has fired lately, if that is so often that it counts as flapping; else 0.
+        threshold: what the rule compares the value with, such as `> 90`, where that can be told from its expression.
         told_severity: the severity people were last told, None if they never were. told_at: when.
         told_resolved: whether they were told of the end.
     """
@@ -89,7 +92,10 @@ class Alert:
     acknowledged: Acknowledgement | None = None
     silenced: AlertSilence | None = None
     inhibited_by: tuple[str, ...] = ()
+    silenced_by: tuple[str, ...] = ()
     quiet_until: float | None = None
+    flaps: int = 0
+    threshold: str | None = None
     told_severity: Severity | None = None
     told_at: float | None = None
     told_resolved: bool = False
@@ -103,7 +109,7 @@ class Alert:
         """
         if self.resolved_at is not None:
             return AlertState.RESOLVED
-        if self.silenced is not None:
+        if self.silenced is not None or self.silenced_by:
             return AlertState.SILENCED
         if self.acknowledged is not None:
             return AlertState.ACKNOWLEDGED

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final, NamedTuple
 
 from dozor.model.alert import Alert
+from dozor.model.silence import Silence
 
 
 class Occasion(StrEnum):
@@ -13,6 +15,13 @@ class Occasion(StrEnum):
     ESCALATED = "escalated"
     REMINDER = "reminder"
     RESOLVED = "resolved"
+    ACKNOWLEDGED = "acknowledged"
+    SILENCED = "silenced"
+
+    @property
+    def update(self) -> bool:
+        """Whether it calls nobody: it only brings what was said up to date, for receivers that can do so in place."""
+        return self in (Occasion.ACKNOWLEDGED, Occasion.SILENCED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +50,15 @@ class Notification:
     omitted: int = 0
 
 
+NOTE: Final = "note"
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One thing that happened to an alert: who (None: Dozor itself), when, what, why."""
+    """One thing that happened to an alert, or to a silence: who (None: Dozor itself), when, what, why.
+
+    *alert_id* is the id of the alert, or of the silence. A person's note is an entry too: its *event* is `NOTE`.
+    """
 
     alert_id: str
     at: float
@@ -56,13 +71,39 @@ class AuditEntry:
 class Changes:
     """What one evaluation or one action changed. Committed in one transaction, so that no state is without its word.
 
-    *alerts* replace what is kept under their ids; *dropped* are ids of pending alerts that ended without firing.
+    *alerts* replace what is kept under their ids, as do *silences*; *dropped* are ids of pending alerts that ended without
+    firing.
     """
 
     alerts: tuple[Alert, ...] = ()
     dropped: tuple[str, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
     notifications: tuple[Notification, ...] = ()
+    silences: tuple[Silence, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.alerts or self.dropped or self.audit or self.notifications)
+        return bool(self.alerts or self.dropped or self.audit or self.notifications or self.silences)
+
+
+class Outgoing(NamedTuple):
+    """A notification for one receiver, to be written with the changes that caused it.
+
+    *sent_at* (Unix seconds): it was delivered already, from memory, while the database was away.
+    """
+
+    receiver: str
+    notification: Notification
+    sent_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A message at a receiver that lets it be changed or answered later.
+
+    Attributes:
+        reference: what the receiver calls it; only its notifier can read that.
+        alerts: what it shows now.
+    """
+
+    reference: str
+    alerts: tuple[Alert, ...]

@@ -1,10 +1,10 @@
 """Who can be told: what a notifier is, and the table of those that are set up."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from dozor.clock import Clock
-from dozor.model.notification import Notification
+from dozor.model.notification import Notification, SentMessage
 from dozor.notify.log import LogNotifier
 from dozor.notify.webhook import WebhookNotifier
 
@@ -29,6 +29,43 @@ class BlockingNotifier(Protocol):
 
 
 AnyNotifier = Notifier | BlockingNotifier
+
+
+@runtime_checkable
+class CorrespondingNotifier(Protocol):
+    """A notifier whose receiver lets a message be changed or answered later, as a chat does.
+
+    Where a notifier has `correspond`, it is called instead of `send`.
+    """
+
+    async def correspond(self, notification: Notification, earlier: Sequence[SentMessage]) -> Sequence[SentMessage]:
+        """Deliver *notification*; the messages that were sent or changed, to be remembered.
+
+        *earlier* are the messages in which its alerts were shown so far. What is returned replaces what is remembered of
+        the alerts in it. Raises as `send` does.
+        """
+
+
+class Channel(Protocol):
+    """The settings of one channel, checked: a frozen dataclass in the channel's module.
+
+    Its `__post_init__` raises `ConfigurationError(key=<field>)`. A field that holds a secret has
+    `field(repr=False, metadata={"secret": True})`.
+    """
+
+    kind: ClassVar[str]
+    """The channel's type in settings: `slack`."""
+    rate: ClassVar[tuple[float, int]]
+    """Messages a second that the receiver bears in the long run, and how many at once."""
+
+    def build(self, name: str, clock: Clock, locale: str) -> AnyNotifier:
+        """The notifier. *locale*: `en` or `ru`."""
+
+
+class Follower(Protocol):
+    """A notifier that also wants updates (`Occasion.update`), which call nobody: it has `follows_updates = True`."""
+
+    follows_updates: bool
 
 
 def table(

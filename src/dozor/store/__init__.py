@@ -1,7 +1,7 @@
 """Time series: appended each interval, selected by rules and pages."""
 
 from dozor.store.interface import Appendable, Matchers, Queryable, Selection, Window, milliseconds
-from dozor.store.matchers import Matcher, MatchOperator
+from dozor.store.matchers import Matcher, MatchOperator, match_all, parse_matcher
 from dozor.store.memory import MemoryStore, StoreStats
 from dozor.store.staleness import STALE_NAN, is_stale
 
@@ -17,5 +17,7 @@ __all__ = [
     "StoreStats",
     "Window",
     "is_stale",
+    "match_all",
     "milliseconds",
+    "parse_matcher",
 ]
