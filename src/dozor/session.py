@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final, Protocol, runtime_checkable
 
 from dozor import containment
@@ -18,6 +18,7 @@ from dozor.model.notification import Changes
 from dozor.model.sample import Family, MetricType, Sample
 from dozor.notify import AnyNotifier, Delivery, Heartbeat
 from dozor.overview import Trends
+from dozor.overview.routes import Routes
 from dozor.rules import RuleSet
 from dozor.runtime import Runtime
 from dozor.scrape import Collector, Scraper
@@ -57,7 +58,7 @@ class Session:
     """One run, from `begin` to the runtime's stop. Everything here belongs on Dozor's loop.
 
     Args:
-        evidence: what is known about an alert at the moment it fires.
+        evidence: what the instruments know about an alert at the moment it fires.
         on_cycle: called after each evaluation with its time.
         strict: refuse a store that is corrupt or cannot be written, instead of going on without it.
     """
@@ -76,8 +77,10 @@ class Session:
         strict: bool,
     ) -> None:
         self._clock, self._runtime, self._settings, self._on_cycle = clock, runtime, settings, on_cycle
+        self._instruments_evidence = evidence
         self.store = MemoryStore(max_bytes=settings.store_memory_bytes)
         self.trends = Trends(self.store)
+        self._routes = Routes(self.store)
         self.lifecycle = Lifecycle(
             rules,
             cooldowns=settings.cooldowns,
@@ -86,7 +89,7 @@ class Session:
             service=identity.name,
             environment=identity.environment,
             external_url=identity.external_url,
-            evidence=evidence,
+            evidence=self._evidence,
         )
         self.scraper = Scraper(self.store, clock, settings.interval_seconds, self._evaluate)
         self.thread = StoreThread()
@@ -151,6 +154,15 @@ class Session:
     def heartbeat_families(self) -> Iterable[Family]:
         """How the heartbeat fares; nothing where there is none."""
         return self._heartbeat.families() if self._heartbeat is not None else ()
+
+    def _evidence(self, alert: Alert) -> Mapping[str, object]:
+        """What the instruments know, and for what requests suffer from: which routes are slow."""
+        found = dict(self._instruments_evidence(alert))
+        if alert.component == "business" or "pool" in alert.labels:
+            routes = self._routes.slowest(alert.active_at if alert.fired_at is None else alert.fired_at)
+            if routes:
+                found["routes"] = [asdict(route) for route in routes]
+        return found
 
     async def _evaluate(self, at: float) -> None:
         self.apply(self.lifecycle.evaluate(self.store, at))
