@@ -7,6 +7,8 @@
     │   └── QueryLimitError     ... would take more samples, time, length or depth than is allowed
     ├── AlertNotFound           no alert has that id
     ├── SilenceNotFound         no silence has that id
+    ├── ChannelNotFound         no channel has that name
+    ├── NotificationNotFound    no notification in the outbox has that id
     ├── ActionForbidden         the alert's state does not allow that action
     ├── DeliveryError           a receiver did not take a notification
     └── StoreUnavailable        Dozor's own database did not answer in time, or at all
@@ -14,12 +16,16 @@
 Each builds its message from what it is given; every message can be shown to a user as it is.
 """
 
+from collections.abc import Iterable
+
 __all__ = [
     "ActionForbidden",
     "AlertNotFound",
+    "ChannelNotFound",
     "ConfigurationError",
     "DeliveryError",
     "DozorError",
+    "NotificationNotFound",
     "PromQLError",
     "QueryLimitError",
     "RuleError",
@@ -72,6 +78,23 @@ class SilenceNotFound(DozorError):  # noqa: N818
     def __init__(self, silence_id: str) -> None:
         self.silence_id = silence_id
         super().__init__(f"no silence has the id {silence_id!r}")
+
+
+class ChannelNotFound(DozorError):  # noqa: N818
+    """No channel has this name."""
+
+    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
+        self.name = name
+        told = ", ".join(sorted(known))
+        super().__init__(f"no channel is called {name!r}" + (f"; there are: {told}" if told else ""))
+
+
+class NotificationNotFound(DozorError):  # noqa: N818
+    """No notification in the outbox has this id."""
+
+    def __init__(self, row_id: int) -> None:
+        self.row_id = row_id
+        super().__init__(f"no notification has the id {row_id}; one that was delivered is forgotten after a while")
 
 
 class ActionForbidden(DozorError):  # noqa: N818

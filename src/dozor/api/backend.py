@@ -2,15 +2,21 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from dozor.clock import Clock
 from dozor.database import AlertStatistics, HistoryFilter, Page
 from dozor.instruments.query_monitor import SlowQuery
 from dozor.model.alert import Alert
+from dozor.model.notification import AuditEntry
 from dozor.model.rule import RuleState
 from dozor.model.sample import Family
-from dozor.overview import Known, PoolRecord, Recent, RedisDetails, ServerCommand, Sparkline
+from dozor.model.silence import Silence
+from dozor.overview import Known, PoolRecord, Recent, RedisDetails, ServerCommand, SilenceRecord, Sparkline
+
+if TYPE_CHECKING:
+    from dozor.database import OutboxFilter, OutboxRow
+    from dozor.notify import ChannelState
 
 T = TypeVar("T")
 
@@ -50,7 +56,10 @@ class Backend(Protocol):
         """Who may ask. Read at each request."""
 
     def known(self) -> Known:
-        """What is known now: an immutable record, made by the last cycle or action. Before the first cycle: an empty one."""
+        """What is known now, `silences` among it: an immutable record, made by the last cycle or action.
+
+        Before the first cycle: an empty one.
+        """
 
     def in_dozor(self, work: Callable[[], T]) -> Awaitable[T]:
         """What *work* returns or raises, run in Dozor's thread; it must be quick and must not wait.
@@ -85,6 +94,21 @@ class Backend(Protocol):
     def http_figures(self) -> Mapping[str, float]:
         """What HTTP does now; see `overview.http_figures`."""
 
+    def silences(self) -> Sequence[SilenceRecord]:
+        """The silences by matchers that are scheduled or active, or expired in the last day, the newest first.
+
+        Those that alerts themselves have are not among them: `overview.inventory` adds them from `known().alerts`.
+        """
+
+    def preview(self, matchers: Sequence[str]) -> Sequence[Alert]:
+        """The alerts, pending ones too, that a silence by *matchers* would silence now.
+
+        Raises ConfigurationError (key `matchers`) for matchers that no silence may have.
+        """
+
+    def channels(self) -> "Sequence[ChannelState]":
+        """Who is told, and how each fares."""
+
     # -- on any event loop -----------------------------------------------------------------------------------------
 
     async def alert(self, alert_id: str) -> Alert:
@@ -109,3 +133,70 @@ class Backend(Protocol):
 
     async def resolve(self, alert_id: str, *, by: str | None, comment: str | None) -> tuple[Alert, bool]:
         """Close the alert by hand."""
+
+    async def note(self, alert_id: str, *, by: str | None, text: str) -> tuple[AuditEntry, bool]:
+        """Write *text* down beside the alert, which may have ended: the entry, and whether that is committed.
+
+        Raises AlertNotFound, StoreUnavailable (for an alert that only the store knows).
+        """
+
+    async def timeline(self, subject: str) -> Sequence[AuditEntry]:
+        """What happened to the alert, or to the silence, of that id, oldest first; nothing where it is not known.
+
+        What is done but not yet written is in it too. Raises StoreUnavailable (after a second).
+        """
+
+    async def create_silence(
+        self,
+        *,
+        matchers: Sequence[str],
+        starts_at: float | None,
+        ends_at: float | None,
+        by: str | None,
+        comment: str | None,
+    ) -> tuple[Silence, bool]:
+        """Silence what *matchers* match, from *starts_at* (None: now) to *ends_at* (None: until it has resolved).
+
+        The silence, and whether it is committed (within 2 s), as the two below. Raises ConfigurationError with the key
+        `matchers`, `starts_at` or `ends_at`.
+        """
+
+    async def update_silence(
+        self,
+        silence_id: str,
+        *,
+        matchers: Sequence[str],
+        starts_at: float | None,
+        ends_at: float | None,
+        by: str | None,
+        comment: str | None,
+    ) -> tuple[Silence, bool]:
+        """Make the silence what is said here, *starts_at* None: with the start that it has.
+
+        Raises as `create_silence`, SilenceNotFound, and ActionForbidden for one that has expired. An alert's own silence
+        does not come here.
+        """
+
+    async def end_silence(self, silence_id: str, *, by: str | None, comment: str | None) -> tuple[Silence, bool]:
+        """End the silence now; of an alert's own (`overview.OWN_PREFIX`), take it off the alert (`overview.own_silence`).
+
+        Raises SilenceNotFound, and ActionForbidden for one that has expired.
+        """
+
+    async def test_channel(self, name: str) -> float:
+        """Send a test message through the channel, now: the seconds that it took.
+
+        Raises ChannelNotFound, DeliveryError.
+        """
+
+    async def notifications(self, wanted: "OutboxFilter") -> "Page[OutboxRow]":
+        """The outbox. Raises StoreUnavailable (after a second), ValueError for a cursor that is none."""
+
+    async def retry_notification(self, row_id: int) -> "OutboxRow":
+        """Have a dead letter sent again: the row as it now is.
+
+        Raises NotificationNotFound, StoreUnavailable, and ActionForbidden for one that is not dead.
+        """
+
+    async def retry_dead(self, channel: str | None) -> int:
+        """Have all dead letters (of *channel*) sent again: how many. Raises ChannelNotFound, StoreUnavailable."""

@@ -11,9 +11,11 @@ from dozor.overview.records import (
     Status,
     TargetStatus,
 )
+from dozor.overview.silences import OWN_PREFIX, SilenceRecord, inventory, own_silence
 from dozor.overview.trends import Sparkline, Trends, http_figures
 
 __all__ = [
+    "OWN_PREFIX",
     "WINDOWS",
     "ComponentStatus",
     "Known",
@@ -24,6 +26,7 @@ __all__ = [
     "RedisDetails",
     "RedisReading",
     "ServerCommand",
+    "SilenceRecord",
     "Sparkline",
     "Status",
     "TargetStatus",
@@ -31,5 +34,7 @@ __all__ = [
     "Urgency",
     "assess",
     "http_figures",
+    "inventory",
+    "own_silence",
     "urgency",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dozor.model.alert import Alert
+from dozor.model.silence import Silence
 
 
 class Status(StrEnum):
@@ -80,6 +81,7 @@ class Known:
 
     Attributes:
         alerts: all that have not ended, pending ones too.
+        silences: by id, those by matchers that have not expired.
         http_watched: whether the middleware is installed.
         host: figures of host and process by metric name.
         complaints: what is wrong with Dozor itself (a store that keeps nothing, samples dropped), each one sentence.
@@ -93,6 +95,7 @@ class Known:
     pools: tuple[PoolReading, ...] = ()
     servers: tuple[RedisReading, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    silences: Mapping[str, Silence] = field(default_factory=dict)
     http_watched: bool = False
     host: Mapping[str, float] = field(default_factory=dict)
     complaints: tuple[str, ...] = ()
