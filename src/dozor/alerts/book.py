@@ -112,7 +112,12 @@ class AlertBook:
             self.journal.keep(replace(other, resolved_at=other.fired_at, resolve_reason=reason, told_resolved=True))
             self.journal.note(AuditEntry(other.id, other.fired_at, "resolved", comment=reason))
         if other.told_severity is not None:
-            restored.alert = replace(alert, told_severity=other.told_severity, told_at=other.told_at)
+            restored.alert = replace(
+                alert,
+                told_severity=other.told_severity,
+                told_at=other.told_at,
+                told_severities=tuple(dict.fromkeys([*alert.told_severities, *other.told_severities])),
+            )
             self.journal.keep(restored.alert)
         return restored
 

@@ -62,4 +62,7 @@ def told(alert: Alert, at: float) -> Alert:
     """*alert* once people have been told of it as it is."""
     if alert.resolved_at is not None:
         return replace(alert, told_at=at, told_resolved=True)
-    return replace(alert, told_at=at, told_severity=alert.severity)
+    severities = alert.told_severities
+    if alert.severity not in severities:
+        severities = (*severities, alert.severity)
+    return replace(alert, told_at=at, told_severity=alert.severity, told_severities=severities)

@@ -72,6 +72,7 @@ class Alert:
         flaps: how often this alert's identity has fired lately, if that is so often that it counts as flapping; else 0.
         threshold: what the rule compares the value with, such as `> 90`, where that can be told from its expression.
         told_severity: the severity people were last told, None if they never were. told_at: when.
+        told_severities: each severity that they were told, in that order: who hears of the alert follows from them.
         told_resolved: whether they were told of the end.
     """
 
@@ -98,6 +99,7 @@ class Alert:
     threshold: str | None = None
     told_severity: Severity | None = None
     told_at: float | None = None
+    told_severities: tuple[Severity, ...] = ()
     told_resolved: bool = False
     evidence: Mapping[str, object] = field(default_factory=dict)
 
