@@ -72,7 +72,7 @@ def test_the_body_is_alertmanagers() -> None:
                 "annotations": {"summary": "s", "description": "one"},
                 "startsAt": "2027-01-15T08:00:00.000Z",
                 "endsAt": "0001-01-01T00:00:00Z",
-                "generatorURL": "https://dozor.example/#alert-a1",
+                "generatorURL": "https://dozor.example/alert/a1",
                 "fingerprint": fingerprint(firing.labels),
             },
             {
@@ -82,7 +82,7 @@ def test_the_body_is_alertmanagers() -> None:
                 "annotations": {"summary": "s", "description": "two"},
                 "startsAt": "2027-01-15T08:00:00.000Z",
                 "endsAt": "2027-01-15T08:00:01.500Z",
-                "generatorURL": "https://dozor.example/#alert-a2",
+                "generatorURL": "https://dozor.example/alert/a2",
                 "fingerprint": fingerprint(ended.labels),
             },
         ],
