@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
@@ -14,10 +14,13 @@ import httpx2
 from typing_extensions import override
 
 from dozor._version import __version__
-from dozor.errors import ConfigurationError
+from dozor.clock import Clock
+from dozor.errors import ConfigurationError, DeliveryError
+from dozor.notify.retry import retry_after_seconds
 
 BODY_LIMIT_BYTES: Final = 65_536
 _SHOWN_CHARACTERS: Final = 200
+_WORTH_ANOTHER_TRY: Final = frozenset({408, 425, 429})
 
 _exchanging: ContextVar[bool] = ContextVar("dozor_exchanging", default=False)
 
@@ -39,11 +42,20 @@ class ExchangeFailed(Exception):  # noqa: N818 - named for what is the case
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a receiver answered; *headers* by lower-case name, *text* the beginning of the body, in one line."""
+    """What a receiver answered; *headers* by lower-case name.
+
+    *text* is the beginning of the body, fit to be shown; *body* all of it that was read, for those who must understand it.
+    """
 
     status: int
     headers: Mapping[str, str]
     text: str = ""
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
 
 
 class HttpReceiver:
@@ -53,19 +65,17 @@ class HttpReceiver:
         url: http or https. Only scheme and host are ever shown.
         key: what the user set it under, for the error.
         timeout_seconds: for the whole exchange, name resolution and body included.
+        secrets: what else is sent and must not be shown, should the other side repeat it.
 
     Raises:
         ConfigurationError: this is no such URL.
     """
 
-    def __init__(self, url: str, *, key: str, timeout_seconds: float = 10.0) -> None:
-        try:
-            self._url = httpx2.URL(url)
-        except (httpx2.InvalidURL, TypeError, ValueError):
-            raise ConfigurationError("this is not a URL", key=key) from None
-        if self._url.scheme not in {"http", "https"} or not self._url.host:
-            raise ConfigurationError("the URL must begin with http:// or https:// and name a host", key=key)
+    def __init__(self, url: str, *, key: str, timeout_seconds: float = 10.0, secrets: Sequence[str] = ()) -> None:
+        self._url = parse_url(url, key=key)
         self._timeout_seconds = timeout_seconds
+        # The longest first: one may be a part of another.
+        self._secrets = sorted({*secrets, *_secret_parts(self._url)} - {""}, key=len, reverse=True)
         self._client: httpx2.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -96,7 +106,8 @@ class HttpReceiver:
                 client = await self._open_client()
                 async with client.stream(method, self._url, headers=headers, content=content) as response:
                     reply = Reply(response.status_code, {k.lower(): v for k, v in response.headers.items()})
-                    reply = Reply(reply.status, reply.headers, self._clean(await _beginning(response)))
+                    body = await _beginning(response)
+                    reply = Reply(reply.status, reply.headers, self._clean(body.decode("utf-8", "replace")), body)
         except TimeoutError:
             if reply is None:
                 raise ExchangeFailed(f"{self.shown} gave no answer within {self._timeout_seconds:g} s") from None
@@ -141,13 +152,45 @@ class HttpReceiver:
         return f"{kind}: {said}" if said else kind
 
     def _clean(self, said: str) -> str:
-        for secret in (str(self._url), self._url.raw_path.decode("ascii", "replace"), self._url.path):
-            if len(secret) > 1:
-                said = said.replace(secret, "/***")
-        if self._url.password:
-            said = said.replace(self._url.password, "***")
+        for secret in self._secrets:
+            said = said.replace(secret, "***")
         printable = "".join(char if char.isprintable() else " " for char in said)
         return " ".join(printable.split())[:_SHOWN_CHARACTERS]
+
+
+def parse_url(url: str, *, key: str) -> httpx2.URL:
+    """*url*, which a user set under *key*, if it is one to post to.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    try:
+        parsed = httpx2.URL(url)
+    except (httpx2.InvalidURL, TypeError, ValueError):
+        raise ConfigurationError("this is not a URL", key=key) from None
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ConfigurationError("the URL must begin with http:// or https:// and name a host", key=key)
+    return parsed
+
+
+def refusal(receiver: str, shown: str, reply: Reply, clock: Clock) -> DeliveryError:
+    """What *reply*, which is not 2xx, of the URL that is shown as *shown*, means for the next attempt."""
+    reason = f"{shown} answered {reply.status}"
+    if 300 <= reply.status < 400:
+        reason += ", a redirect, which is not followed: set the address that it leads to"
+    elif reply.text:
+        reason += f": {reply.text}"
+    return DeliveryError(
+        receiver,
+        reason,
+        recoverable=reply.status >= 500 or reply.status in _WORTH_ANOTHER_TRY,
+        retry_after_seconds=retry_after_seconds(reply.headers.get("retry-after"), clock.now()),
+    )
+
+
+def _secret_parts(url: httpx2.URL) -> set[str]:
+    path = url.raw_path.decode("ascii", "replace")
+    return {str(url), url.password, *(part for part in (path, url.path) if part != "/")}
 
 
 @cache
@@ -156,10 +199,10 @@ def _tls() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-async def _beginning(response: httpx2.Response) -> str:
+async def _beginning(response: httpx2.Response) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_raw(16_384):
         body += chunk
         if len(body) >= BODY_LIMIT_BYTES:
             break
-    return bytes(body[:BODY_LIMIT_BYTES]).decode("utf-8", "replace")
+    return bytes(body[:BODY_LIMIT_BYTES])

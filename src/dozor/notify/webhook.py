@@ -13,13 +13,11 @@ from dozor.errors import ConfigurationError, DeliveryError
 from dozor.model.alert import Alert
 from dozor.model.labels import Labels
 from dozor.model.notification import Notification
-from dozor.notify.http import ExchangeFailed, HttpReceiver, Reply
+from dozor.notify.http import ExchangeFailed, HttpReceiver, refusal
 from dozor.notify.message import link
-from dozor.notify.retry import retry_after_seconds
 
 # The zero time of Go, by which Alertmanager says of an alert that it has not ended.
 _NOT_ENDED: Final = "0001-01-01T00:00:00Z"
-_WORTH_ANOTHER_TRY: Final = frozenset({408, 425, 429})
 
 _FNV_OFFSET: Final = 14_695_981_039_346_656_037
 _FNV_PRIME: Final = 1_099_511_628_211
@@ -59,8 +57,8 @@ class WebhookNotifier:
             reply = await self._http.exchange("POST", headers=self._headers(notification.id, content), content=content)
         except ExchangeFailed as error:
             raise DeliveryError(self.name, str(error)) from None
-        if not 200 <= reply.status < 300:
-            raise self._refused(reply)
+        if not reply.ok:
+            raise refusal(self.name, self._http.shown, reply, self._clock)
 
     async def prepare(self) -> None:
         """Do now what the first notification would wait for."""
@@ -80,19 +78,6 @@ class WebhookNotifier:
         if self._signer is not None:
             headers["webhook-signature"] = self._signer.sign(notification_id, now, content.decode())
         return headers
-
-    def _refused(self, reply: Reply) -> DeliveryError:
-        reason = f"{self._http.shown} answered {reply.status}"
-        if 300 <= reply.status < 400:
-            reason += ", a redirect, which is not followed: set the address that it leads to"
-        elif reply.text:
-            reason += f": {reply.text}"
-        return DeliveryError(
-            self.name,
-            reason,
-            recoverable=reply.status >= 500 or reply.status in _WORTH_ANOTHER_TRY,
-            retry_after_seconds=retry_after_seconds(reply.headers.get("retry-after"), self._clock.now()),
-        )
 
 
 def body(notification: Notification, clock: Clock, *, receiver: str) -> dict[str, Any]:
