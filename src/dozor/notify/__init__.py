@@ -1,20 +1,26 @@
 """Tells people, surely: from the outbox to whoever is to know."""
 
+from dozor.notify.channel_state import ChannelCondition, ChannelState
 from dozor.notify.delivery import Delivery
 from dozor.notify.heartbeat import Heartbeat
 from dozor.notify.log import LogNotifier
 from dozor.notify.notifier import AnyNotifier, BlockingNotifier, Notifier, table
 from dozor.notify.retry import RetryPolicy
+from dozor.notify.routing import Route, Router
 from dozor.notify.webhook import WebhookNotifier
 
 __all__ = [
     "AnyNotifier",
     "BlockingNotifier",
+    "ChannelCondition",
+    "ChannelState",
     "Delivery",
     "Heartbeat",
     "LogNotifier",
     "Notifier",
     "RetryPolicy",
+    "Route",
+    "Router",
     "WebhookNotifier",
     "table",
 ]

@@ -1,12 +1,21 @@
 """Who can be told: what a notifier is, and the table of those that are set up."""
 
-from collections.abc import Sequence
-from typing import ClassVar, Protocol, runtime_checkable
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final, Protocol, runtime_checkable
 
 from dozor.clock import Clock
+from dozor.model.alert import Alert
 from dozor.model.notification import Notification, SentMessage
 from dozor.notify.log import LogNotifier
 from dozor.notify.webhook import WebhookNotifier
+
+LOG: Final = "log"
+"""The receiver that is always there and told of everything."""
+
+OWN_RATE: Final = (10.0, 50)
+"""For notifiers of the application's: messages a second, and how many at once."""
 
 
 class Notifier(Protocol):
@@ -50,7 +59,7 @@ class Channel(Protocol):
     """The settings of one channel, checked: a frozen dataclass in the channel's module.
 
     Its `__post_init__` raises `ConfigurationError(key=<field>)`. A field that holds a secret has
-    `field(repr=False, metadata={"secret": True})`.
+    `field(repr=False, metadata={"secret": True})`. A field `send_resolved`, where there is one, says whether ends are told.
     """
 
     kind: ClassVar[str]
@@ -66,6 +75,55 @@ class Follower(Protocol):
     """A notifier that also wants updates (`Occasion.update`), which call nobody: it has `follows_updates = True`."""
 
     follows_updates: bool
+
+
+@runtime_checkable
+class Refresher(Protocol):
+    """A notifier whose receiver forgets an alert of which it hears no more."""
+
+    refresh_seconds: float
+    """How often it is to hear of those that fire."""
+
+    async def refresh(self, alerts: Sequence[Alert]) -> None:
+        """Say that *alerts* still fire. Raises as `send` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A notifier, and how it is to be used.
+
+    Attributes:
+        kind: its type in settings, `log`, or `own` for one of the application's.
+        rate: how many messages a second it bears in the long run, and how many at once.
+        send_resolved: whether it is told of ends.
+    """
+
+    notifier: AnyNotifier
+    kind: str = "own"
+    rate: tuple[float, int] = OWN_RATE
+    send_resolved: bool = True
+
+    @property
+    def target(self) -> str:
+        """Where it leads, without secrets: the notifier's attribute `target`, empty where it has none."""
+        target = getattr(self.notifier, "target", "")
+        return target if isinstance(target, str) else ""
+
+    @property
+    def follows_updates(self) -> bool:
+        """Whether it wants updates."""
+        return getattr(self.notifier, "follows_updates", False) is True
+
+    @property
+    def correspondent(self) -> CorrespondingNotifier | None:
+        """The notifier, if it wants to know what was sent before."""
+        return self.notifier if isinstance(self.notifier, CorrespondingNotifier) else None
+
+    @property
+    def refresher(self) -> Refresher | None:
+        """The notifier, if it is to hear again and again of what fires."""
+        found = self.notifier
+        return found if isinstance(found, Refresher) and inspect.iscoroutinefunction(found.refresh) else None
 
 
 def table(
