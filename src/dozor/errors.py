@@ -4,7 +4,8 @@
     ├── ConfigurationError      a flag, variable, file, URL or argument is wrong; `dozor` ends with status 2
     │   └── RuleError           a rule file or a `Rule` is wrong; carries file, line and key
     ├── PromQLError             an expression cannot be parsed, or cannot be evaluated
-    │   └── QueryLimitError     ... would take more samples, time, length or depth than is allowed
+    │   └── QueryLimitError     ... would take more samples, length or depth than is allowed
+    │       └── QueryTimeout    ... or more time
     ├── AlertNotFound           no alert has that id
     ├── SilenceNotFound         no silence has that id
     ├── ChannelNotFound         no channel has that name
@@ -28,6 +29,7 @@ __all__ = [
     "NotificationNotFound",
     "PromQLError",
     "QueryLimitError",
+    "QueryTimeout",
     "RuleError",
     "SilenceNotFound",
     "StoreUnavailable",
@@ -64,6 +66,10 @@ class QueryLimitError(PromQLError):
     """An expression asks for more than one query may take."""
 
 
+class QueryTimeout(QueryLimitError):  # noqa: N818 - named for what is the case, as in KeyError's family
+    """An expression took longer than it may."""
+
+
 class AlertNotFound(DozorError):  # noqa: N818 - named for what is the case, as in KeyError's family
     """No alert has this id."""
 
@@ -98,11 +104,11 @@ class NotificationNotFound(DozorError):  # noqa: N818
 
 
 class ActionForbidden(DozorError):  # noqa: N818
-    """The alert's state does not allow the action."""
+    """The state of the alert, or of what else *what* names, does not allow the action."""
 
-    def __init__(self, action: str, alert_id: str, state: str) -> None:
+    def __init__(self, action: str, alert_id: str, state: str, *, what: str = "alert") -> None:
         self.action, self.alert_id, self.state = action, alert_id, state
-        super().__init__(f"cannot {action} alert {alert_id}: it is {state}")
+        super().__init__(f"cannot {action} {what} {alert_id}: it is {state}")
 
 
 class DeliveryError(DozorError):

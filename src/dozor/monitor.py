@@ -1,11 +1,11 @@
-"""`Monitor`: what is watched, the session that watches it, and the answers to the API (`api.backend.Backend`)."""
+"""`Monitor`: what is watched, and the session that watches it, from start to stop."""
 
 import asyncio
 import logging
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -15,27 +15,15 @@ from dozor.api import build_probes, build_router, create_app
 from dozor.api.backend import Access
 from dozor.clock import Clock
 from dozor.containment import contained
-from dozor.database import AlertStatistics, HistoryFilter, Page
-from dozor.errors import ActionForbidden, AlertNotFound, ConfigurationError, StoreUnavailable
+from dozor.desk import Desk
+from dozor.errors import ConfigurationError, StoreUnavailable
 from dozor.instruments.host_monitor import HostMonitor
 from dozor.instruments.middleware import HttpMonitor
-from dozor.instruments.query_monitor import SlowQuery
 from dozor.instruments.runtime_monitor import RuntimeMonitor
-from dozor.metrics import merge
-from dozor.model.alert import Alert
 from dozor.model.labels import Labels
-from dozor.model.rule import RuleState
-from dozor.model.sample import Family
 from dozor.notify import AnyNotifier, table
 from dozor.overview import (
-    WINDOWS,
     Known,
-    PoolRecord,
-    Recent,
-    RedisDetails,
-    ServerCommand,
-    Sparkline,
-    http_figures,
 )
 from dozor.picture import Circumstances, Picture
 from dozor.rules import Rule, load_rules
@@ -96,7 +84,7 @@ class Monitor:
         self._rules = load_rules([*settings.rules, *rules], disabled=settings.disabled_rules)
         self._notifiers = _notifiers(settings, notifiers, self.clock)
         key = settings.api_key
-        self._access = Access(key.get_secret_value() if key is not None else None, auth)
+        self.access = Access(key.get_secret_value() if key is not None else None, auth)
         self._address = parse_address(listen) if listen else None
         self._host, self._process = HostMonitor(self.clock), RuntimeMonitor(self.clock)
         self._picture = Picture(self._targets, self._host, self._process, settings.interval_seconds, required)
@@ -104,6 +92,15 @@ class Monitor:
         self._http: HttpMonitor | None = None
         self._session: Session | None = None
         self._starting = threading.Lock()
+        self._desk = Desk(
+            clock=self.clock,
+            access=self.access,
+            runtime=self._runtime,
+            targets=self._targets,
+            known=self.known,
+            look=self._look,
+            working=self._working,
+        )
 
     # -- start and stop ----------------------------------------------------------------------------------------------
 
@@ -193,15 +190,15 @@ class Monitor:
 
     def routes(self) -> "list[BaseRoute]":
         """The API and the page, below their prefix, for a FastAPI application."""
-        return build_router(self, pages=dashboard).routes
+        return build_router(self._desk, pages=dashboard).routes
 
     def probes(self, paths: list[str]) -> "list[BaseRoute]":
         """Those of the probes that *paths* names, at the root, for a FastAPI application."""
-        return build_probes(self, paths).routes
+        return build_probes(self._desk, paths).routes
 
     def application(self) -> "FastAPI":
         """API, page and probes as an application of their own."""
-        return create_app(self, pages=dashboard)
+        return create_app(self._desk, pages=dashboard)
 
     def _launch(self) -> "Future[None]":
         listener = bind(*self._address) if self._address else None
@@ -254,13 +251,6 @@ class Monitor:
             session.apply(session.lifecycle.remove_target(Labels({label: name}), f"{name} is no longer watched", at))
         self._look(at)
 
-    # -- what is known -------------------------------------------------------------------------------------------------
-
-    @property
-    def access(self) -> Access:
-        """Who may ask."""
-        return self._access
-
     def known(self) -> Known:
         """The picture that the last evaluation or action left."""
         return self._picture.known
@@ -268,148 +258,17 @@ class Monitor:
     def _look(self, at: float) -> None:
         """Make the picture anew: on Dozor's loop, after each evaluation and action."""
         session = self._working()
-        self._picture.look(at, session.lifecycle.active(pending=True), session.complaints(), self._circumstances)
-
-    # -- in Dozor's thread ---------------------------------------------------------------------------------------------
-
-    def in_dozor(self, work: Callable[[], T]) -> Awaitable[T]:
-        """What *work* returns, run in Dozor's thread."""
-        return self._soon(_called(work))
-
-    def families(self) -> Sequence[Family]:
-        """All metrics as they stand."""
-        return merge(self._working().scraper.collect())
-
-    def pool_records(self) -> Sequence[PoolRecord]:
-        """What each pool has done, and who has its connections."""
-        return [
-            PoolRecord(
-                name,
-                {window: watched.pool.statistics(seconds) for window, seconds in WINDOWS.items()},
-                watched.pool.holders(),
-            )
-            for name, watched in self._targets.pools.items()
-        ]
-
-    def slow_queries(self, pool: str | None = None) -> Recent[SlowQuery]:
-        """The slow statements of the pool of that name, or of all."""
-        watched = [one for name, one in self._targets.pools.items() if pool is None or name == pool]
-        monitors = [one.queries for one in watched if one.queries is not None]
-        entries = sorted((entry for one in monitors for entry in one.slow_queries()), key=lambda one: -one.at)
-        return Recent(entries, sum(one.slow_total for one in monitors))
-
-    def slow_commands(self) -> Recent[ServerCommand]:
-        """The slow commands of all Redis servers."""
-        monitors = self._targets.redis
-        entries = [ServerCommand(name, entry) for name, one in monitors.items() for entry in one.slow_log()]
-        entries.sort(key=lambda found: -found.entry.at)
-        return Recent(entries, sum(one.slow_log_total for one in monitors.values()))
-
-    def redis_details(self) -> Sequence[RedisDetails]:
-        """What each Redis server says about itself."""
-        return [RedisDetails(name, one.info(), one.capabilities()) for name, one in self._targets.redis.items()]
-
-    def rule_states(self) -> Sequence[RuleState]:
-        """Every rule."""
-        return self._working().lifecycle.rule_states()
-
-    def sparklines(self) -> Sequence[Sparkline]:
-        """Key figures of the last quarter of an hour."""
-        return self._working().trends.read(self.clock.timestamp())
-
-    def http_figures(self) -> Mapping[str, float]:
-        """What HTTP does now."""
-        return http_figures(self._working().store, self.clock.timestamp())
-
-    # -- on any loop ---------------------------------------------------------------------------------------------------
-
-    async def alert(self, alert_id: str) -> Alert:
-        """The alert of that id, active or in the history."""
-        return await self._run(self._find(alert_id))
-
-    async def history(self, wanted: HistoryFilter) -> Page[Alert]:
-        """Alerts that ever fired."""
-        return await self._run(self._stored(lambda session: session.database.history(wanted)))
-
-    async def statistics(self, since: float | None) -> AlertStatistics:
-        """What the history adds up to."""
-        return await self._run(self._stored(lambda session: session.database.statistics(since)))
-
-    async def acknowledge(self, alert_id: str, *, by: str | None, comment: str | None) -> tuple[Alert, bool]:
-        """Somebody owns the alert."""
-        return await self._act("acknowledge", alert_id, by=by, comment=comment)
-
-    async def silence(
-        self, alert_id: str, *, until: float | None, by: str | None, comment: str | None
-    ) -> tuple[Alert, bool]:
-        """Nobody is told of the alert until *until*, or until it resolves."""
-        return await self._act("silence", alert_id, until=until, by=by, comment=comment)
-
-    async def resolve(self, alert_id: str, *, by: str | None, comment: str | None) -> tuple[Alert, bool]:
-        """Close the alert by hand."""
-        return await self._act("resolve", alert_id, by=by, comment=comment)
-
-    async def _act(self, action: str, alert_id: str, **how: Any) -> tuple[Alert, bool]:
-        return await self._run(self._act_here(action, alert_id, how))
-
-    async def _act_here(self, action: str, alert_id: str, how: Mapping[str, Any]) -> tuple[Alert, bool]:
-        session = self._working()
-        at = self.clock.timestamp()
-        try:
-            alert, changes = getattr(session.lifecycle, action)(alert_id, at, **how)
-        except AlertNotFound:
-            ended = await self._find(alert_id)
-            raise ActionForbidden(action, alert_id, ended.state) from None
-        written = session.apply(changes)
-        self._look(at)
-        return alert, await _done(written) and session.database.durable
-
-    async def _find(self, alert_id: str) -> Alert:
-        session = self._working()
-        found = session.lifecycle.get(alert_id)
-        if found is None:
-            found = await session.thread.run(session.database.get, alert_id, timeout=_READ_SECONDS)
-        if found is None or (found.fired_at is None and found.resolved_at is not None):
-            raise AlertNotFound(alert_id)
-        return found
-
-    async def _stored(self, read: Callable[[Session], T]) -> T:
-        session = self._working()
-        return await session.thread.run(read, session, timeout=_READ_SECONDS)
-
-    async def _soon(self, work: Coroutine[Any, Any, T]) -> T:
-        try:
-            async with asyncio.timeout(_READ_SECONDS) as limit:
-                return await self._run(work)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise StoreUnavailable("Dozor's own thread is busy") from None
-
-    async def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        try:
-            return await self._runtime.run_async(work)
-        except RuntimeError as error:
-            if self.running:
-                raise
-            raise StoreUnavailable("Dozor is not running") from error
+        self._picture.look(
+            at,
+            session.lifecycle.active(pending=True),
+            session.complaints(),
+            self._circumstances,
+        )
 
     def _working(self) -> Session:
         if self._session is None:
             raise StoreUnavailable("Dozor is starting, or has stopped")
         return self._session
-
-
-async def _called(work: Callable[[], T]) -> T:
-    return work()
-
-
-async def _done(written: "asyncio.Future[None] | None") -> bool:
-    """Whether *written* is, within the time that an action may take."""
-    if written is None:
-        return True
-    finished, _ = await asyncio.wait([written], timeout=_ACTION_SECONDS)
-    return bool(finished) and not written.cancelled()
 
 
 def _notifiers(settings: Settings, own: Sequence[Any], clock: Clock) -> dict[str, AnyNotifier]:

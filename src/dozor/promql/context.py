@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from dozor.errors import QueryLimitError
+from dozor.errors import QueryLimitError, QueryTimeout
 from dozor.store import Queryable
 
 
@@ -63,7 +63,7 @@ class Budget:
                 " ranges or take larger steps"
             )
         if time.monotonic() > self._deadline:
-            raise QueryLimitError(f"the query took longer than {self.limits.timeout_seconds:g} s and was stopped")
+            raise QueryTimeout(f"the query took longer than {self.limits.timeout_seconds:g} s and was stopped")
 
 
 class Context:

@@ -1,0 +1,90 @@
+"""What the API reads: from memory, in Dozor's thread, without waiting."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from dozor.clock import Clock
+from dozor.instruments.query_monitor import SlowQuery
+from dozor.metrics import merge
+from dozor.model.alert import Alert
+from dozor.model.rule import RuleState
+from dozor.model.sample import Family
+from dozor.notify.channel_state import ChannelState
+from dozor.overview import (
+    WINDOWS,
+    PoolRecord,
+    Recent,
+    RedisDetails,
+    ServerCommand,
+    SilenceRecord,
+    Sparkline,
+    http_figures,
+)
+from dozor.session import Session
+from dozor.targets import Targets
+
+
+class Reading:
+    """The half of the API's backend that is called in Dozor's thread. *working* gives the session, or raises StoreUnavailable."""
+
+    def __init__(self, clock: Clock, targets: Targets, working: Callable[[], Session]) -> None:
+        self.clock, self._targets, self._working = clock, targets, working
+
+    def families(self) -> Sequence[Family]:
+        """All metrics as they stand."""
+        return merge(self._working().scraper.collect())
+
+    def pool_records(self) -> Sequence[PoolRecord]:
+        """What each pool has done, and who has its connections."""
+        return [
+            PoolRecord(
+                name,
+                {window: watched.pool.statistics(seconds) for window, seconds in WINDOWS.items()},
+                watched.pool.holders(),
+            )
+            for name, watched in self._targets.pools.items()
+        ]
+
+    def slow_queries(self, pool: str | None = None) -> Recent[SlowQuery]:
+        """The slow statements of the pool of that name, or of all."""
+        watched = [one for name, one in self._targets.pools.items() if pool is None or name == pool]
+        monitors = [one.queries for one in watched if one.queries is not None]
+        entries = sorted((entry for one in monitors for entry in one.slow_queries()), key=lambda one: -one.at)
+        return Recent(entries, sum(one.slow_total for one in monitors))
+
+    def slow_commands(self) -> Recent[ServerCommand]:
+        """The slow commands of all Redis servers."""
+        monitors = self._targets.redis
+        entries = [ServerCommand(name, entry) for name, one in monitors.items() for entry in one.slow_log()]
+        entries.sort(key=lambda found: -found.entry.at)
+        return Recent(entries, sum(one.slow_log_total for one in monitors.values()))
+
+    def redis_details(self) -> Sequence[RedisDetails]:
+        """What each Redis server says about itself."""
+        return [RedisDetails(name, one.info(), one.capabilities()) for name, one in self._targets.redis.items()]
+
+    def rule_states(self) -> Sequence[RuleState]:
+        """Every rule."""
+        return self._working().lifecycle.rule_states()
+
+    def sparklines(self) -> Sequence[Sparkline]:
+        """Key figures of the last quarter of an hour."""
+        return self._working().trends.read(self.clock.timestamp())
+
+    def http_figures(self) -> Mapping[str, float]:
+        """What HTTP does now."""
+        return http_figures(self._working().store, self.clock.timestamp())
+
+    def silences(self) -> Sequence[SilenceRecord]:
+        """The silences by matchers, each with what it silences now."""
+        lifecycle = self._working().lifecycle
+        return [
+            SilenceRecord(silence, tuple(lifecycle.silenced_alerts(silence.id))) for silence in lifecycle.silences()
+        ]
+
+    def preview(self, matchers: Sequence[str]) -> Sequence[Alert]:
+        """What a silence by *matchers* would silence now. Raises ConfigurationError for such as no silence may have."""
+        return self._working().lifecycle.matching(matchers)
+
+    def channels(self) -> "Sequence[ChannelState]":
+        """Who is told, and how each fares."""
+        return self._working().delivery.channels()
