@@ -118,6 +118,22 @@ class HttpReceiver:
             _exchanging.reset(token)
         return reply
 
+    async def deliver(
+        self, receiver: str, clock: Clock, *, headers: Mapping[str, str] | None = None, content: bytes
+    ) -> Reply:
+        """Post *content*, for the receiver of that name; a reply whose status is 2xx.
+
+        Raises:
+            DeliveryError: there was none.
+        """
+        try:
+            reply = await self.exchange("POST", headers=headers, content=content)
+        except ExchangeFailed as error:
+            raise DeliveryError(receiver, str(error)) from None
+        if not reply.ok:
+            raise refusal(receiver, self.shown, reply, clock)
+        return reply
+
     async def aclose(self) -> None:
         """Close what is open."""
         client, self._client = self._client, None

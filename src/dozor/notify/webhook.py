@@ -2,18 +2,19 @@
 
 import binascii
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from dozor.clock import Clock
-from dozor.errors import ConfigurationError, DeliveryError
+from dozor.errors import ConfigurationError
 from dozor.model.alert import Alert
 from dozor.model.labels import Labels
 from dozor.model.notification import Notification
-from dozor.notify.http import ExchangeFailed, HttpReceiver, refusal
+from dozor.notify.http import HttpReceiver, parse_url
 from dozor.notify.message import link
 
 # The zero time of Go, by which Alertmanager says of an alert that it has not ended.
@@ -21,6 +22,30 @@ _NOT_ENDED: Final = "0001-01-01T00:00:00Z"
 
 _FNV_OFFSET: Final = 14_695_981_039_346_656_037
 _FNV_PRIME: Final = 1_099_511_628_211
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookChannel:
+    """A URL that takes Alertmanager's body; *secret* signs it.
+
+    Raises:
+        ConfigurationError: one of the two is wrong.
+    """
+
+    kind: ClassVar[str] = "webhook"
+    rate: ClassVar[tuple[float, int]] = (10.0, 50)
+
+    url: str = field(repr=False, metadata={"secret": True})
+    secret: str | None = field(default=None, repr=False, metadata={"secret": True})
+
+    def __post_init__(self) -> None:
+        parse_url(self.url, key="url")
+        _signer(self.secret, key="secret")
+
+    def build(self, name: str, clock: Clock, locale: str) -> "WebhookNotifier":
+        """The notifier. The body is for programs: it is in no language."""
+        del locale
+        return WebhookNotifier(self.url, clock, secret=self.secret, name=name)
 
 
 class WebhookNotifier:
@@ -40,8 +65,13 @@ class WebhookNotifier:
         timeout_seconds: float = 10.0,
     ) -> None:
         self.name, self._clock = name, clock
-        self._http = HttpReceiver(url, key="DOZOR_WEBHOOK_URL", timeout_seconds=timeout_seconds)
-        self._signer = _signer(secret) if secret is not None else None
+        self._http = HttpReceiver(url, key="url", timeout_seconds=timeout_seconds)
+        self._signer = _signer(secret, key="secret")
+
+    @property
+    def target(self) -> str:
+        """Where it leads, without secrets."""
+        return self._http.shown
 
     def __repr__(self) -> str:
         return f"WebhookNotifier({self._http.shown})"
@@ -53,12 +83,9 @@ class WebhookNotifier:
             DeliveryError: the receiver did not answer with 2xx.
         """
         content = msgspec.json.encode(body(notification, self._clock, receiver=self.name))
-        try:
-            reply = await self._http.exchange("POST", headers=self._headers(notification.id, content), content=content)
-        except ExchangeFailed as error:
-            raise DeliveryError(self.name, str(error)) from None
-        if not reply.ok:
-            raise refusal(self.name, self._http.shown, reply, self._clock)
+        await self._http.deliver(
+            self.name, self._clock, headers=self._headers(notification.id, content), content=content
+        )
 
     async def prepare(self) -> None:
         """Do now what the first notification would wait for."""
@@ -103,17 +130,22 @@ def body(notification: Notification, clock: Clock, *, receiver: str) -> dict[str
 
 def _alert(alert: Alert, notification: Notification, clock: Clock) -> dict[str, Any]:
     started_at = alert.active_at if alert.fired_at is None else alert.fired_at
-    labels = Labels({**_speaker(notification), **alert.labels, "alertname": alert.rule})
+    labels = labels_of(alert, notification)
     return {
         "id": alert.id,
         "status": _status([alert]),
         "labels": {**labels, "severity": alert.severity.value.lower()},
         "annotations": dict(alert.annotations),
-        "startsAt": _rfc3339(clock.date(started_at)),
-        "endsAt": _NOT_ENDED if alert.resolved_at is None else _rfc3339(clock.date(alert.resolved_at)),
+        "startsAt": rfc3339(clock.date(started_at)),
+        "endsAt": _NOT_ENDED if alert.resolved_at is None else rfc3339(clock.date(alert.resolved_at)),
         "generatorURL": link(alert, notification) or "",
         "fingerprint": fingerprint(labels),
     }
+
+
+def labels_of(alert: Alert, notification: Notification) -> Labels:
+    """The labels by which *alert* is known outside, without its `severity`; who speaks is among them."""
+    return Labels({**_speaker(notification), **alert.labels, "alertname": alert.rule})
 
 
 def _speaker(notification: Notification) -> dict[str, str]:
@@ -144,16 +176,19 @@ def _common(mappings: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
 
 
-def _rfc3339(moment: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
+    """*moment* as Go writes it, in UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _signer(secret: str) -> Webhook:
+def _signer(secret: str | None, *, key: str) -> Webhook | None:
+    if secret is None:
+        return None
     try:
         return Webhook(secret)
     except (binascii.Error, EmptyWebhookSecretError, ValueError):
         raise ConfigurationError(
             "the secret must be base64, with or without whsec_ before it; "
             "make one with: python -c \"import base64, os; print('whsec_' + base64.b64encode(os.urandom(24)).decode())\"",
-            key="DOZOR_WEBHOOK_SECRET",
+            key=key,
         ) from None
