@@ -4,8 +4,20 @@
 """
 
 from dozor.promql.compile import Dialect
-from dozor.promql.context import Limits
+from dozor.promql.context import LOOKBACK_SECONDS, Limits
+from dozor.promql.expression import format_expression, parse_selector
 from dozor.promql.parsing import Kind
 from dozor.promql.query import Points, Query, Result, VectorSample, compile_query
 
-__all__ = ["Dialect", "Kind", "Limits", "Points", "Query", "Result", "VectorSample", "compile_query"]
+__all__ = [
+    "Dialect",
+    "Kind",
+    "Limits",
+    "Points",
+    "Query",
+    "Result",
+    "VectorSample",
+    "compile_query",
+    "format_expression",
+    "parse_selector",
+]

@@ -3,10 +3,13 @@
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from dozor.errors import QueryLimitError, QueryTimeout
 from dozor.store import Queryable
+
+
+LOOKBACK_SECONDS: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Limits:
 
     max_samples: int = 20_000_000
     timeout_seconds: float = 10.0
-    lookback_seconds: float = 300.0
+    lookback_seconds: float = LOOKBACK_SECONDS
     subquery_step_seconds: float = 60.0
 
 
@@ -53,6 +56,11 @@ class Budget:
         self.limits = limits
         self._left = limits.max_samples
         self._deadline = time.monotonic() + limits.timeout_seconds
+
+    @property
+    def spent(self) -> int:
+        """Samples looked at so far."""
+        return self.limits.max_samples - self._left
 
     def charge(self, samples: int) -> None:
         """Take *samples* off. Raises QueryLimitError once there are none, or no time, left."""

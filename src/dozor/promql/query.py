@@ -34,6 +34,7 @@ class Result:
         matrix: for ranges.
         text: for strings.
         warnings, infos: what should be said beside it.
+        samples: how many the evaluation looked at.
     """
 
     kind: Kind
@@ -42,6 +43,7 @@ class Result:
     text: str = ""
     warnings: tuple[str, ...] = ()
     infos: tuple[str, ...] = ()
+    samples: int = 0
 
 
 class Query:
@@ -109,7 +111,10 @@ class Query:
                 (labels, _points(window.time_slice(), window.value_slice()))
                 for labels, window in zip(finished(ranges.labels), ranges.windows, strict=True)
             ]
-        return Result(self.type, vector, matrix, self._text, tuple(context.notes.warnings), tuple(context.notes.infos))
+        notes = context.notes
+        return Result(
+            self.type, vector, matrix, self._text, tuple(notes.warnings), tuple(notes.infos), context.budget.spent
+        )
 
     def range(
         self, store: Queryable, start: float, end: float, step: float, *, limits: Limits | None = None
@@ -146,6 +151,7 @@ class Query:
             matrix=matrix,
             warnings=tuple(context.notes.warnings),
             infos=tuple(context.notes.infos),
+            samples=context.budget.spent,
         )
 
 
