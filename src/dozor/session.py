@@ -14,7 +14,7 @@ from dozor.database.journal import Journal
 from dozor.errors import StoreUnavailable
 from dozor.model.alert import Alert
 from dozor.model.labels import Labels
-from dozor.model.notification import Changes
+from dozor.model.notification import Changes, Outgoing
 from dozor.model.sample import Family, MetricType, Sample
 from dozor.notify import AnyNotifier, Delivery, Heartbeat
 from dozor.overview import Trends
@@ -176,7 +176,8 @@ class Session:
     async def _commit(self, changes: Changes) -> None:
         if not self._opened:
             await self._reopen()
-        await asyncio.wrap_future(self.thread.submit(self.database.commit, changes, self.delivery.receivers))
+        outgoing = [Outgoing(receiver, n) for n in changes.notifications for receiver in self.delivery.receivers]
+        await asyncio.wrap_future(self.thread.submit(self.database.commit, changes, outgoing))
 
     async def _reopen(self) -> None:
         await asyncio.wrap_future(self.thread.submit(self.database.open))

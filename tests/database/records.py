@@ -1,5 +1,6 @@
 """Alerts and notifications for tests: single ones, and any that Hypothesis can think of."""
 
+from collections.abc import Iterable
 from itertools import count
 from typing import Any
 
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from dozor.model.alert import Acknowledgement, Alert, AlertSilence, Severity
 from dozor.model.labels import Labels
-from dozor.model.notification import Notification, Occasion
+from dozor.model.notification import Notification, Occasion, Outgoing
 
 START = 1_800_000_000.0
 
@@ -44,6 +45,12 @@ def make_notification(**given: Any) -> Notification:
     if "alerts" not in given:
         fields["alerts"] = (make_alert(),)
     return Notification(**{**fields, **given})
+
+
+def to(receivers: Iterable[str], *notifications: Notification) -> list[Outgoing]:
+    """Each of *notifications* for each of *receivers*."""
+    names = tuple(receivers)
+    return [Outgoing(receiver, notification) for notification in notifications for receiver in names]
 
 
 _texts = st.text(max_size=20)

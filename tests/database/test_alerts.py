@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.chaos import examples
 from tests.database import records
-from tests.database.records import START, make_alert, make_notification
+from tests.database.records import START, make_alert, make_notification, to
 
 from dozor.database import Database, HistoryFilter
 from dozor.model.alert import Acknowledgement, Alert, AlertSilence, AlertState, Severity
@@ -191,8 +191,8 @@ def test_audit_keeps_order_and_a_repeated_commit_adds_nothing(store: Database) -
         AuditEntry(alert.id, START + 5, "acknowledged", by="ann\0", comment="mine \ud800"),
     )
     changes = Changes(alerts=(alert,), audit=entries, notifications=(make_notification(alerts=(alert,)),))
-    store.commit(changes, ("log", "webhook"))
-    store.commit(changes, ("log", "webhook"))
+    store.commit(changes, to(("log", "webhook"), *changes.notifications))
+    store.commit(changes, to(("log", "webhook"), *changes.notifications))
     assert [entry.event for entry in store.audit(alert.id)] == ["fired", "told", "acknowledged"]
     assert store.audit(alert.id)[2].by == "ann\ufffd"
     assert store.total_fired() == 1

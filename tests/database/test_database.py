@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
-from tests.database.records import START, make_alert, make_notification
+from tests.database.records import START, make_alert, make_notification, to
 
 from dozor.database import Database, HistoryFilter
 from dozor.errors import ConfigurationError, StoreUnavailable
@@ -246,12 +246,12 @@ class TestSqlite:
         big = make_alert(annotations={"summary": "x" * 100_000})
         changes = Changes(alerts=(big,), notifications=(make_notification(alerts=(big,)),))
         with pytest.raises(StoreUnavailable, match="full"):
-            database.commit(changes, ["log"])
+            database.commit(changes, to(["log"], *changes.notifications))
         assert database.total_fired() == 0, "nothing of it was kept"
         assert database.outbox_depth() == 0
         with database._reading() as connection:
             connection.execute(text("PRAGMA max_page_count = 100000"))
-        database.commit(changes, ["log"])
+        database.commit(changes, to(["log"], *changes.notifications))
         assert (database.total_fired(), database.outbox_depth()) == (1, 1)
 
     def test_a_child_of_a_fork_connects_anew(self, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 from sqlalchemy import update
 from tests.chaos import examples
 from tests.database import records
-from tests.database.records import START, make_notification
+from tests.database.records import START, make_notification, to
 
 from dozor.database import Database, OutboxRow
 from dozor.database.outbox import LONGEST_WAIT_SECONDS
@@ -28,7 +28,7 @@ LEASE = 60.0
 
 
 def add(store: Database, *notifications: Notification, receivers: tuple[str, ...] = ("webhook",)) -> None:
-    store.commit(Changes(notifications=notifications), receivers)
+    store.commit(Changes(notifications=notifications), to(receivers, *notifications))
 
 
 def claim(store: Database, at: float = START, limit: int = 10, receiver: str | None = None) -> list[OutboxRow]:
@@ -212,7 +212,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def commit(self, group: str, receivers: tuple[str, ...]) -> None:
         notification = make_notification(group=group, created_at=self.now, alerts=())
         for _ in range(2):  # repeated commits add nothing
-            self.store.commit(Changes(notifications=(notification,)), receivers)
+            self.store.commit(Changes(notifications=(notification,)), to(receivers, notification))
         self.rows += [Expected(notification.id, group, receiver, self.now) for receiver in receivers]
 
     @rule(limit=st.integers(1, 3), receiver=st.sampled_from([None, "x", "y"]))

@@ -5,7 +5,7 @@ import os
 from itertools import count
 from multiprocessing.connection import Connection
 
-from tests.database.records import make_alert, make_notification
+from tests.database.records import make_alert, make_notification, to
 
 from dozor.clock import Clock
 from dozor.database import Database, OutboxRow, StoreThread
@@ -31,7 +31,7 @@ async def _storm(url: str, webhook_url: str, prefix: str, committed: Connection)
             id=f"msg-{prefix}-{number}", group=alert.rule, alerts=(alert,), created_at=clock.timestamp()
         )
         changes = Changes(alerts=(alert,), notifications=(message,))
-        await thread.run(database.commit, changes, delivery.receivers, timeout=30)
+        await thread.run(database.commit, changes, to(delivery.receivers, *changes.notifications), timeout=30)
         os.write(committed.fileno(), f"{alert.id}\n".encode())
         delivery.wake()
         await asyncio.sleep(0.005)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.database.records import START, make_notification
+from tests.database.records import START, make_notification, to
 from tests.notify import receiver
 from tests.notify.receiver import Behaviour, answer, receiving
 
@@ -58,7 +58,7 @@ async def deliver(store: Database, thread: StoreThread, clock: FakeClock) -> Asy
 
 
 def add(store: Database, delivery: Delivery[Any], *notifications: Notification) -> None:
-    store.commit(Changes(notifications=notifications), delivery.receivers)
+    store.commit(Changes(notifications=notifications), to(delivery.receivers, *notifications))
 
 
 def value(delivery: Delivery[Any], name: str, **labels: str) -> float | None:
@@ -312,7 +312,7 @@ async def test_rows_for_receivers_that_are_gone_are_given_up_after_a_day(
     store: Database, deliver: Deliver, clock: FakeClock
 ) -> None:
     delivery = deliver(own=RecordingNotifier())
-    store.commit(Changes(notifications=(make_notification(),)), ["own", "gone"])
+    store.commit(Changes(), to(["own", "gone"], make_notification()))
     clock.advance(86_400)
     assert await delivery.bury_orphans() == 0
     clock.advance(1)

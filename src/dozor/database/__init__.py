@@ -1,8 +1,24 @@
-"""Dozor's own data: alerts, their history, and the outbox of notifications, in SQLite or PostgreSQL."""
+"""Dozor's own data: alerts, silences, their history, and the outbox of notifications, in SQLite or PostgreSQL."""
 
-from dozor.database.alerts import AlertStatistics, HistoryFilter, Page
 from dozor.database.database import Database
-from dozor.database.outbox import OutboxCounts, OutboxRow
+from dozor.database.history import HistoryFilter
+from dozor.database.outbox import DEAD, PENDING, SENT, OutboxCounts, OutboxFilter, OutboxRow
+from dozor.database.paging import Page
+from dozor.database.statistics import AlertStatistics, DayStatistics, RuleStatistics
 from dozor.database.worker import StoreThread
 
-__all__ = ["AlertStatistics", "Database", "HistoryFilter", "OutboxCounts", "OutboxRow", "Page", "StoreThread"]
+__all__ = [
+    "DEAD",
+    "PENDING",
+    "SENT",
+    "AlertStatistics",
+    "Database",
+    "DayStatistics",
+    "HistoryFilter",
+    "OutboxCounts",
+    "OutboxFilter",
+    "OutboxRow",
+    "Page",
+    "RuleStatistics",
+    "StoreThread",
+]

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -11,14 +11,17 @@ from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dozor.clock import Clock
-from dozor.database import alerts, migrate, outbox, sqlite_file
-from dozor.database.alerts import AlertStatistics, HistoryFilter, Page
+from dozor.database import alerts, history, messages, migrate, outbox, retention, silences, sqlite_file, statistics
 from dozor.database.engine import build_engine, writing
-from dozor.database.outbox import OutboxCounts, OutboxRow
+from dozor.database.history import HistoryFilter
+from dozor.database.outbox import OutboxCounts, OutboxFilter, OutboxRow
+from dozor.database.paging import Page
+from dozor.database.statistics import AlertStatistics
 from dozor.database.url import STORE_KEY, file_name, parse_url, safe_url, sqlite_path, state_folder, without_secrets
 from dozor.errors import ConfigurationError, StoreUnavailable
 from dozor.model.alert import Alert
-from dozor.model.notification import AuditEntry, Changes
+from dozor.model.notification import AuditEntry, Changes, Outgoing, SentMessage
+from dozor.model.silence import Silence
 
 logger = logging.getLogger("dozor.database")
 
@@ -122,21 +125,28 @@ class Database:
 
     # --- changes and what was made of them ---
 
-    def commit(self, changes: Changes, receivers: Sequence[str]) -> None:
-        """Keep *changes*, and a row for each of their notifications and each of *receivers*, all or nothing.
+    def commit(self, changes: Changes, outgoing: Sequence[Outgoing]) -> None:
+        """Keep *changes*, and a row for each of *outgoing*, all or nothing.
 
-        The same changes may be committed again (when it is not known whether they were): nothing is kept twice.
+        The same may be committed again (when it is not known whether it was): nothing is kept twice, and what was sent
+        meanwhile is sent no more.
         """
         with self._writing() as connection:
             alerts.save(connection, changes.alerts)
             alerts.delete(connection, changes.dropped)
             alerts.record(connection, changes.audit)
-            outbox.add(connection, changes.notifications, receivers)
+            silences.save(connection, changes.silences)
+            outbox.add(connection, outgoing)
 
     def load_recent(self, since: float) -> list[Alert]:
         """Alerts that have not ended, pending ones too, and those that ended at *since* or later; oldest first."""
         with self._reading() as connection:
             return alerts.recent(connection, since)
+
+    def load_silences(self, since: float) -> list[Silence]:
+        """The silences whose end has not been noted, and those that ended at *since* or later; oldest change first."""
+        with self._reading() as connection:
+            return silences.load(connection, since)
 
     def get(self, alert_id: str) -> Alert | None:
         """The alert with this id, None if none is kept."""
@@ -144,19 +154,19 @@ class Database:
             return alerts.get(connection, alert_id)
 
     def audit(self, alert_id: str) -> list[AuditEntry]:
-        """What happened to an alert, oldest first."""
+        """What happened to an alert, or to a silence, oldest first."""
         with self._reading() as connection:
             return alerts.trail(connection, alert_id)
 
     def history(self, wanted: HistoryFilter) -> Page[Alert]:
         """One page of the alerts that ever fired, the newest first. Raises ValueError for a cursor that is none."""
         with self._reading() as connection:
-            return alerts.history(connection, wanted)
+            return history.find(connection, wanted)
 
     def statistics(self, since: float | None = None) -> AlertStatistics:
         """Figures over the alerts that fired at *since* or later; None: over all that are kept."""
         with self._reading() as connection:
-            return alerts.statistics(connection, since)
+            return statistics.gather(connection, since, self._clock.timestamp())
 
     def total_fired(self) -> int:
         """How many alerts ever fired, those that retention has deleted included."""
@@ -175,10 +185,16 @@ class Database:
         with self._reading() as connection:
             return outbox.next_due(connection, receiver)
 
-    def settle_sent(self, row: OutboxRow, at: float) -> None:
-        """*row* has arrived."""
+    def settle_sent(self, row: OutboxRow, at: float, shown: Sequence[SentMessage] = ()) -> None:
+        """*row* has arrived, and *shown* are the messages it made or changed, which can be changed again later."""
         with self._writing() as connection:
             outbox.settle_sent(connection, row, at)
+            messages.keep(connection, row.receiver, at, shown)
+
+    def messages(self, receiver: str, alert_ids: Iterable[str]) -> list[SentMessage]:
+        """The messages at *receiver* that show one of these alerts, each with all that it shows; oldest first."""
+        with self._reading() as connection:
+            return messages.find(connection, receiver, alert_ids)
 
     def settle_retry(self, row: OutboxRow, next_at: float, error: str) -> None:
         """*row* did not arrive; try again at *next_at*."""
@@ -195,10 +211,28 @@ class Database:
         with self._writing() as connection:
             return outbox.bury(connection, at, created_before, receivers)
 
+    def notifications(self, wanted: OutboxFilter) -> Page[OutboxRow]:
+        """One page of the outbox, the newest first. Raises ValueError for a cursor that is none."""
+        with self._reading() as connection:
+            return outbox.find(connection, wanted)
+
     def dead_letters(self, limit: int = 100) -> list[OutboxRow]:
         """Notifications that were given up, the newest first."""
-        with self._reading() as connection:
-            return outbox.dead_letters(connection, limit)
+        return list(self.notifications(OutboxFilter(state=outbox.DEAD, limit=limit)).items)
+
+    def retry(self, row_id: int, at: float) -> OutboxRow:
+        """Have a dead letter tried again, from *at* on, as if it were new: the row as it now is.
+
+        Raises:
+            NotificationNotFound: there is no such row. ActionForbidden: it is not dead.
+        """
+        with self._writing() as connection:
+            return outbox.retry(connection, row_id, at)
+
+    def retry_dead(self, at: float, receiver: str | None = None) -> int:
+        """Have all dead letters, those of *receiver* or all, tried again from *at* on; how many."""
+        with self._writing() as connection:
+            return outbox.retry_dead(connection, at, receiver)
 
     def outbox_counts(self) -> OutboxCounts:
         """How many rows are pending and how many dead."""
@@ -227,7 +261,9 @@ class Database:
         """
         with self._writing() as connection:
             outbox.forget(connection, sent_before=at - keep_sent_seconds, dead_before=at - keep_seconds)
-            return alerts.retire(
+            silences.forget(connection, at - keep_seconds)
+            messages.forget(connection, at - keep_sent_seconds)
+            return retention.retire(
                 connection, before=at - keep_seconds, keep_at_least=keep_at_least, keep_at_most=keep_at_most
             )
 

@@ -9,15 +9,18 @@ Every function works in the caller's transaction. Times are Unix seconds.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Update, and_, func, or_, select
 
 from dozor.containment import report
+from dozor.database.paging import Page, read_cursor, write_cursor
 from dozor.database.records import decode_notification, encode_notification
 from dozor.database.schema import outbox
 from dozor.database.statements import insert
-from dozor.model.notification import Notification
+from dozor.errors import ActionForbidden, NotificationNotFound
+from dozor.model.notification import Notification, Outgoing
 
 PENDING: Final = "pending"
 SENT: Final = "sent"
@@ -26,12 +29,16 @@ DEAD: Final = "dead"
 LONGEST_WAIT_SECONDS: Final = 3600.0
 """No row waits longer for its next attempt; one that seems to was written before the clock was set back."""
 
+_MOST: Final = 2**63 - 1
+_Id = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
     """One notification on its way to one receiver.
 
-    *attempts* counts the claims, the present one included. *settled_at* is when it was sent or given up.
+    *attempts* counts the claims, the present one included. *settled_at* is when it was sent or given up. *since* is from
+    when on giving up is reckoned: *created_at*, or when a person had a dead letter tried again.
     """
 
     id: int
@@ -41,6 +48,27 @@ class OutboxRow:
     created_at: float
     settled_at: float | None = None
     last_error: str | None = None
+    state: str = PENDING
+    next_at: float | None = None
+    retried_at: float | None = None
+
+    @property
+    def since(self) -> float:
+        """Unix seconds; see above."""
+        return self.created_at if self.retried_at is None else self.retried_at
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxFilter:
+    """Which rows are wanted; None: any.
+
+    *state* is `PENDING`, `SENT` or `DEAD`; *limit* the size of a page; *cursor* the `next_cursor` of the page before.
+    """
+
+    state: str | None = None
+    receiver: str | None = None
+    limit: int = 100
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +79,43 @@ class OutboxCounts:
     dead: int
 
 
-def add(connection: Connection, notifications: Sequence[Notification], receivers: Sequence[str]) -> None:
-    """One row for each of *notifications* and *receivers*, due at once; one that is there already stays as it is."""
-    rows = [
-        {
-            "notification_id": notification.id,
-            "receiver": receiver,
-            "group_key": notification.group,
-            "payload": payload,
-            "state": PENDING,
-            "created_at": notification.created_at,
-            "attempts": 0,
-            "next_at": notification.created_at,
-        }
-        for notification, payload in ((each, encode_notification(each)) for each in notifications)
-        for receiver in receivers
-    ]
-    if rows:
-        statement = insert(connection, outbox)
-        connection.execute(statement.on_conflict_do_nothing(index_elements=["notification_id", "receiver"]), rows)
+def add(connection: Connection, outgoing: Sequence[Outgoing]) -> None:
+    """One row for each of *outgoing*, due at once, or sent where it was sent already.
+
+    One that is there stays as it is, but for a pending one that has been sent meanwhile.
+    """
+    payloads: dict[int, str] = {}
+    rows = [_new_row(each, payloads) for each in outgoing]
+    if not rows:
+        return
+    statement = insert(connection, outbox)
+    sent = statement.excluded
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["notification_id", "receiver"],
+            set_={"state": sent.state, "settled_at": sent.settled_at, "claimed_until": None, "last_error": None},
+            where=and_(outbox.c.state == PENDING, sent.state == SENT),
+        ),
+        rows,
+    )
+
+
+def _new_row(each: Outgoing, payloads: dict[int, str]) -> dict[str, object]:
+    notification = each.notification
+    payload = payloads.get(id(notification))
+    if payload is None:  # one notification often goes to several receivers, and has many alerts
+        payload = payloads[id(notification)] = encode_notification(notification)
+    return {
+        "notification_id": notification.id,
+        "receiver": each.receiver,
+        "group_key": notification.group,
+        "payload": payload,
+        "state": PENDING if each.sent_at is None else SENT,
+        "created_at": notification.created_at,
+        "attempts": 0,
+        "next_at": notification.created_at,
+        "settled_at": each.sent_at,
+    }
 
 
 def claim(
@@ -120,22 +166,68 @@ def settle_dead(connection: Connection, row: OutboxRow, at: float, error: str) -
 def bury(connection: Connection, at: float, created_before: float, receivers: Sequence[str]) -> int:
     """Give up rows older than *created_before* of receivers that exist no longer (not in *receivers*); how many."""
     c = outbox.c
-    forgotten = outbox.update().where(c.state == PENDING, c.created_at < created_before, c.receiver.not_in(receivers))
+    since = func.coalesce(c.retried_at, c.created_at)
+    forgotten = outbox.update().where(c.state == PENDING, since < created_before, c.receiver.not_in(receivers))
     return connection.execute(
         forgotten.values(state=DEAD, settled_at=at, claimed_until=None, last_error="no receiver of this name is set up")
     ).rowcount
 
 
-def dead_letters(connection: Connection, limit: int) -> list[OutboxRow]:
-    """Rows that were given up, the newest first."""
+def find(connection: Connection, wanted: OutboxFilter) -> Page[OutboxRow]:
+    """One page of rows, the newest first; those that cannot be read are left out.
+
+    Raises:
+        ValueError: the cursor is not one that this function gave out.
+    """
     c = outbox.c
-    statement = select(outbox).where(c.state == DEAD).order_by(c.settled_at.desc(), c.id.desc()).limit(limit)
-    found = []
-    for row in connection.execute(statement):
-        notification = _readable(row.payload)
-        if notification is not None:
-            found.append(_record(row, notification))
-    return found
+    conditions = _of(wanted.receiver)
+    if wanted.state is not None:
+        conditions.append(c.state == wanted.state)
+    total = connection.scalar(select(func.count()).select_from(outbox).where(*conditions)) or 0
+    if wanted.cursor is not None:
+        (last,) = read_cursor(wanted.cursor, tuple[_Id])
+        conditions.append(c.id < last)
+    rows = connection.execute(select(outbox).where(*conditions).order_by(c.id.desc()).limit(wanted.limit + 1)).all()
+    shown = rows[: wanted.limit]
+    return Page(
+        items=tuple(_readable_rows(shown)),
+        total=total,
+        next_cursor=write_cursor((shown[-1].id,)) if len(rows) > wanted.limit and shown else None,
+    )
+
+
+def retry(connection: Connection, row_id: int, at: float) -> OutboxRow:
+    """Have a dead letter tried again, from *at* on, as if it were new.
+
+    Raises:
+        NotificationNotFound: there is no such row. ActionForbidden: it is not dead.
+    """
+    if not 0 <= row_id <= _MOST:
+        raise NotificationNotFound(row_id)
+    c = outbox.c
+    revived = connection.execute(_revival(at).where(c.id == row_id)).rowcount
+    found = connection.execute(select(outbox).where(c.id == row_id)).one_or_none()
+    row = next(iter(_readable_rows([found])), None) if found is not None else None
+    if row is None:
+        raise NotificationNotFound(row_id)
+    if not revived:
+        raise ActionForbidden("retry", str(row_id), row.state, what="notification")
+    return row
+
+
+def retry_dead(connection: Connection, at: float, receiver: str | None = None) -> int:
+    """Have all dead letters, those of *receiver* or all, tried again from *at* on; how many."""
+    return connection.execute(_revival(at).where(*_of(receiver))).rowcount
+
+
+def _revival(at: float) -> Update:
+    # The error stays until the next attempt ends: it is why somebody had it tried again.
+    c = outbox.c
+    return (
+        outbox.update()
+        .where(c.state == DEAD)
+        .values(state=PENDING, attempts=0, next_at=at, retried_at=at, settled_at=None, claimed_until=None)
+    )
 
 
 def counts(connection: Connection) -> OutboxCounts:
@@ -201,6 +293,11 @@ def _rows(connection: Connection, at: float, condition: ColumnElement[bool]) -> 
     return found
 
 
+def _readable_rows(rows: Sequence[Row[Any]]) -> list[OutboxRow]:
+    readable = ((row, _readable(row.payload)) for row in rows)
+    return [_record(row, notification) for row, notification in readable if notification is not None]
+
+
 def _readable(payload: str) -> Notification | None:
     try:
         return decode_notification(payload)
@@ -218,4 +315,7 @@ def _record(row: Row[Any], notification: Notification) -> OutboxRow:
         created_at=row.created_at,
         settled_at=row.settled_at,
         last_error=row.last_error,
+        state=row.state,
+        next_at=row.next_at,
+        retried_at=row.retried_at,
     )

@@ -1,4 +1,4 @@
-"""Alerts and notifications as JSON, and back exactly.
+"""Alerts, notifications and silences as JSON, and back exactly.
 
 JSON has no NaN and no infinity, which an alert's value may be: that one number is written as text when it is not finite.
 Text that UTF-8 cannot carry (a lone surrogate out of somebody's SQL) is repaired rather than refused: one odd byte
@@ -15,6 +15,7 @@ from dozor.database.schema import clean
 from dozor.model.alert import Alert
 from dozor.model.labels import Labels
 from dozor.model.notification import Notification
+from dozor.model.silence import Silence
 
 
 def encode_alert(alert: Alert) -> str:
@@ -45,6 +46,16 @@ def decode_notification(text: str) -> Notification:
     for alert in alerts if isinstance(alerts, list) else ():
         _restore_value(alert)
     return msgspec.convert(plain, Notification, dec_hook=_from_plain)
+
+
+def encode_silence(silence: Silence) -> str:
+    """*silence* as JSON text."""
+    return _encode(msgspec.to_builtins(silence))
+
+
+def decode_silence(text: str) -> Silence:
+    """The silence that `encode_silence` wrote. Raises as `decode_alert` does."""
+    return msgspec.json.decode(text, type=Silence)
 
 
 def _plain(record: Alert | Notification) -> dict[str, Any]:

@@ -7,11 +7,25 @@ whole as JSON; beside it stand, as columns, only what queries filter, order or a
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, String, Table, Text, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from typing_extensions import override
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The newest migration. A store that stands at this revision is opened without importing Alembic."""
 
 VERSION_TABLE: Final = "dozor_schema"
@@ -28,9 +42,9 @@ class CleanText(TypeDecorator[str]):
         return None if value is None else clean(value)
 
 
-def clean(text: str) -> str:
-    """*text* as every database can keep it."""
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\0", "\ufffd")
+def clean(given: str) -> str:
+    """*given* as every database can keep it."""
+    return given.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
 metadata = MetaData()
@@ -51,6 +65,13 @@ alerts = Table(
     Column("acknowledged_at", Double, comment="the first acknowledgement; a later one takes over and does not move it"),
     Column("resolved_at", Double),
     Column("record", Text, nullable=False, comment="the whole alert, JSON"),
+    Column(
+        "labels",
+        JSON().with_variant(JSONB(), "postgresql"),
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="those of the record, beside it: to search a history must not mean to parse all its evidence",
+    ),
     Index("dozor_alerts_fired_at", "fired_at", "id"),
     Index("dozor_alerts_resolved_at", "resolved_at"),
     Index("dozor_alerts_rule", "rule", "fired_at"),
@@ -89,8 +110,33 @@ outbox = Table(
     Column("claimed_until", Double),
     Column("settled_at", Double),
     Column("last_error", CleanText),
+    Column("retried_at", Double, comment="when a person had it tried again after it was given up"),
     Index("dozor_outbox_notification_receiver", "notification_id", "receiver", unique=True),
     Index("dozor_outbox_due", "state", "receiver", "group_key", "id"),
+)
+
+silences = Table(
+    "dozor_silences",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("starts_at", Double, nullable=False),
+    Column("ends_at", Double),
+    Column("ended_at", Double),
+    Column("updated_at", Double, nullable=False),
+    Column("record", Text, nullable=False, comment="the whole silence, JSON"),
+)
+
+messages = Table(
+    "dozor_messages",
+    metadata,
+    # One row for each alert that a message shows; the message that showed it last is the one to bring up to date.
+    Column("receiver", CleanText, primary_key=True),
+    Column("alert_id", String(64), primary_key=True),
+    Column("reference", CleanText, nullable=False, comment="what the receiver calls the message"),
+    Column("position", Integer, nullable=False, comment="of the alert in the message"),
+    Column("shown_at", Double, nullable=False),
+    Column("record", Text, nullable=False, comment="the alert as the message shows it, JSON"),
+    Index("dozor_messages_reference", "receiver", "reference"),
 )
 
 meta = Table(

@@ -1,18 +1,22 @@
-"""What SQLite and PostgreSQL say alike, but SQLAlchemy spells per dialect."""
+"""What SQLite and PostgreSQL can both do, but SQLAlchemy spells per dialect."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Table
+import msgspec
+from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, any_, cast, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import Text
 
 T = TypeVar("T")
+
+_DAY: Final = 86_400
 
 
 def insert(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
     """An INSERT into *table* that knows ON CONFLICT."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return postgresql.insert(table) if _is_postgresql(connection) else sqlite.insert(table)
 
 
 def batches(items: Iterable[T], size: int = 500) -> Iterator[list[T]]:
@@ -20,3 +24,28 @@ def batches(items: Iterable[T], size: int = 500) -> Iterator[list[T]]:
     remaining = iter(items)
     while batch := list(islice(remaining, size)):
         yield batch
+
+
+def is_one_of(connection: Connection, value: ColumnElement[Any], wanted: Iterable[str]) -> ColumnElement[bool]:
+    """Whether the text *value* is one of *wanted*, of which there may be more than a statement may have parameters."""
+    if _is_postgresql(connection):
+        return value == any_(literal(list(wanted), postgresql.ARRAY(Text)))
+    listed = func.json_each(msgspec.json.encode(list(wanted)).decode()).table_valued("value")
+    return value.in_(select(listed.c.value))
+
+
+def day_number(connection: Connection, at: Column[float]) -> ColumnElement[int]:
+    """The days (UTC) from 1970-01-01 to *at*, in Unix seconds."""
+    # The one rounds when it casts and the other cannot be relied upon to have floor().
+    days = at / _DAY
+    return cast(func.floor(days) if _is_postgresql(connection) else days, BigInteger)
+
+
+def stored_bytes(connection: Connection, *columns: Column[Any]) -> ColumnElement[int]:
+    """About how many bytes of a row its *columns* take, as they are kept (PostgreSQL compresses long text)."""
+    measure = func.pg_column_size if _is_postgresql(connection) else func.length
+    return sum((func.coalesce(measure(each), 0) for each in columns), literal(0))
+
+
+def _is_postgresql(connection: Connection) -> bool:
+    return connection.dialect.name == "postgresql"
