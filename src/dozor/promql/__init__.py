@@ -10,6 +10,7 @@ from dozor.promql.parsing import Kind
 from dozor.promql.query import Points, Query, Result, VectorSample, compile_query
 
 __all__ = [
+    "LOOKBACK_SECONDS",
     "Dialect",
     "Kind",
     "Limits",

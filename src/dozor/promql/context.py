@@ -8,7 +8,6 @@ from typing import Any, Final
 from dozor.errors import QueryLimitError, QueryTimeout
 from dozor.store import Queryable
 
-
 LOOKBACK_SECONDS: Final = 300.0
 
 

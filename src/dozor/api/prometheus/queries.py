@@ -10,7 +10,7 @@ from dozor.api.prometheus.backend import PrometheusBackend
 from dozor.api.prometheus.envelope import ApiError, ErrorType, bad_parameter, respond, result_data, success
 from dozor.api.prometheus.parameters import Parameters
 from dozor.errors import PromQLError
-from dozor.promql import Kind, LOOKBACK_SECONDS, Limits, Query, Result, compile_query, format_expression
+from dozor.promql import LOOKBACK_SECONDS, Kind, Limits, Query, Result, compile_query, format_expression
 from dozor.store import Queryable
 
 T = TypeVar("T")
