@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol, runtime_checkable
 
 from dozor.clock import Clock
-from dozor.model.alert import Alert
 from dozor.model.notification import Notification, SentMessage
 from dozor.notify.log import LogNotifier
 from dozor.notify.webhook import WebhookNotifier
@@ -84,8 +83,8 @@ class Refresher(Protocol):
     refresh_seconds: float
     """How often it is to hear of those that fire."""
 
-    async def refresh(self, alerts: Sequence[Alert]) -> None:
-        """Say that *alerts* still fire. Raises as `send` does."""
+    async def refresh(self, notification: Notification) -> None:
+        """Say that the alerts of *notification* still fire: all of them, so that who speaks is known. Raises as `send` does."""
 
 
 @dataclass(frozen=True, slots=True)
