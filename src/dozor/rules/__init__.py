@@ -7,10 +7,12 @@ from dozor.rules.alerting import AlertingRule
 from dozor.rules.builtin import builtin_groups
 from dozor.rules.code import Rule, code_group
 from dozor.rules.group import RuleGroup, RuleSet
+from dozor.rules.localisation import LOCALES, localised
 from dozor.rules.recording import RecordingRule
 from dozor.rules.rulefile import load_rule_file, parse_rules
 
 __all__ = [
+    "LOCALES",
     "AlertingRule",
     "RecordingRule",
     "Rule",
@@ -23,8 +25,10 @@ __all__ = [
 ]
 
 
-def load_rules(rules: Iterable[Path | str | Rule] = (), *, disabled: Iterable[str] = ()) -> RuleSet:
+def load_rules(rules: Iterable[Path | str | Rule] = (), *, disabled: Iterable[str] = (), locale: str = "en") -> RuleSet:
     """The default rules with the user's *rules* (files, and rules in code) beside them or in their place.
+
+    Their annotations are in the language *locale* (`en` or `ru`) where they have it: `summary_ru` beside `summary`.
 
     Raises:
         RuleError: a file cannot be read, or something in a rule is wrong.
@@ -39,4 +43,8 @@ def load_rules(rules: Iterable[Path | str | Rule] = (), *, disabled: Iterable[st
             users.extend(load_rule_file(rule))
     if in_code:
         users.append(code_group(in_code))
-    return RuleSet(builtin_groups(), users, disabled=disabled)
+    return RuleSet(
+        [localised(group, locale) for group in builtin_groups()],
+        [localised(group, locale) for group in users],
+        disabled=disabled,
+    )

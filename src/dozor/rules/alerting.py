@@ -55,6 +55,7 @@ class AlertingRule:
         severity, component: from the labels, as far as those are not templates; the defaults otherwise.
         limit: how many series may hold at once before that counts as an error; 0: any number.
         offset_seconds: the group's `query_offset`.
+        threshold: what the value is compared with, such as `> 90`; None where the expression does not tell.
         file, line: where the rule stands.
     """
 
@@ -71,6 +72,7 @@ class AlertingRule:
     group: str = ""
     limit: int = 0
     offset_seconds: float = 0.0
+    threshold: str | None = None
     file: str | None = None
     line: int | None = None
     _identities: dict[Labels, Identity] = field(default_factory=dict, init=False, repr=False)

@@ -17,6 +17,7 @@ from dozor.rules.fields import Field, Record
 from dozor.rules.group import RuleGroup
 from dozor.rules.recording import RecordingRule
 from dozor.rules.template import Template, TemplateError
+from dozor.rules.threshold import threshold_of
 from dozor.rules.yaml_tree import YamlError, parse_yaml
 
 _LARGEST_FILE: Final = 16 * 2**20
@@ -130,6 +131,7 @@ def alerting_rule(field: Field, group: _Group = _NO_GROUP) -> AlertingRule:
         group=group.name,
         limit=group.limit,
         offset_seconds=group.offset_seconds,
+        threshold=threshold_of(query.expr),
         file=field.file,
         line=field.line,
     )

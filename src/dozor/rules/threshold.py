@@ -1,0 +1,79 @@
+"""What a rule compares its value with, told from its expression."""
+
+import math
+from typing import Final
+
+import promql_parser as tree
+
+from dozor.promql.binary import ARITHMETIC, COMPARISONS
+from dozor.promql.parsing import Expr, Kind, kind, parse, unwrapped
+
+_MIRRORED: Final = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
+# What these give holds whatever comparison all that they are given holds.
+_KEEPING: Final = frozenset({"label_replace", "label_join", "sort", "sort_desc", "sort_by_label", "sort_by_label_desc"})
+_CHOOSING: Final = frozenset({"min", "max", "avg", "topk", "bottomk"})
+
+
+def threshold_of(expr: str) -> str | None:
+    """The comparison with a number that decides whether *expr* holds, such as `> 90`.
+
+    None where there is none, or where it depends on the series which one it was.
+
+    Raises:
+        PromQLError: *expr* cannot be parsed.
+    """
+    try:
+        return _threshold(parse(expr))
+    except RecursionError:
+        return None
+
+
+def _threshold(expr: Expr) -> str | None:
+    match unwrapped(expr):
+        case tree.BinaryExpr() as operation:
+            return _of_operation(operation)
+        case tree.Call(func=function, args=args) if function.name in _KEEPING:
+            return _threshold(args[0])
+        case tree.AggregateExpr(op=choice, expr=inner) if str(choice) in _CHOOSING:
+            return _threshold(inner)
+    return None
+
+
+def _of_operation(operation: Expr) -> str | None:
+    sign = str(operation.op)
+    match sign:
+        case "and" | "unless":
+            return _threshold(operation.lhs)
+        case "or":
+            left, right = _threshold(operation.lhs), _threshold(operation.rhs)
+            return left if left == right else None
+    if sign not in COMPARISONS or (operation.modifier is not None and operation.modifier.return_bool):
+        return None
+    number = _constant(operation.rhs)
+    if number is not None:
+        # Of `0 < x < 10` the first is as good as the second.
+        return _threshold(operation.lhs) or f"{sign} {number:.15g}"
+    number = _constant(operation.lhs)
+    if number is not None:
+        return _threshold(operation.rhs) or f"{_MIRRORED[sign]} {number:.15g}"
+    return _threshold(operation.lhs)
+
+
+def _constant(expr: Expr) -> float | None:
+    """The number that *expr* always is, as in `5 * 60`."""
+    if kind(expr) is not Kind.SCALAR:
+        return None
+    match unwrapped(expr):
+        case tree.NumberLiteral(val=value):
+            return float(value) if math.isfinite(value) else None
+        case tree.UnaryExpr(expr=operand):
+            number = _constant(operand)
+            return None if number is None else -number
+        case tree.BinaryExpr(lhs=lhs, rhs=rhs, op=op) if str(op) in ARITHMETIC:
+            left, right = _constant(lhs), _constant(rhs)
+            return None if left is None or right is None else _finite(ARITHMETIC[str(op)](left, right))
+    return None
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
