@@ -174,21 +174,25 @@ def check_origin(request: Request, *, everywhere: bool) -> None:
         raise Problem(403, "Dozor takes requests from its own page and from programs, not from pages of other sites.")
 
 
-def check_size(request: Request) -> None:
-    """Refuse a body that says it is too large, before any of it is read. Raises Problem 413."""
+def check_size(request: Request, limit: int = MAX_BODY_BYTES) -> None:
+    """Refuse a body that says it is longer than *limit* bytes, before any of it is read. Raises Problem 413."""
     length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-        raise Problem(413, f"The body may hold at most {MAX_BODY_BYTES} bytes.")
+    if not length.isdecimal() or int(length) > limit:
+        raise _too_large(limit)
 
 
-async def read_body(request: Request) -> bytes:
-    """The body, of at most MAX_BODY_BYTES whatever its headers say. Raises Problem 413."""
+async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
+    """The body, of at most *limit* bytes whatever its headers say. Raises Problem 413."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise Problem(413, f"The body may hold at most {MAX_BODY_BYTES} bytes.")
+        if len(body) > limit:
+            raise _too_large(limit)
     return bytes(body)
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(413, f"The body may hold at most {limit} bytes.")
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,21 +2,18 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from dozor.clock import Clock
-from dozor.database import AlertStatistics, HistoryFilter, Page
+from dozor.database import AlertStatistics, HistoryFilter, OutboxFilter, OutboxRow, Page
 from dozor.instruments.query_monitor import SlowQuery
 from dozor.model.alert import Alert
 from dozor.model.notification import AuditEntry
 from dozor.model.rule import RuleState
 from dozor.model.sample import Family
 from dozor.model.silence import Silence
+from dozor.notify import ChannelState
 from dozor.overview import Known, PoolRecord, Recent, RedisDetails, ServerCommand, SilenceRecord, Sparkline
-
-if TYPE_CHECKING:
-    from dozor.database import OutboxFilter, OutboxRow
-    from dozor.notify import ChannelState
 
 T = TypeVar("T")
 
@@ -29,10 +26,13 @@ class Access:
         api_key: the key to be shown; None: none is set.
         dependency: the application's own FastAPI dependency that lets a request pass or raises. With neither, only peers on
             a loopback address are answered.
+        slack_signing_secret: what Slack signs the presses of its buttons with, which is all that those need; None: there
+            are no buttons.
     """
 
     api_key: str | None = field(default=None, repr=False)
     dependency: Callable[..., Any] | None = None
+    slack_signing_secret: str | None = field(default=None, repr=False)
 
     @property
     def loopback_only(self) -> bool:
@@ -106,7 +106,7 @@ class Backend(Protocol):
         Raises ConfigurationError (key `matchers`) for matchers that no silence may have.
         """
 
-    def channels(self) -> "Sequence[ChannelState]":
+    def channels(self) -> Sequence[ChannelState]:
         """Who is told, and how each fares."""
 
     # -- on any event loop -----------------------------------------------------------------------------------------
@@ -189,10 +189,10 @@ class Backend(Protocol):
         Raises ChannelNotFound, DeliveryError.
         """
 
-    async def notifications(self, wanted: "OutboxFilter") -> "Page[OutboxRow]":
+    async def notifications(self, wanted: OutboxFilter) -> Page[OutboxRow]:
         """The outbox. Raises StoreUnavailable (after a second), ValueError for a cursor that is none."""
 
-    async def retry_notification(self, row_id: int) -> "OutboxRow":
+    async def retry_notification(self, row_id: int) -> OutboxRow:
         """Have a dead letter sent again: the row as it now is.
 
         Raises NotificationNotFound, StoreUnavailable, and ActionForbidden for one that is not dead.
