@@ -1,13 +1,15 @@
 """The command `dozor`.
 
-Exit status: 0 done; 1 something failed; 2 a flag, variable, file or address is wrong, and nothing was started; 130 ended by
-Ctrl-C. `dozor check` has its own, as monitoring plug-ins do: 0 healthy, 1 warning, 2 critical, 3 unreachable.
+Exit status: 0 done; 1 refused, not found, or something failed; 2 a flag, variable, file or address is wrong, and nothing was
+started or asked; 3 no Dozor answers there; 130 ended by Ctrl-C. `dozor check` has its own, as monitoring plug-ins do:
+0 healthy, 1 warning, 2 critical, 3 unreachable.
 """
 
 import os
 import sys
 
 from dozor._version import __version__
+from dozor.cli.outcome import CommandFailed
 from dozor.errors import ConfigurationError, DozorError
 
 __all__ = ["main"]
@@ -27,8 +29,8 @@ def main() -> int:
 
         status = _run(app)
         sys.stdout.flush()
-    except ConfigurationError as error:
-        return _say(str(error), _WRONG)
+    except (ConfigurationError, CommandFailed) as error:
+        return _say(str(error), error.status if isinstance(error, CommandFailed) else _WRONG)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:

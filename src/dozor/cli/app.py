@@ -1,11 +1,12 @@
 """The commands and their flags. Each imports what it needs when it runs, so that `dozor version` is quick."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dozor.cli import print_version
+from dozor.cli import alert_commands, print_version, silence_commands
+from dozor.cli.notify_commands import notify
+from dozor.cli.options import AsJson, ConfigFile, Url
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,13 +17,6 @@ app = typer.Typer(
 )
 config = typer.Typer(no_args_is_help=True, help="What is set, and where.")
 db = typer.Typer(no_args_is_help=True, help="Where alerts and their history are kept.")
-app.add_typer(config, name="config")
-app.add_typer(db, name="db")
-
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="The settings file. [default: dozor.toml, if there is one]"),
-]
 
 
 @app.command(short_help="Watch servers from outside, with API and page.")
@@ -77,17 +71,18 @@ def demo(
 
 
 @app.command(short_help="Take one look at a live Dozor.")
-def check(
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help="The Dozor to ask. [default: http://127.0.0.1:8002]")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print Dozor's answer as it is.")] = False,  # noqa: FBT002
-    config_file: ConfigFile = None,
-) -> None:
+def check(*, url: Url = None, as_json: AsJson = False, config_file: ConfigFile = None) -> None:
     """Take one look at a live Dozor: 0 healthy, 1 warning, 2 critical, 3 unreachable."""
     from dozor.cli.check import check as run  # noqa: PLC0415
 
     raise typer.Exit(run({"url": url, "config": config_file}, as_json=as_json))
+
+
+alert_commands.add_commands(app)
+silence_commands.add_commands(app)
+app.add_typer(notify, name="notify")
+app.add_typer(config, name="config")
+app.add_typer(db, name="db")
 
 
 @config.command()
