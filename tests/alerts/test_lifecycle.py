@@ -3,6 +3,7 @@
 import pytest
 from tests.alerts.world import World, rules_of
 
+from dozor.alerts import FlappingPolicy
 from dozor.errors import ActionForbidden, AlertNotFound, ConfigurationError
 from dozor.model.alert import AlertState, Severity
 from dozor.model.labels import Labels
@@ -257,8 +258,8 @@ def test_a_recurrence_in_the_cooldown_is_listed_at_once_and_told_when_the_cooldo
     assert world.words == [("Warm", "firing"), ("Warm", "resolved"), ("Warm", "firing")]
 
 
-def test_flapping_is_told_once_a_cooldown_and_not_hidden_for_ever() -> None:
-    world = World(rules_of(WARM))
+def test_what_recurs_is_told_once_a_cooldown_and_not_hidden_for_ever() -> None:
+    world = World(rules_of(WARM), flapping=FlappingPolicy(count=0))
     world.put("heat", lambda elapsed: 60 if elapsed % 60 < 30 else 40, place="kitchen")
     world.run(1200)
     firing = [notification.created_at for notification in world.told if notification.occasion == "firing"]

@@ -84,8 +84,18 @@ class World:
         return changes
 
     @property
-    def told(self) -> list[Notification]:
+    def messages(self) -> list[Notification]:
         return [notification for changes in self.changes for notification in changes.notifications]
+
+    @property
+    def told(self) -> list[Notification]:
+        """The messages that call somebody."""
+        return [notification for notification in self.messages if not notification.occasion.update]
+
+    @property
+    def updates(self) -> list[tuple[str, str]]:
+        """What was brought up to date without calling anybody: (rule, occasion)."""
+        return [(note.group, note.occasion.value) for note in self.messages if note.occasion.update]
 
     @property
     def words(self) -> list[tuple[str, str]]:

@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from dozor.alerts.flapping import FlapRecord
 from dozor.alerts.journal import Journal
 from dozor.alerts.rule import AlertRule
-from dozor.alerts.telling import Telling
+from dozor.alerts.telling import Telling, update_for
 from dozor.alerts.tracking import HeldDown, RuleTrack, Tracked
 from dozor.alerts.transitions import CLOSED_BY_HAND, Event, Happening, step
 from dozor.model.alert import Alert
 from dozor.model.labels import Labels
-from dozor.model.notification import AuditEntry
+from dozor.model.notification import AuditEntry, Occasion
 from dozor.model.rule import Breach
 
 _RECENT: Final = 1000
@@ -20,11 +21,18 @@ _SHORTEST_HOLD_SECONDS: Final = 300.0
 
 
 class AlertBook:
-    """Alerts by rule and id. Every change goes into `journal`, which its reader replaces."""
+    """Alerts by rule and id. Every change goes into `journal`, which its reader replaces.
+
+    Attributes:
+        flaps: how often each identity fired.
+        updates: what receivers are to be brought up to date with, by alert; its reader takes it out.
+    """
 
     def __init__(self, telling: Telling, new_id: Callable[[], str]) -> None:
         self.tracks: list[RuleTrack] = []
         self.journal = Journal()
+        self.flaps = FlapRecord(telling.flapping)
+        self.updates: dict[str, Occasion] = {}
         self.total_fired = 0
         self._telling, self._new_id = telling, new_id
         self._by_name: dict[str, list[RuleTrack]] = {}
@@ -88,6 +96,7 @@ class AlertBook:
         track = self._track_of(alert)
         if track is None:
             return False
+        self._remember_flaps(track, alert)
         if alert.resolved_at is not None:
             self._remember_end(track, alert)
             if alert.told_severity is not None and not alert.told_resolved:
@@ -150,9 +159,12 @@ class AlertBook:
             self.journal.drop(before)
             return True
         tracked.alert = result.alert
-        if before.fired_at is None and result.alert.fired_at is not None:
-            self.total_fired += 1
         self.journal.keep(tracked.current())
+        if before.fired_at is None and result.alert.fired_at is not None:
+            self._count_fired(track, tracked, happening.at)
+        update = update_for(before, tracked.alert)
+        if update is not None:
+            self.updates[before.id] = update
         if tracked.alert.resolved_at is not None:
             self._leave(track, before)
             self._remember_end(track, tracked.alert)
@@ -163,12 +175,33 @@ class AlertBook:
     def rewrite(self, track: RuleTrack, alert: Alert) -> None:
         """Put *alert*, changed without changing state (it was told of), in its place."""
         found = self._open.get(alert.id)
+        self.updates.pop(alert.id, None)
+        self._remember_heard(track, alert)
         if found is not None:
             found[1].alert = alert
         else:
             track.ended.pop(alert.id, None)
             self._recent[alert.id] = alert
         self.journal.keep(alert)
+
+    def _count_fired(self, track: RuleTrack, tracked: Tracked, at: float) -> None:
+        labels = tracked.alert.labels
+        self.total_fired += 1
+        self.flaps.fired(track, labels, at)
+        count = self.flaps.flaps(track, labels, at)
+        if count:
+            quiet_until = self.flaps.quiet_until(track, labels)
+            self.apply(track, tracked, Happening(Event.FLAPPING, at, count=count, until=quiet_until))
+
+    def _remember_flaps(self, track: RuleTrack, alert: Alert) -> None:
+        """What *alert*, read back, says of how often its identity fired, and when people heard of that."""
+        if alert.fired_at is not None:
+            self.flaps.fired(track, alert.labels, alert.fired_at)
+            self._remember_heard(track, alert)
+
+    def _remember_heard(self, track: RuleTrack, alert: Alert) -> None:
+        if alert.flaps and alert.told_at is not None:
+            self.flaps.heard(track, alert.labels, alert.told_at)
 
     def _enter(self, track: RuleTrack, tracked: Tracked) -> None:
         track.open[tracked.alert.labels] = tracked

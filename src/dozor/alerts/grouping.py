@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from dozor.alerts.book import AlertBook
-from dozor.alerts.telling import Telling, due, told
+from dozor.alerts.telling import Telling, due, owes_end, told
 from dozor.alerts.tracking import RuleTrack
 from dozor.model.alert import Alert
 from dozor.model.notification import Notification, Occasion
@@ -15,6 +15,8 @@ _WEIGHT: Final[Mapping[Occasion, int]] = {
     Occasion.FIRING: 2,
     Occasion.REMINDER: 1,
     Occasion.RESOLVED: 0,
+    Occasion.SILENCED: -1,
+    Occasion.ACKNOWLEDGED: -1,
 }
 
 
@@ -35,6 +37,7 @@ class Speaker:
         for group in busy:
             if self._ready(group, at):
                 self._speak_of(group, self._book.named(group), at)
+        self._bring_up_to_date(at)
 
     def farewell(self, alerts: Iterable[Alert], at: float) -> None:
         """Tell of the end of *alerts* that belong to no rule any more."""
@@ -45,6 +48,18 @@ class Speaker:
             groups.setdefault(alert.rule, []).append((Occasion.RESOLVED, marked))
         for group, ended in groups.items():
             self._book.journal.tell(compose(group, ended, at, self._telling, self._new_id))
+
+    def _bring_up_to_date(self, at: float) -> None:
+        """Say at once what people did about alerts that were told; such messages call nobody, and count as none."""
+        updates, self._book.updates = self._book.updates, {}
+        groups: dict[tuple[str, Occasion], list[tuple[Occasion, Alert]]] = {}
+        for alert_id, occasion in updates.items():
+            found = self._book.find(alert_id)
+            if found is not None:
+                alert = found[1].current()
+                groups.setdefault((alert.rule, occasion), []).append((occasion, alert))
+        for (group, _), alerts in groups.items():
+            self._book.journal.tell(compose(group, alerts, at, self._telling, self._new_id))
 
     def _ready(self, group: str, at: float) -> bool:
         told_at = self._told_at.get(group)
@@ -71,14 +86,19 @@ class Speaker:
         reasons: list[tuple[Occasion, RuleTrack, Alert]] = []
         for track in tracks:
             for tracked in track.open.values():
-                occasion = due(tracked.alert, tracked.raised, at, reminder_seconds)
+                occasion = due(tracked.alert, tracked.raised, at, reminder_seconds=reminder_seconds)
                 if occasion is not None:
                     reasons.append((occasion, track, tracked.current()))
-            for alert in track.ended.values():
-                occasion = due(alert, alert.severity, at, reminder_seconds)
-                if occasion is not None:
-                    reasons.append((occasion, track, alert))
+            if track.ended:
+                # Whoever hears that an alert is back has to have heard, or hears with it, that the last one ended.
+                back = {alert.labels for _, of, alert in reasons if of is track}
+                ends = [alert for alert in track.ended.values() if alert.labels in back or self._end_due(alert, at)]
+                reasons += [(Occasion.RESOLVED, track, alert) for alert in ends if owes_end(alert)]
         return reasons
+
+    def _end_due(self, alert: Alert, at: float) -> bool:
+        quiet = self._telling.flapping.quiet_seconds
+        return due(alert, alert.severity, at, reminder_seconds=0.0, quiet_seconds=quiet) is not None
 
 
 def compose(

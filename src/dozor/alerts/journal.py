@@ -2,6 +2,7 @@
 
 from dozor.model.alert import Alert
 from dozor.model.notification import AuditEntry, Changes, Notification
+from dozor.model.silence import Silence
 
 
 class Journal:
@@ -12,6 +13,7 @@ class Journal:
         self._dropped: dict[str, None] = {}
         self._audit: list[AuditEntry] = []
         self._notifications: list[Notification] = []
+        self._silences: dict[str, Silence] = {}
 
     def keep(self, alert: Alert) -> None:
         """*alert* is now so."""
@@ -21,6 +23,10 @@ class Journal:
         """*alert* ended before it fired and leaves no history."""
         self._alerts.pop(alert.id, None)
         self._dropped[alert.id] = None
+
+    def keep_silence(self, silence: Silence) -> None:
+        """*silence* is now so."""
+        self._silences[silence.id] = silence
 
     def note(self, entry: AuditEntry) -> None:
         """This happened."""
@@ -33,5 +39,9 @@ class Journal:
     def changes(self) -> Changes:
         """All of it."""
         return Changes(
-            tuple(self._alerts.values()), tuple(self._dropped), tuple(self._audit), tuple(self._notifications)
+            tuple(self._alerts.values()),
+            tuple(self._dropped),
+            tuple(self._audit),
+            tuple(self._notifications),
+            tuple(self._silences.values()),
         )

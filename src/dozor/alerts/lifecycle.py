@@ -1,31 +1,33 @@
 """The life of all alerts: evaluate, act, tell. In memory, without I/O; what it returns is committed by its caller."""
 
-import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from secrets import token_hex
 from typing import Final
 
 from dozor.alerts.book import AlertBook, ending
 from dozor.alerts.conditions import Conditions, Evidence
 from dozor.alerts.families import AlertFamilies
+from dozor.alerts.flapping import FlappingPolicy
 from dozor.alerts.grouping import Speaker, worst_first
-from dozor.alerts.inhibition import Inhibitions
+from dozor.alerts.inhibition import Inhibition, InhibitRule
 from dozor.alerts.journal import Journal
-from dozor.alerts.rule import RecordRule, RuleGroup, Rules, Store
-from dozor.alerts.telling import DEFAULT_COOLDOWNS, Telling
-from dozor.alerts.tracking import RuleTrack
+from dozor.alerts.rule import Rules, Store
+from dozor.alerts.schedule import Schedule
+from dozor.alerts.silencing import Silencing, Wanted, parse_matchers
+from dozor.alerts.telling import DEFAULT_COOLDOWNS, Telling, owes_end
 from dozor.alerts.transitions import Event, Happening
-from dozor.containment import report
-from dozor.errors import ActionForbidden, AlertNotFound, ConfigurationError, PromQLError
+from dozor.errors import ActionForbidden, AlertNotFound, ConfigurationError, SilenceNotFound
 from dozor.model.alert import Alert, AlertState, Severity
 from dozor.model.labels import Labels
-from dozor.model.notification import Changes
-from dozor.model.rule import Evaluation, RuleState
+from dozor.model.notification import NOTE, AuditEntry, Changes
+from dozor.model.rule import RuleState
 from dozor.model.sample import Family
+from dozor.model.silence import Silence
+from dozor.store.matchers import match_all
 
-logger = logging.getLogger("dozor")
-
+OWN_SILENCE_PREFIX: Final = "alert-"
+"""In the inventory of silences an alert's own goes by this and the alert's id."""
 RULE_REMOVED: Final = "its rule was removed"
 
 
@@ -44,9 +46,11 @@ class Lifecycle:
         cooldowns: in seconds, by severity; for rules that say nothing of their own.
         group_interval_seconds: between two messages about one group; the first goes at once.
         reminder_interval_seconds: until a firing alert that nobody owns is told again; 0: never.
+        flapping: when an alert flaps, and how seldom people then hear of it.
+        inhibit: which alerts keep which quiet, beside what the rules say themselves.
         service, environment, external_url: see `Notification`.
         evidence: what is known about an alert at the moment it fires (holders of connections, slow queries).
-        new_id: makes ids of alerts and notifications.
+        new_id: makes ids of alerts, silences and notifications.
         timer: measures how long an evaluation takes, in seconds.
     """
 
@@ -57,6 +61,8 @@ class Lifecycle:
         cooldowns: Mapping[Severity, float] | None = None,
         group_interval_seconds: float = 60.0,
         reminder_interval_seconds: float = 4 * 3600.0,
+        flapping: FlappingPolicy | None = None,
+        inhibit: Sequence[InhibitRule] = (),
         service: str = "",
         environment: str | None = None,
         external_url: str | None = None,
@@ -68,16 +74,18 @@ class Lifecycle:
             group_interval_seconds=group_interval_seconds,
             reminder_interval_seconds=reminder_interval_seconds,
             cooldown_seconds=DEFAULT_COOLDOWNS if cooldowns is None else cooldowns,
+            flapping=FlappingPolicy() if flapping is None else flapping,
             service=service,
             environment=environment,
             external_url=external_url,
         )
         self._book = AlertBook(telling, new_id)
-        self._groups = [_ScheduledGroup(group, self._book) for group in rules.groups]
         self._conditions = Conditions(self._book, evidence)
+        self._schedule = Schedule(rules.groups, self._book, self._conditions, timer)
+        self._inhibition = Inhibition(self._book, inhibit)
+        self._silencing = Silencing(self._book, new_id)
         self._speaker = Speaker(self._book, telling, new_id)
         self._orphans: list[Alert] = []
-        self._timer = timer
         self._metrics = AlertFamilies()
         self._families = self._metrics.build((), 0)
 
@@ -104,35 +112,30 @@ class Lifecycle:
         """How each rule stands, in the order of evaluation."""
         return [track.state() for track in self._book.tracks]
 
-    def restore(self, alerts: Iterable[Alert], total_fired: int = 0) -> None:
-        """Continue with *alerts* as they were kept: open ones, and those that ended lately.
+    def restore(self, alerts: Iterable[Alert], total_fired: int = 0, silences: Iterable[Silence] = ()) -> None:
+        """Continue with *alerts* as they were kept: open ones, and those that ended lately; and with *silences*.
 
-        Of the latter come cooldowns, ends of which people were not told, and what was closed by hand. What began here
-        in the meantime, while the database could not be read, goes on as the alert that was kept. *total_fired* is how
-        many alerts fired before this process.
+        Of the latter alerts come cooldowns, ends of which people were not told, what was closed by hand, and what flaps.
+        What began here in the meantime, while the database could not be read, goes on as the alert that was kept.
+        *total_fired* is how many alerts fired before this process.
         """
         self._book.total_fired += total_fired
         self._conditions.restart()
         for alert in sorted(alerts, key=lambda alert: (alert.active_at, alert.id)):
             if alert.told_at is not None:
                 self._speaker.told(alert.rule, alert.told_at)
-            if not self._book.take_over(alert) and alert.resolved_at is None:
+            if not self._book.take_over(alert) and (alert.resolved_at is None or owes_end(alert)):
                 self._orphans.append(alert)
+        self._silencing.restore(silences)
         self._publish()
 
     def evaluate(self, store: Store, at: float) -> Changes:
         """Evaluate all rules that are due over *store* at *at*, in Unix seconds, and all that follows from it."""
-        self._conditions.begin(at)
-        for group in self._groups:
-            if group.starts(at):
-                for rule in group.rules:
-                    if isinstance(rule, RuleTrack):
-                        self._evaluate(rule, store, at)
-                    else:
-                        _record(rule, store, at)
+        self._schedule.run(store, at)
         self._end_orphans(at)
         self._pass_time(at)
-        self._inhibit(at)
+        self._silencing.apply(at)
+        self._inhibition.apply(at)
         return self._finish(at)
 
     def acknowledge(
@@ -160,6 +163,21 @@ class Lifecycle:
             raise ConfigurationError("the silence would end before it begins", key="until")
         return self._act(alert_id, Happening(Event.SILENCE, at, until=until, by=by, comment=comment))
 
+    def lift(
+        self, alert_id: str, at: float, by: str | None = None, comment: str | None = None
+    ) -> tuple[Alert, Changes]:
+        """Take the alert's own silence off; people are told again if it fires and nobody owns it.
+
+        Raises:
+            AlertNotFound: nothing of this id is known here.
+            SilenceNotFound: it has no silence of its own.
+            ActionForbidden: it is resolved.
+        """
+        found = self._book.find(alert_id)
+        if found is not None and found[1].alert.silenced is None:
+            raise SilenceNotFound(OWN_SILENCE_PREFIX + alert_id)
+        return self._act(alert_id, Happening(Event.UNSILENCE, at, by=by, comment=comment))
+
     def resolve(
         self, alert_id: str, at: float, by: str | None = None, comment: str | None = None
     ) -> tuple[Alert, Changes]:
@@ -170,6 +188,99 @@ class Lifecycle:
             ActionForbidden: it is pending or resolved.
         """
         return self._act(alert_id, Happening(Event.RESOLVE, at, by=by, comment=comment))
+
+    def note(self, alert_id: str, at: float, *, by: str | None = None, text: str) -> tuple[AuditEntry, Changes]:
+        """Write *text* down beside the alert, which may be one of the last thousand that ended.
+
+        Raises:
+            AlertNotFound: nothing of this id is known here.
+            ConfigurationError: *text* is empty.
+        """
+        if self.get(alert_id) is None:
+            raise AlertNotFound(alert_id)
+        if not text.strip():
+            raise ConfigurationError("a note needs some text", key="text")
+        entry = AuditEntry(alert_id, at, NOTE, by, text)
+        self._book.journal.note(entry)
+        return entry, self._finish(at)
+
+    def silences(self) -> list[Silence]:
+        """The silences by matchers that are scheduled or active, or ended in the last day; the newest first."""
+        return self._silencing.all()
+
+    def get_silence(self, silence_id: str) -> Silence:
+        """The silence of this id. Raises `SilenceNotFound`."""
+        return self._silencing.get(silence_id)
+
+    def silenced_alerts(self, silence_id: str) -> list[Alert]:
+        """The alerts that this silence silences now, worst first."""
+        return [alert for alert in self.active(pending=True) if silence_id in alert.silenced_by]
+
+    def matching(self, matchers: Sequence[str], *, pending: bool = True) -> list[Alert]:
+        """The open alerts that a silence by *matchers* would silence now, worst first. Raises `ConfigurationError`."""
+        parsed = parse_matchers(matchers)
+        return [alert for alert in self.active(pending=pending) if match_all(parsed, alert.matching_labels)]
+
+    def create_silence(
+        self,
+        at: float,
+        *,
+        matchers: Sequence[str],
+        starts_at: float | None = None,
+        ends_at: float | None = None,
+        by: str | None = None,
+        comment: str | None = None,
+    ) -> tuple[Silence, Changes]:
+        """Tell nobody of the alerts that pass all *matchers* (`severity="warning"`), from *starts_at* to *ends_at*.
+
+        Times are Unix seconds. Without a start it begins now, as it does with one that is past; without an end it lasts
+        until what it has silenced has ended.
+
+        Raises:
+            ConfigurationError: (key `matchers`, `starts_at` or `ends_at`) such a silence cannot be.
+        """
+        self._silencing.apply(at)
+        made = self._silencing.create(at, Wanted(matchers, starts_at, ends_at, by, comment))
+        return self._silenced(made.id, at, by)
+
+    def update_silence(
+        self,
+        silence_id: str,
+        at: float,
+        *,
+        matchers: Sequence[str],
+        starts_at: float | None = None,
+        ends_at: float | None = None,
+        by: str | None = None,
+        comment: str | None = None,
+    ) -> tuple[Silence, Changes]:
+        """Make a silence what is said here. Without *starts_at* it begins, or began, when it was to; see `create_silence`.
+
+        Raises:
+            SilenceNotFound: nothing of this id is known here.
+            ActionForbidden: it has ended.
+            ConfigurationError: such a silence cannot be.
+        """
+        self._silencing.apply(at)
+        self._silencing.update(silence_id, at, Wanted(matchers, starts_at, ends_at, by, comment))
+        return self._silenced(silence_id, at, by)
+
+    def end_silence(
+        self, silence_id: str, at: float, *, by: str | None = None, comment: str | None = None
+    ) -> tuple[Silence, Changes]:
+        """End a silence now; people are told again of what it silenced, fires, and has no owner.
+
+        Raises:
+            SilenceNotFound: nothing of this id is known here.
+            ActionForbidden: it has ended.
+        """
+        self._silencing.apply(at)
+        self._silencing.end(silence_id, at, by, comment)
+        return self._silenced(silence_id, at, by)
+
+    def _silenced(self, silence_id: str, at: float, by: str | None) -> tuple[Silence, Changes]:
+        self._silencing.apply(at, by)
+        return self._silencing.get(silence_id), self._finish(at)
 
     def remove_target(self, labels: Labels, reason: str, at: float) -> Changes:
         """End the alerts that have all these *labels*: what they are about is no longer watched, for this *reason*."""
@@ -191,19 +302,6 @@ class Lifecycle:
         changes = self._finish(happening.at)
         return self.get(alert_id) or found[1].alert, changes
 
-    def _evaluate(self, track: RuleTrack, store: Store, at: float) -> None:
-        started = self._timer()
-        try:
-            evaluation = track.rule.evaluate(store, at, watched=track.watched)
-            if evaluation.error is None:
-                self._conditions.apply(track, evaluation, store, at)
-        except Exception as error:  # noqa: BLE001 - one broken rule must not keep the others from being evaluated
-            report("rules.evaluate")
-            evaluation = Evaluation({}, error=f"internal error: {type(error).__name__}")
-        track.health, track.last_error = ("ok", None) if evaluation.error is None else ("err", evaluation.error)
-        track.last_evaluation, track.evaluation_seconds = at, self._timer() - started
-        track.expire(at)
-
     def _end_orphans(self, at: float) -> None:
         """Alerts that were read back, but whose rule is no more."""
         ended = [self._book.end_orphan(alert, ending(at, RULE_REMOVED)) for alert in self._orphans]
@@ -212,26 +310,17 @@ class Lifecycle:
 
     def _pass_time(self, at: float) -> None:
         """What happens because time has passed."""
+        self._book.flaps.prune(at)
         for track, tracked in self._book.open():
             if tracked.alert.silenced is not None:
                 self._book.apply(track, tracked, Happening(Event.SILENCE_OVER, at))
+            flaps = tracked.alert.flaps
+            if flaps and not self._book.flaps.flaps(track, tracked.alert.labels, at):
+                self._book.apply(track, tracked, Happening(Event.FLAPPING, at))
             escalation = track.rule.escalation
             if escalation is not None:
                 late = Happening(Event.UNACKNOWLEDGED, at, escalation.after_seconds, severity=escalation.severity)
                 self._book.apply(track, tracked, late)
-
-    def _inhibit(self, at: float) -> None:
-        active: dict[str, list[Labels]] = {}
-        for track in self._book.tracks:
-            if track.open:
-                active.setdefault(track.rule.name, []).extend(track.open)
-        inhibitions = Inhibitions(active)
-        for track, tracked in self._book.open():
-            alert, inhibitors = tracked.alert, track.rule.inhibited_by
-            if inhibitors or alert.inhibited_by:
-                names = inhibitions.by(alert.labels, inhibitors)
-                if names != alert.inhibited_by:
-                    self._book.apply(track, tracked, Happening(Event.INHIBITION, at, names=names))
 
     def _finish(self, at: float) -> Changes:
         self._speaker.speak(at)
@@ -241,34 +330,3 @@ class Lifecycle:
 
     def _publish(self) -> None:
         self._families = self._metrics.build((tracked.alert for _, tracked in self._book.open()), self.total_fired)
-
-
-class _ScheduledGroup:
-    """A group of rules and when it was last evaluated."""
-
-    # The loop that calls is punctual to some milliseconds: without this a group of the loop's own interval would now and
-    # then miss a turn.
-    _PUNCTUAL_SECONDS: Final = 0.05
-
-    def __init__(self, group: RuleGroup, book: AlertBook) -> None:
-        self.rules = [rule if isinstance(rule, RecordRule) else book.add(rule) for rule in group.rules]
-        self._interval = group.interval_seconds
-        self._next: float | None = None
-
-    def starts(self, at: float) -> bool:
-        """Whether the group is to be evaluated at *at*; if so, that is noted."""
-        if self._interval is None:
-            return True
-        if self._next is not None and at < self._next - self._PUNCTUAL_SECONDS:
-            return False
-        self._next = at + self._interval
-        return True
-
-
-def _record(rule: RecordRule, store: Store, at: float) -> None:
-    try:
-        rule.record(store, store, at)
-    except PromQLError as error:
-        logger.debug("recording rule: %s", error)
-    except Exception:  # noqa: BLE001 - as for alerting rules
-        report("rules.record")

@@ -1,7 +1,8 @@
 """The life of an alert: the only state machine. `TABLE` is all of it, `step` looks a row up and carries it out.
 
 An alert is in one of three phases; what people have done about it (acknowledged, silenced) and what keeps it quiet
-(inhibited) are facets beside the phase, from which `Alert.state` follows. All functions are pure: time is an argument.
+(inhibited, flapping) are facets beside the phase, from which `Alert.state` follows. All functions are pure: time is an
+argument.
 
 The condition of a rule says one of four things at each evaluation:
 
@@ -40,12 +41,15 @@ class Event(StrEnum):
     BETWEEN = "between"
     NO_DATA = "no data"
     SILENCE_OVER = "silence over"
+    FLAPPING = "flapping"
     UNACKNOWLEDGED = "unacknowledged"
     WORSENED = "worsened"
     INHIBITION = "inhibition"
+    SILENCES = "silences"
     TARGET_REMOVED = "target removed"
     ACKNOWLEDGE = "acknowledge"
     SILENCE = "silence"
+    UNSILENCE = "unsilence"
     RESOLVE = "resolve"
 
 
@@ -57,8 +61,9 @@ class Happening:
         hold_seconds: how long a condition must hold (BREACHED: the rule's `for`; CLEAR: its `dozor_resolve_for` or
             `keep_firing_for`).
         severity: what an escalation rises to.
-        names: the rules that inhibit from now on.
-        until: the end of a silence; None: until the alert resolves.
+        names: the rules that inhibit, or the ids of the silences that match, from now on.
+        count: how often the alert's identity has fired lately, where that is so often that it flaps; else 0.
+        until: the end of a silence (None: until the alert resolves), or of the quiet time of one that flaps.
         by, comment: who, and why; for TARGET_REMOVED the comment is the reason.
     """
 
@@ -67,6 +72,7 @@ class Happening:
     hold_seconds: float = 0.0
     severity: Severity | None = None
     names: tuple[str, ...] = ()
+    count: int = 0
     until: float | None = None
     by: str | None = None
     comment: str | None = None
@@ -149,7 +155,7 @@ def _rises(alert: Alert, now: Happening) -> bool:
 
 def _neglected(alert: Alert, now: Happening) -> bool:
     """Nobody owns it, though people were in a position to know of it, for long enough."""
-    quiet = alert.acknowledged or alert.silenced or alert.inhibited_by
+    quiet = alert.acknowledged or alert.silenced or alert.silenced_by or alert.inhibited_by
     return not quiet and _rises(alert, now) and now.at - (alert.fired_at or now.at) >= now.hold_seconds
 
 
@@ -163,6 +169,26 @@ def _no_longer_inhibited(alert: Alert, now: Happening) -> bool:
 
 def _inhibited_otherwise(alert: Alert, now: Happening) -> bool:
     return now.names != alert.inhibited_by
+
+
+def _no_longer_matched(alert: Alert, now: Happening) -> bool:
+    return not now.names and bool(alert.silenced_by)
+
+
+def _matched_otherwise(alert: Alert, now: Happening) -> bool:
+    return now.names != alert.silenced_by
+
+
+def _has_silence(alert: Alert, _: Happening) -> bool:
+    return alert.silenced is not None
+
+
+def _flaps(_: Alert, now: Happening) -> bool:
+    return now.count > 0
+
+
+def _flapped(alert: Alert, now: Happening) -> bool:
+    return now.count == 0 and alert.flaps > 0
 
 
 # Effects
@@ -214,8 +240,29 @@ def _remove(alert: Alert, now: Happening) -> Alert:
 
 
 def _speak_again(alert: Alert, _: Happening) -> Alert:
+    return replace(alert, silenced=None, told_at=_told_at_after_a_silence(alert))
+
+
+def _match(alert: Alert, now: Happening) -> Alert:
+    return replace(alert, silenced_by=now.names)
+
+
+def _match_no_more(alert: Alert, _: Happening) -> Alert:
+    return replace(alert, silenced_by=(), told_at=_told_at_after_a_silence(alert))
+
+
+def _told_at_after_a_silence(alert: Alert) -> float | None:
     # Without `told_at` the alert is due again, as if people had not been told; with an owner there is no need.
-    return replace(alert, silenced=None, told_at=alert.told_at if alert.acknowledged else None)
+    return alert.told_at if alert.acknowledged else None
+
+
+def _flap(alert: Alert, now: Happening) -> Alert:
+    ends = [until for until in (alert.quiet_until, now.until) if until is not None]
+    return replace(alert, flaps=now.count, quiet_until=max(ends, default=None))
+
+
+def _calm_down(alert: Alert, _: Happening) -> Alert:
+    return replace(alert, flaps=0)
 
 
 def _escalate(alert: Alert, now: Happening) -> Alert:
@@ -254,6 +301,8 @@ TABLE: Final[tuple[Transition, ...]] = (
     # By time and value
     Transition(P, Event.SILENCE_OVER, _ran_out, _speak_again, "silence ended"),
     Transition(F, Event.SILENCE_OVER, _ran_out, _speak_again, "silence ended"),
+    Transition(F, Event.FLAPPING, _flaps, _flap, "flapping"),
+    Transition(F, Event.FLAPPING, _flapped, _calm_down, "no longer flapping"),
     Transition(F, Event.UNACKNOWLEDGED, _neglected, _escalate, "escalated: nobody acknowledged it"),
     Transition(F, Event.WORSENED, _rises, _escalate, "escalated: it got worse"),
     # By others
@@ -263,17 +312,26 @@ TABLE: Final[tuple[Transition, ...]] = (
     Transition(F, Event.INHIBITION, _now_inhibited, _inhibit, "inhibited"),
     Transition(F, Event.INHIBITION, _no_longer_inhibited, _inhibit, "no longer inhibited"),
     Transition(F, Event.INHIBITION, _inhibited_otherwise, _inhibit, "inhibited"),
+    Transition(P, Event.SILENCES, _no_longer_matched, _match_no_more, "silence ended"),
+    Transition(P, Event.SILENCES, _matched_otherwise, _match, "silenced"),
+    Transition(F, Event.SILENCES, _no_longer_matched, _match_no_more, "silence ended"),
+    Transition(F, Event.SILENCES, _matched_otherwise, _match, "silenced"),
     Transition(P, Event.TARGET_REMOVED, _always, _forget, "ended before it fired"),
     Transition(F, Event.TARGET_REMOVED, _always, _remove, "resolved"),
     # By a person
     Transition(P, Event.ACKNOWLEDGE, _always, _forbid),
     Transition(P, Event.SILENCE, _always, _silence, "silenced"),
+    Transition(P, Event.UNSILENCE, _has_silence, _speak_again, "silence ended"),
+    Transition(P, Event.UNSILENCE, _always, _forbid),
     Transition(P, Event.RESOLVE, _always, _forbid),
     Transition(F, Event.ACKNOWLEDGE, _always, _acknowledge, "acknowledged"),
     Transition(F, Event.SILENCE, _always, _silence, "silenced"),
+    Transition(F, Event.UNSILENCE, _has_silence, _speak_again, "silence ended"),
+    Transition(F, Event.UNSILENCE, _always, _forbid),
     Transition(F, Event.RESOLVE, _always, _close, "closed by hand"),
     Transition(R, Event.ACKNOWLEDGE, _always, _forbid),
     Transition(R, Event.SILENCE, _always, _forbid),
+    Transition(R, Event.UNSILENCE, _always, _forbid),
     Transition(R, Event.RESOLVE, _always, _forbid),
 )
 """Every transition there is. What is not in it changes nothing: a resolved alert stays as it is, whatever its series does."""

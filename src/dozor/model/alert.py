@@ -118,6 +118,11 @@ class Alert:
         return AlertState.PENDING if self.fired_at is None else AlertState.FIRING
 
     @property
+    def matching_labels(self) -> dict[str, str]:
+        """What matchers of silences, inhibitions, routes and filters see: also `severity`, in force, and `component`."""
+        return {**self.labels, "severity": self.severity.value.lower(), "component": self.component}
+
+    @property
     def firing(self) -> bool:
         """Whether the alert has fired and not ended, whatever people have done about it."""
         return self.fired_at is not None and self.resolved_at is None

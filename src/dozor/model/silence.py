@@ -22,7 +22,7 @@ class Silence:
         starts_at: when it begins; in the future for a maintenance window.
         ends_at: when it ends; None: when the alerts that it has silenced have all resolved.
         matched: whether it has silenced any alert yet, which is what *ends_at* None waits for.
-        ended_at: when it was ended, by a person or because its alerts resolved; None while it was not.
+        ended_at: when it ended: by a person, because its time was over, or because its alerts resolved; None before that.
     """
 
     id: str
