@@ -13,6 +13,7 @@ LETTER: dict[str, Any] = {
     "group": "PoolTimeouts",
     "occasion": "firing",
     "alerts": [],
+    "omitted": 0,
     "attempts": 1,
     "created_at": "2026-11-22T19:01:00Z",
     "last_error": "slack answered 404: no_service",

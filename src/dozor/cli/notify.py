@@ -61,15 +61,12 @@ def _channel(channel: Document) -> list[str]:
 
 
 def _letter(letter: Document) -> list[str]:
-    about = f"{letter['group']} {letter['occasion']}"
-    alerts = letter.get("alerts")
-    count = len(alerts) if isinstance(alerts, list) else alerts
     return [
         str(letter["id"]),
         letter["channel"],
         moment(letter["created_at"]),
-        about,
-        str(count),
+        f"{letter['group']} {letter['occasion']}",
+        str(len(letter["alerts"]) + letter["omitted"]),
         str(letter["attempts"]),
         letter["last_error"] or "",
     ]
