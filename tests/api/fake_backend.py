@@ -3,11 +3,31 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any, TypeVar
 
 from dozor.api.backend import Access
-from dozor.database import AlertStatistics, HistoryFilter, Page
-from dozor.errors import ActionForbidden, AlertNotFound, StoreUnavailable
+from dozor.database import (
+    DEAD,
+    PENDING,
+    AlertStatistics,
+    DayStatistics,
+    HistoryFilter,
+    OutboxFilter,
+    OutboxRow,
+    Page,
+    RuleStatistics,
+)
+from dozor.errors import (
+    ActionForbidden,
+    AlertNotFound,
+    ChannelNotFound,
+    ConfigurationError,
+    DeliveryError,
+    NotificationNotFound,
+    SilenceNotFound,
+    StoreUnavailable,
+)
 from dozor.instruments.connection_pool_monitor import Holder
 from dozor.instruments.pool_history import DurationStatistics, PoolStatistics
 from dozor.instruments.query_monitor import SlowQuery
@@ -16,9 +36,13 @@ from dozor.metrics import merge
 from dozor.metrics.instruments import Histogram
 from dozor.model.alert import Acknowledgement, Alert, AlertSilence, AlertState, Severity
 from dozor.model.labels import Labels
+from dozor.model.notification import NOTE, AuditEntry, Notification, Occasion
 from dozor.model.rule import RuleState
 from dozor.model.sample import Family, MetricType, Sample
+from dozor.model.silence import Silence, SilenceState
+from dozor.notify import ChannelCondition, ChannelState
 from dozor.overview import (
+    OWN_PREFIX,
     WINDOWS,
     Known,
     PoolReading,
@@ -27,11 +51,15 @@ from dozor.overview import (
     RedisDetails,
     RedisReading,
     ServerCommand,
+    SilenceRecord,
     Sparkline,
     Trends,
     http_figures,
+    matching_labels,
+    own_silence,
 )
 from dozor.store import MemoryStore
+from dozor.store.matchers import match_all, parse_matcher
 from dozor.testing import FakeClock
 
 T = TypeVar("T")
@@ -87,6 +115,24 @@ def an_alert(**fields: Any) -> Alert:
     return replace(alert, **fields)
 
 
+def a_silence(**fields: Any) -> Silence:
+    """A silence by matchers that is active for an hour, but for *fields*."""
+    return replace(Silence("s1", ('pool="default"',), AT - 60, AT + 3600, AT - 60, AT - 60, "anna", "moving"), **fields)
+
+
+def a_channel(name: str, **fields: Any) -> ChannelState:
+    """A channel that works, but for *fields*."""
+    state = ChannelState(name, name, f"{name}.example", ChannelCondition.OK, sent=3, last_success_at=AT - 60)
+    return replace(state, **fields)
+
+
+def a_letter(row_id: int, **fields: Any) -> OutboxRow:
+    """A notification to `webhook` that was given up, but for *fields*."""
+    notification = Notification(f"n{row_id}", "PoolUtilizationHigh", Occasion.FIRING, (an_alert(),), AT - 100)
+    row = OutboxRow(row_id, "webhook", notification, 12, AT - 100, settled_at=AT - 5, last_error="HTTP 403", state=DEAD)
+    return replace(row, **fields)
+
+
 POOL_FIGURES = {
     "db_pool_size": 5.0,
     "db_pool_capacity": 15.0,
@@ -134,6 +180,11 @@ class FakeBackend:
         self.changes: dict[str, Any] = {}
         self.extra_families: list[Family] = []
         self.wait = Histogram((0.001, 0.01, 0.1, 1.0))
+        self.by_matchers: dict[str, Silence] = {}
+        self.audit: list[AuditEntry] = []
+        self.channel_states = [a_channel("log"), a_channel("webhook")]
+        self.letters: dict[int, OutboxRow] = {}
+        self.unreachable: DeliveryError | None = None
         self._trends = Trends(self.store)
 
     def add(self, *alerts: Alert) -> None:
@@ -145,6 +196,11 @@ class FakeBackend:
             pools=self.pools,
             servers=self.servers,
             alerts=tuple(self.alerts.values()),
+            silences={
+                silence.id: silence
+                for silence in self.by_matchers.values()
+                if silence.state(self.clock.timestamp()) is not SilenceState.EXPIRED
+            },
             http_watched=True,
             host={"host_cpu_utilization": 31.2, "host_memory_utilization": 58.0},
             name="shop",
@@ -204,6 +260,28 @@ class FakeBackend:
     def http_figures(self) -> Mapping[str, float]:
         return http_figures(self.store, self.clock.timestamp())
 
+    def silences(self) -> Sequence[SilenceRecord]:
+        at = self.clock.timestamp()
+        return [
+            SilenceRecord(
+                silence,
+                tuple(self.preview(silence.matchers)) if silence.state(at) is SilenceState.ACTIVE else (),
+            )
+            for silence in sorted(self.by_matchers.values(), key=lambda one: -one.created_at)
+        ]
+
+    def preview(self, matchers: Sequence[str]) -> Sequence[Alert]:
+        try:
+            wanted = [parse_matcher(text) for text in matchers]
+        except ValueError as error:
+            raise ConfigurationError(str(error), key="matchers") from None
+        if all(matcher.matches_empty for matcher in wanted):
+            raise ConfigurationError("these match every alert; name at least one label", key="matchers")
+        return [alert for alert in self.alerts.values() if match_all(wanted, matching_labels(alert))]
+
+    def channels(self) -> Sequence[ChannelState]:
+        return self.channel_states
+
     async def alert(self, alert_id: str) -> Alert:
         self._check()
         found = self.alerts.get(alert_id) or self.ended.get(alert_id)
@@ -225,6 +303,7 @@ class FakeBackend:
             and (wanted.state is None or alert.state is wanted.state)
             and (wanted.since is None or alert.fired_at >= wanted.since)
             and (wanted.until is None or alert.fired_at <= wanted.until)
+            and match_all(wanted.matchers, matching_labels(alert))
         ]
         following = first + wanted.limit
         return Page(tuple(found[first:following]), len(found), str(following) if following < len(found) else None)
@@ -238,12 +317,16 @@ class FakeBackend:
             {Severity.CRITICAL: len(fired)},
             {"PoolUtilizationHigh": len(fired)},
             since=since,
+            acknowledged=sum(alert.acknowledged is not None for alert in fired),
+            by_day=(DayStatistics(date(2027, 1, 15), len(fired), {Severity.CRITICAL: len(fired)}),),
+            noisiest=(RuleStatistics("PoolUtilizationHigh", len(fired), 190.0, None),),
         )
 
     async def acknowledge(self, alert_id: str, *, by: str | None, comment: str | None) -> tuple[Alert, bool]:
         alert = await self._allowed("acknowledge", alert_id)
         done = replace(alert, acknowledged=Acknowledgement(self.clock.timestamp(), by, comment))
         self.alerts[alert_id] = done
+        self._record(alert_id, "acknowledged", by, comment)
         return done, self.durable
 
     async def silence(
@@ -260,6 +343,117 @@ class FakeBackend:
         self.ended[alert_id] = done
         del self.alerts[alert_id]
         return done, self.durable
+
+    async def note(self, alert_id: str, *, by: str | None, text: str) -> tuple[AuditEntry, bool]:
+        await self.alert(alert_id)
+        return self._record(alert_id, NOTE, by, text), self.durable
+
+    async def timeline(self, subject: str) -> Sequence[AuditEntry]:
+        self._check(store=True)
+        return [entry for entry in self.audit if entry.alert_id == subject]
+
+    async def create_silence(
+        self,
+        *,
+        matchers: Sequence[str],
+        starts_at: float | None,
+        ends_at: float | None,
+        by: str | None,
+        comment: str | None,
+    ) -> tuple[Silence, bool]:
+        at = self.clock.timestamp()
+        name = f"s{len(self.by_matchers) + 1}"
+        start = at if starts_at is None else max(at, starts_at)
+        return self._keep(Silence(name, tuple(matchers), start, ends_at, at, at, by, comment), "silence created")
+
+    async def update_silence(
+        self,
+        silence_id: str,
+        *,
+        matchers: Sequence[str],
+        starts_at: float | None,
+        ends_at: float | None,
+        by: str | None,
+        comment: str | None,
+    ) -> tuple[Silence, bool]:
+        found = self._open_silence(silence_id, "change")
+        start = found.starts_at if starts_at is None else starts_at
+        changed = replace(found, matchers=tuple(matchers), starts_at=start, ends_at=ends_at, by=by, comment=comment)
+        return self._keep(replace(changed, updated_at=self.clock.timestamp()), "silence changed")
+
+    async def end_silence(self, silence_id: str, *, by: str | None, comment: str | None) -> tuple[Silence, bool]:
+        at = self.clock.timestamp()
+        if silence_id.startswith(OWN_PREFIX):
+            alert = self.alerts.get(silence_id.removeprefix(OWN_PREFIX))
+            ended = None if alert is None else own_silence(alert, ended_at=at)
+            if alert is None or ended is None:
+                raise SilenceNotFound(silence_id)
+            self.alerts[alert.id] = replace(alert, silenced=None)
+            self._record(alert.id, "silence lifted", by, comment)
+            return ended, self.durable
+        found = self._open_silence(silence_id, "end")
+        self.by_matchers[silence_id] = ended = replace(found, ended_at=at, updated_at=at)
+        self._record(silence_id, "silence ended", by, comment)
+        return ended, self.durable
+
+    async def test_channel(self, name: str) -> float:
+        if name not in {state.name for state in self.channel_states}:
+            raise ChannelNotFound(name, [state.name for state in self.channel_states])
+        if self.unreachable is not None:
+            raise self.unreachable
+        return 0.214
+
+    async def notifications(self, wanted: OutboxFilter) -> Page[OutboxRow]:
+        self._check(store=True)
+        if wanted.cursor is not None and not wanted.cursor.isdecimal():
+            raise ValueError("not a cursor")
+        found = [
+            row
+            for row in reversed(self.letters.values())
+            if (wanted.state is None or row.state == wanted.state)
+            and (wanted.receiver is None or row.receiver == wanted.receiver)
+        ]
+        first = int(wanted.cursor or 0)
+        following = first + wanted.limit
+        return Page(tuple(found[first:following]), len(found), str(following) if following < len(found) else None)
+
+    async def retry_notification(self, row_id: int) -> OutboxRow:
+        self._check(store=True)
+        row = self.letters.get(row_id)
+        if row is None:
+            raise NotificationNotFound(row_id)
+        if row.state != DEAD:
+            raise ActionForbidden("retry", str(row_id), row.state)
+        at = self.clock.timestamp()
+        self.letters[row_id] = done = replace(row, state=PENDING, attempts=0, settled_at=None, next_at=at)
+        return done
+
+    async def retry_dead(self, channel: str | None) -> int:
+        dead = [row.id for row in self.letters.values() if row.state == DEAD and channel in {None, row.receiver}]
+        for row_id in dead:
+            await self.retry_notification(row_id)
+        return len(dead)
+
+    def _open_silence(self, silence_id: str, action: str) -> Silence:
+        found = self.by_matchers.get(silence_id)
+        if found is None:
+            raise SilenceNotFound(silence_id)
+        state = found.state(self.clock.timestamp())
+        if state is SilenceState.EXPIRED:
+            raise ActionForbidden(action, silence_id, state)
+        return found
+
+    def _keep(self, silence: Silence, event: str) -> tuple[Silence, bool]:
+        self._check()
+        self.preview(silence.matchers)
+        self.by_matchers[silence.id] = silence
+        self._record(silence.id, event, silence.by, silence.comment)
+        return silence, self.durable
+
+    def _record(self, subject: str, event: str, by: str | None, comment: str | None) -> AuditEntry:
+        entry = AuditEntry(subject, self.clock.timestamp(), event, by, comment)
+        self.audit.append(entry)
+        return entry
 
     async def _allowed(self, action: str, alert_id: str, *, pending: bool = False) -> Alert:
         alert = await self.alert(alert_id)

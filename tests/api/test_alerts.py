@@ -1,13 +1,13 @@
-"""alerts/…: lists, filters, pages, and what people do."""
+"""alerts/…: lists, filters, pages, statistics, rules."""
 
 import math
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from tests.api.fake_backend import AT, FakeBackend, a_rule, an_alert
+from tests.api.fake_backend import AT, FakeBackend, a_rule, a_silence, an_alert
 
-from dozor.model.alert import Acknowledgement, Severity
+from dozor.model.alert import Acknowledgement, AlertSilence, Severity
 from dozor.model.labels import Labels
 
 
@@ -17,7 +17,14 @@ def ids(answer: Any) -> Any:
 
 
 def test_an_alert_is_shown_whole(api: TestClient, backend: FakeBackend) -> None:
-    backend.add(an_alert(acknowledged=Acknowledgement(AT, "anna", "mine"), evidence={"holders": [{"who": "GET /"}]}))
+    backend.add(
+        an_alert(
+            acknowledged=Acknowledgement(AT, "anna", "mine"),
+            threshold="> 90",
+            flaps=6,
+            evidence={"holders": [{"who": "GET /"}]},
+        )
+    )
     [alert] = api.get("alerts/active").json()["alerts"]
     assert alert == {
         "id": "a1",
@@ -26,15 +33,19 @@ def test_an_alert_is_shown_whole(api: TestClient, backend: FakeBackend) -> None:
         "component": "database",
         "state": "ACKNOWLEDGED",
         "inhibited_by": [],
+        "silenced_by": [],
         "labels": {"alertname": "PoolUtilizationHigh", "component": "database", "pool": "default"},
         "annotations": {"summary": "96 % of the connections of pool default are in use"},
         "value": 96.0,
+        "threshold": "> 90",
         "active_at": "2027-01-15T07:55:50Z",
         "fired_at": "2027-01-15T07:56:50Z",
         "resolved_at": None,
         "resolve_reason": None,
         "acknowledged": {"at": "2027-01-15T08:00:00Z", "by": "anna", "comment": "mine"},
         "silenced": None,
+        "flapping": True,
+        "flaps": 6,
         "no_data": False,
         "evidence": {"holders": [{"who": "GET /"}]},
     }
@@ -84,6 +95,55 @@ def test_filters(api: TestClient, backend: FakeBackend, query: str, found: Any) 
     assert ids(api.get(f"alerts/active?{query}")) == found
 
 
+@pytest.mark.parametrize("path", ["alerts/active", "alerts/history"])
+@pytest.mark.parametrize(
+    ("matchers", "found"),
+    [
+        (['pool="default"'], ["a1"]),
+        (['pool=~"jobs|mail"'], ["w"]),
+        (['severity="warning"'], ["w"]),
+        (["component!=database"], ["w"]),
+        (['pool=~".+"', "severity=critical"], ["a1"]),
+        (['route=""'], ["a1", "w"]),
+        (["alertname=Nothing"], []),
+    ],
+)
+def test_matchers_filter_by_labels_severity_and_component(
+    api: TestClient, backend: FakeBackend, path: str, matchers: list[str], found: list[str]
+) -> None:
+    other = an_alert(id="w", labels=Labels(pool="jobs"), severity=Severity.WARNING, component="business")
+    backend.add(an_alert(), other)
+    assert ids(api.get(path, params={"filter": matchers})) == found
+
+
+@pytest.mark.parametrize("path", ["alerts/active", "alerts/history"])
+def test_a_filter_that_is_no_matcher_is_422_and_says_how_to_write_one(api: TestClient, path: str) -> None:
+    answer = api.get(path, params={"filter": "severity is critical"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "filter"
+    assert 'severity="critical"' in answer.json()["detail"]
+    assert api.get(path, params={"filter": 'pool=~"("'}).status_code == 422
+    assert api.get(path, params={"filter": ["a=b"] * 21}).status_code == 422
+    assert api.get(path, params={"filter": "a=" + "b" * 1000}).status_code == 422
+
+
+def test_an_alert_that_a_silence_matches_says_until_when(api: TestClient, backend: FakeBackend) -> None:
+    own = an_alert(id="own", silenced=AlertSilence(AT, None, "boris"), silenced_by=("s1",))
+    backend.by_matchers["s1"] = a_silence()
+    backend.add(own, an_alert(silenced_by=("gone", "s1")), an_alert(id="b", silenced_by=("gone",)))
+    shown = {alert["id"]: alert for alert in api.get("alerts/active").json()["alerts"]}
+    assert shown["a1"]["state"] == "SILENCED"
+    assert shown["a1"]["silenced_by"] == ["gone", "s1"]
+    assert shown["a1"]["silenced"] == {
+        "at": "2027-01-15T07:59:00Z",
+        "until": "2027-01-15T09:00:00Z",
+        "by": "anna",
+        "comment": "moving",
+    }
+    assert shown["own"]["silenced"]["by"] == "boris"
+    assert shown["b"]["silenced"] is None
+
+
 def test_pages_of_active_alerts_hold_each_once_though_others_come_and_go(api: TestClient, backend: FakeBackend) -> None:
     backend.add(*(an_alert(id=f"a{index}", fired_at=AT - index) for index in range(7)))
     first = api.get("alerts/active?limit=3").json()
@@ -127,6 +187,11 @@ def test_history_and_statistics_come_from_the_store(api: TestClient, backend: Fa
     statistics = api.get("alerts/statistics?since=2027-01-15T00:00:00Z").json()
     assert (statistics["total"], statistics["by_severity"]) == (1, {"CRITICAL": 1})
     assert statistics["since"] == "2027-01-15T00:00:00Z"
+    assert statistics["acknowledged"] == 0
+    assert statistics["by_day"] == [{"day": "2027-01-15", "total": 1, "by_severity": {"CRITICAL": 1}}]
+    assert statistics["noisiest"] == [
+        {"rule": "PoolUtilizationHigh", "count": 1, "firing_seconds": 190.0, "mean_time_to_resolve_seconds": None}
+    ]
 
 
 @pytest.mark.parametrize("path", ["alerts/history", "alerts/statistics"])
@@ -134,119 +199,6 @@ def test_a_store_that_does_not_answer_is_503_with_retry_after(api: TestClient, b
     backend.store_answers = False
     answer = api.get(path)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
-
-
-def test_acknowledge_takes_an_empty_body_and_answers_with_the_alert(api: TestClient, backend: FakeBackend) -> None:
-    backend.add(an_alert())
-    answer = api.post("alerts/a1/acknowledge")
-    assert answer.status_code == 200
-    assert (answer.json()["state"], answer.json()["durable"]) == ("ACKNOWLEDGED", True)
-    again = api.post("alerts/a1/acknowledge", json={"by": "boris", "comment": "I take over"})
-    assert again.json()["acknowledged"]["by"] == "boris"
-
-
-def test_an_action_that_is_not_committed_says_so(api: TestClient, backend: FakeBackend) -> None:
-    backend.add(an_alert())
-    backend.durable = False
-    assert api.post("alerts/a1/acknowledge", json={}).json()["durable"] is False
-
-
-@pytest.mark.parametrize(
-    ("body", "until"),
-    [
-        ({"duration": "1h30m"}, "2027-01-15T09:30:00Z"),
-        ({"duration": "90s"}, "2027-01-15T08:01:30Z"),
-        ({"until": "2027-01-15T12:00:00+02:00"}, "2027-01-15T10:00:00Z"),
-        ({"until_resolved": True}, None),
-    ],
-)
-def test_silence(api: TestClient, backend: FakeBackend, body: Any, until: Any) -> None:
-    backend.add(an_alert())
-    answer = api.post("alerts/a1/silence", json={**body, "by": "anna"})
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["state"] == "SILENCED"
-    assert answer.json()["silenced"] == {"at": "2027-01-15T08:00:00Z", "until": until, "by": "anna", "comment": None}
-
-
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        ({}, "exactly one"),
-        ({"duration": "1h", "until_resolved": True}, "exactly one"),
-        ({"duration": "-1h"}, "not a duration"),
-        ({"duration": "0"}, "longer than 0"),
-        ({"duration": "0s"}, "longer than 0"),
-        ({"duration": "soon"}, "not a duration"),
-        ({"duration": ""}, "not a duration"),
-        ({"duration": "1h "}, None),
-        ({"duration": "101y"}, "100 years"),
-        ({"duration": "9999y"}, "too long"),
-        ({"duration": 3600}, "string"),
-        ({"until": "2027-01-15T07:59:59Z"}, "future"),
-        ({"until": "9999-12-31T23:59:59-12:00"}, "100 years"),
-        ({"until": "2027-01-15T09:00:00"}, "offset from UTC"),
-        ({"until": 1_900_000_000}, "offset from UTC"),
-        ({"until": "1900000000"}, "offset from UTC"),
-        ({"until_resolved": False}, "only be true"),
-        ({"durations": "1h"}, "durations"),
-        ({"duration": "1h", "by": "x" * 201}, "200"),
-        ([], "object"),
-    ],
-)
-def test_a_silence_that_makes_no_sense_is_422_with_one_clear_message(
-    api: TestClient, backend: FakeBackend, body: Any, said: Any
-) -> None:
-    backend.add(an_alert())
-    answer = api.post("alerts/a1/silence", json=body)
-    if said is None:
-        assert answer.status_code == 200
-        return
-    assert answer.status_code == 422, answer.text
-    assert said in answer.json()["detail"]
-    assert backend.alerts["a1"].silenced is None
-
-
-def test_after_the_clock_was_set_a_silence_still_ends_when_people_were_told(
-    api: TestClient, backend: FakeBackend
-) -> None:
-    backend.add(an_alert())
-    backend.clock.set_wall(3600)
-    answer = api.post("alerts/a1/silence", json={"until": "2027-01-15T10:00:00Z"})
-    assert answer.json()["silenced"]["until"] == "2027-01-15T10:00:00Z"
-    silenced = backend.alerts["a1"].silenced
-    assert silenced
-    assert silenced.until == AT + 3600
-
-
-def test_resolve_closes_the_alert(api: TestClient, backend: FakeBackend) -> None:
-    backend.add(an_alert())
-    assert api.post("alerts/a1/resolve", json={"by": "anna"}).json()["state"] == "RESOLVED"
-    assert ids(api.get("alerts/active")) == []
-    assert ids(api.get("alerts/history")) == ["a1"]
-
-
-@pytest.mark.parametrize("action", ["acknowledge", "silence", "resolve"])
-def test_an_unknown_alert_is_404(api: TestClient, action: Any) -> None:
-    answer = api.post(f"alerts/nobody/{action}", json={"duration": "1h"} if action == "silence" else {})
-    assert answer.status_code == 404
-
-
-@pytest.mark.parametrize("action", ["acknowledge", "silence", "resolve"])
-def test_what_the_state_forbids_is_409(api: TestClient, backend: FakeBackend, action: Any) -> None:
-    body = {"duration": "1h"} if action == "silence" else {}
-    backend.add(an_alert(id="p", fired_at=None), an_alert())
-    assert api.post(f"alerts/p/{action}", json=body).status_code == (200 if action == "silence" else 409)
-    api.post("alerts/a1/resolve")
-    assert api.post(f"alerts/a1/{action}", json=body).status_code == 409
-
-
-@pytest.mark.parametrize("body", [b"{", b"\xff", b'{"by": }', b"null"])
-def test_a_body_that_is_no_json_is_422(api: TestClient, backend: FakeBackend, body: Any) -> None:
-    backend.add(an_alert())
-    answer = api.post(
-        "alerts/a1/acknowledge", content=body, headers={"Content-Type": "application/json; charset=utf-8"}
-    )
-    assert answer.status_code == 422
 
 
 def test_labels_may_hold_anything(api: TestClient, backend: FakeBackend) -> None:

@@ -13,17 +13,92 @@ ALERT: dict[str, Any] = {
     "component": "database",
     "state": "FIRING",
     "inhibited_by": [],
+    "silenced_by": [],
     "labels": {"alertname": "PoolUtilizationHigh", "pool": "default", "component": "database"},
     "annotations": {"summary": "96 % of the connections of pool default are in use"},
     "value": 96.0,
+    "threshold": "> 90",
     "active_at": "2026-11-22T19:31:52Z",
     "fired_at": "2026-11-22T19:32:52Z",
     "resolved_at": None,
     "resolve_reason": None,
     "acknowledged": None,
     "silenced": None,
+    "flapping": False,
+    "flaps": 0,
     "no_data": False,
     "evidence": {},
+}
+NOTE: dict[str, Any] = {
+    "at": "2026-11-22T19:34:10Z",
+    "by": "anna",
+    "text": "Raised max_connections to 200; watching",
+}
+TIMELINE: list[dict[str, Any]] = [
+    {"at": "2026-11-22T19:31:52Z", "event": "breach", "by": None, "comment": None},
+    {"at": "2026-11-22T19:32:52Z", "event": "held long enough", "by": None, "comment": None},
+    {"at": "2026-11-22T19:34:10Z", "event": "note", "by": "anna", "comment": NOTE["text"]},
+]
+SILENCE: dict[str, Any] = {
+    "id": "5b1c9a4e0f0e4d0b9a3c6d1e8b7a5c21",
+    "matchers": ['pool="default"', 'severity=~"warning|critical"'],
+    "alert_id": None,
+    "state": "ACTIVE",
+    "starts_at": "2026-11-22T19:30:00Z",
+    "ends_at": "2026-11-22T21:30:00Z",
+    "until_resolved": False,
+    "by": "anna",
+    "comment": "The database moves to the new server",
+    "created_at": "2026-11-22T18:02:11Z",
+    "updated_at": "2026-11-22T18:02:11Z",
+    "ended_at": None,
+    "alerts": [
+        {
+            "id": ALERT["id"],
+            "rule": ALERT["rule"],
+            "severity": ALERT["severity"],
+            "state": "SILENCED",
+            "labels": ALERT["labels"],
+        }
+    ],
+    "matched": 1,
+}
+CHANNEL: dict[str, Any] = {
+    "name": "slack",
+    "kind": "slack",
+    "target": "channel #ops",
+    "state": "FAILING",
+    "waiting": 1,
+    "sent": 41,
+    "failed": 1,
+    "dead": 0,
+    "last_success_at": "2026-11-22T18:40:00Z",
+    "last_failure_at": "2026-11-22T19:35:58Z",
+    "last_error": "HTTP 503",
+    "retry_at": "2026-11-22T19:36:08Z",
+}
+LETTER: dict[str, Any] = {
+    "id": 118,
+    "notification_id": "01f3c0de0f0e4d0b9a3c6d1e8b7a5c21",
+    "channel": "webhook",
+    "state": "dead",
+    "occasion": "firing",
+    "group": ALERT["rule"],
+    "alerts": [
+        {
+            "id": ALERT["id"],
+            "rule": ALERT["rule"],
+            "severity": ALERT["severity"],
+            "state": ALERT["state"],
+            "labels": ALERT["labels"],
+        }
+    ],
+    "omitted": 0,
+    "attempts": 12,
+    "created_at": "2026-11-22T19:32:52Z",
+    "next_at": None,
+    "settled_at": "2026-11-22T19:34:00Z",
+    "last_error": "HTTP 403",
 }
 POOL: dict[str, Any] = {
     "name": "default",

@@ -10,12 +10,13 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from dozor.api.auth import read_body
 from dozor.api.problems import Problem, invalid
 from dozor.api.schemas import Moment, State
 from dozor.model.alert import Severity
+from dozor.store.matchers import Matcher, parse_matcher
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -24,7 +25,8 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=500, description="The `next_cursor` of the page before.")]
 
 
-def _upper(value: object) -> object:
+def upper(value: object) -> object:
+    """*value* as constants are written: a filter takes `critical` and `CRITICAL`."""
     return value.upper() if isinstance(value, str) else value
 
 
@@ -34,10 +36,19 @@ def _with_plus(value: object) -> object:
 
 
 _Moment = Annotated[Moment | None, BeforeValidator(_with_plus)]
-SeverityFilter = Annotated[Severity | None, BeforeValidator(_upper), Query(description="Of this severity alone.")]
-StateFilter = Annotated[State | None, BeforeValidator(_upper), Query(description="In this state alone.")]
+SeverityFilter = Annotated[Severity | None, BeforeValidator(upper), Query(description="Of this severity alone.")]
+StateFilter = Annotated[State | None, BeforeValidator(upper), Query(description="In this state alone.")]
 RuleFilter = Annotated[str | None, Query(max_length=500, description="Of this rule alone.")]
 ComponentFilter = Annotated[str | None, Query(max_length=100, description="Of this component alone.")]
+MatcherFilter = Annotated[
+    list[Annotated[str, Field(max_length=1000)]],
+    Query(
+        alias="filter",
+        max_length=20,
+        description="A matcher in Alertmanager's notation, over labels, `severity` and `component`; repeated: all must match.",
+        examples=[['pool="main"', 'severity=~"warning|critical"']],
+    ),
+]
 Since = Annotated[_Moment, Query(description="Not before this moment (RFC 3339).", examples=["2026-11-22T19:00:00Z"])]
 Until = Annotated[_Moment, Query(description="Not after this moment (RFC 3339).", examples=["2026-11-22T20:00:00Z"])]
 
@@ -51,6 +62,7 @@ class Filters(msgspec.Struct, frozen=True):
     state: State | None
     since: datetime | None
     until: datetime | None
+    matchers: tuple[Matcher, ...]
     limit: int
     cursor: str | None
 
@@ -62,11 +74,20 @@ async def filters(  # noqa: PLR0917 - FastAPI passes them by name
     state: StateFilter = None,
     since: Since = None,
     until: Until = None,
+    matching: MatcherFilter = (),  # type: ignore[assignment] # nobody changes it, and a list here would be shared
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Filters:
     """The filters of a list of alerts."""
-    return Filters(severity, rule, component, state, since, until, limit, cursor)
+    return Filters(severity, rule, component, state, since, until, matchers_of(matching), limit, cursor)
+
+
+def matchers_of(texts: Sequence[str]) -> tuple[Matcher, ...]:
+    """The matchers that *texts* are. Raises Problem 422."""
+    try:
+        return tuple(parse_matcher(text) for text in texts)
+    except ValueError as error:
+        raise invalid("filter", f"filter: {error}.") from None
 
 
 def json_body(model: type[M]) -> Callable[[Request], Awaitable[M]]:

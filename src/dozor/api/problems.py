@@ -18,7 +18,17 @@ from starlette.exceptions import HTTPException
 from typing_extensions import override
 
 from dozor.containment import report
-from dozor.errors import ActionForbidden, AlertNotFound, DozorError, StoreUnavailable
+from dozor.errors import (
+    ActionForbidden,
+    AlertNotFound,
+    ChannelNotFound,
+    ConfigurationError,
+    DeliveryError,
+    DozorError,
+    NotificationNotFound,
+    SilenceNotFound,
+    StoreUnavailable,
+)
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 2
@@ -26,7 +36,12 @@ RETRY_AFTER_SECONDS: Final = 2
 _ADVICE: Final = {
     StoreUnavailable: (503, {"Retry-After": str(RETRY_AFTER_SECONDS)}),
     AlertNotFound: (404, {}),
+    SilenceNotFound: (404, {}),
+    ChannelNotFound: (404, {}),
+    NotificationNotFound: (404, {}),
     ActionForbidden: (409, {}),
+    ConfigurationError: (422, {}),
+    DeliveryError: (502, {}),
 }
 
 
@@ -56,12 +71,13 @@ _MISTAKE: Final = "Dozor made a mistake here; its log has the details. The appli
 _DESCRIPTIONS: Final = {
     401: ("A key is set and none, or a wrong one, was shown.", "A key is needed: send 'X-API-Key: KEY'."),
     403: ("From elsewhere than this machine while no key is set, or from a page of another site.", "Set a key."),
-    404: ("No alert has this id.", "No alert has the id '0f6c'."),
-    409: ("The alert's state does not allow it.", "Cannot acknowledge alert 0f6c: it is RESOLVED."),
+    404: ("Nothing of this kind has that id or name.", "No alert has the id '0f6c'."),
+    409: ("The state that it is in does not allow it.", "Cannot acknowledge alert 0f6c: it is RESOLVED."),
     413: ("The body is too large.", "The body may hold at most 65536 bytes."),
     415: ("The body is not declared as JSON.", "Send the body as 'Content-Type: application/json'."),
     422: ("Something sent is not valid.", "limit: input should be less than or equal to 1000."),
     500: ("Dozor made a mistake.", _MISTAKE),
+    502: ("The channel did not take the message.", "Slack: HTTP 404: this webhook exists no longer."),
     503: ("Dozor does not run, or its store does not answer.", "The store did not answer within 1 s."),
 }
 
@@ -127,7 +143,10 @@ def of_error(error: DozorError) -> Problem:
     """The problem that *error* is to a client."""
     status, headers = next((advice for kind, advice in _ADVICE.items() if isinstance(error, kind)), (500, {}))
     message = str(error)
-    return Problem(status, f"{message[:1].upper()}{message[1:].rstrip('.')}.", headers=headers)
+    errors = None
+    if isinstance(error, ConfigurationError) and error.key:
+        errors = [{"field": error.key, "message": message.removeprefix(f"{error.key}: ")}]
+    return Problem(status, f"{message[:1].upper()}{message[1:].rstrip('.')}.", headers=headers, errors=errors)
 
 
 def of_validation(error: RequestValidationError) -> Problem:
@@ -161,7 +180,7 @@ class MonitoringRoute(APIRoute):
 
         async def answer(request: Request) -> Response:
             try:
-                async with _exit_stack(request):
+                async with exit_stack(request):
                     return await handle(request)
             except RequestValidationError as error:
                 return response(of_validation(error))
@@ -175,7 +194,8 @@ class MonitoringRoute(APIRoute):
 
 
 @asynccontextmanager
-async def _exit_stack(request: Request) -> AsyncIterator[None]:
+async def exit_stack(request: Request) -> AsyncIterator[None]:
+    """What FastAPI's dependencies need of *request*, whatever kind of application it came through."""
     # FastAPI's own middleware puts this there; in an application of Starlette's alone there is none.
     if "fastapi_middleware_astack" in request.scope:
         yield

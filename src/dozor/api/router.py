@@ -1,5 +1,6 @@
 """All routes together: for an application that Dozor lives in, and as an application of their own."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -11,7 +12,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute
 
 from dozor._version import __version__
-from dozor.api import alerts, metrics, pool, problems, redis, rules, system
+from dozor.api import actions, alerts, channels, metrics, pool, problems, redis, rules, silences, slack, system
 from dozor.api.auth import Door, gate, guards
 from dozor.api.backend import Backend
 from dozor.api.problems import MonitoringRoute
@@ -50,6 +51,10 @@ def build_router(backend: Backend, *, pages: Pages | None = None) -> APIRouter:
         *_routes(redis.add_routes, backend, "redis"),
         *_routes(rules.add_routes, backend, "alerts"),
         *_routes(alerts.add_routes, backend, "alerts"),
+        *_routes(actions.add_routes, backend, "alerts"),
+        *_routes(silences.add_routes, backend, "silences"),
+        *_routes(channels.add_routes, backend, "notifications"),
+        *_routes(slack.add_routes, backend, "alerts", everybody=True),
         *_routes(system.add_routes, backend, "system"),
         *_routes(metrics.add_routes, backend, "metrics"),
         *_routes(metrics.add_exposition, backend, "metrics"),
@@ -136,5 +141,5 @@ def _operation_id(route: APIRoute) -> str:
     method = min(route.methods or {"GET"}).lower()
     path = route.path_format.removeprefix(PREFIX).strip("/")
     root = "" if route.path_format.startswith(PREFIX) else "root_"
-    words = path.replace("{alert_id}/", "").replace("/", "_").replace("-", "_").replace(".", "_")
+    words = re.sub(r"[^a-z]+", "_", path.replace("{alert_id}/", "").replace("}", "")).strip("_")
     return f"dozor_{root}{method}_{words}"

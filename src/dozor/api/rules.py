@@ -1,9 +1,11 @@
 """alerts/rules: what is decided on, and how each rule stands."""
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Response
 
 from dozor.api import problems
-from dozor.api.alerts import alert_model
+from dozor.api.alert_json import alert_model
 from dozor.api.backend import Backend
 from dozor.api.parameters import (
     ComponentFilter,
@@ -19,6 +21,7 @@ from dozor.api.rendering import answer, date
 from dozor.api.schemas import RuleList, RuleModel
 from dozor.clock import Clock
 from dozor.model.rule import RuleState
+from dozor.model.silence import Silence
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -53,8 +56,9 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
                 raise bad_cursor()
             shown = matching[first : first + limit]
             more = first + limit < len(matching)
+            silences = backend.known().silences
             return RuleList(
-                rules=[_rule_model(state, clock) for state in shown],
+                rules=[_rule_model(state, clock, silences) for state in shown],
                 total=len(matching),
                 next_cursor=encode_cursor(first + limit) if more else None,
             )
@@ -62,7 +66,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         return await answer(backend, build)
 
 
-def _rule_model(state: RuleState, clock: Clock) -> RuleModel:
+def _rule_model(state: RuleState, clock: Clock, silences: Mapping[str, Silence]) -> RuleModel:
     return RuleModel(
         rule=state.rule,
         group=state.group,
@@ -75,5 +79,5 @@ def _rule_model(state: RuleState, clock: Clock) -> RuleModel:
         last_error=state.last_error,
         last_evaluation=date(clock, state.last_evaluation),
         evaluation_seconds=state.evaluation_seconds,
-        alerts=[alert_model(alert, clock) for alert in state.alerts],
+        alerts=[alert_model(alert, clock, silences) for alert in state.alerts],
     )

@@ -4,12 +4,20 @@ Models are built by the module of their noun and written without the fields that
 absent. Times are datetimes in UTC. What is read of the watched things is in `reading_schemas`.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
-from dozor.api.examples import ALERT, NOW, example
+from dozor.api.examples import ALERT, NOTE, NOW, TIMELINE, example
 from dozor.model.alert import Severity
 
 State = Literal["PENDING", "FIRING", "ACKNOWLEDGED", "SILENCED", "RESOLVED"]
@@ -25,6 +33,12 @@ def _rfc_3339(value: object, parse: ValidatorFunctionWrapHandler) -> datetime:
         else:
             return moment
     raise ValueError("write a moment with its offset from UTC, such as 2026-11-22T19:00:00Z")
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError("write something")
+    return text.strip()
 
 
 # -- what is asked -------------------------------------------------------------------------------------------------
@@ -59,6 +73,15 @@ class SilenceRequest(BaseModel):
     comment: Comment = None
 
 
+class NoteRequest(BaseModel):
+    """What is to be written down beside an alert, and by whom."""
+
+    model_config = example({"text": "Raised max_connections to 200; watching", "by": "anna"}, extra="forbid")
+
+    text: Annotated[str, AfterValidator(_said), Field(max_length=4000, description="The note.")]
+    by: Who = None
+
+
 # -- alerts --------------------------------------------------------------------------------------------------------
 
 
@@ -70,8 +93,8 @@ class AcknowledgementModel(BaseModel):
     comment: str | None
 
 
-class SilenceModel(BaseModel):
-    """Nobody is told. `until` null: until the alert resolves."""
+class AlertSilenceModel(BaseModel):
+    """Nobody is told, by the alert's own silence or by one that matches it. `until` null: until it resolves."""
 
     at: datetime
     until: datetime | None
@@ -90,15 +113,19 @@ class AlertModel(BaseModel):
     component: str
     state: State
     inhibited_by: Annotated[list[str], Field(description="Rules that keep this alert quiet now.")]
+    silenced_by: Annotated[list[str], Field(description="Ids of the silences whose matchers silence it now.")]
     labels: dict[str, str]
     annotations: dict[str, str]
     value: Annotated[float | None, Field(description="What the expression last gave; null where that is no number.")]
+    threshold: Annotated[str | None, Field(description="What the rule compares that with, where that can be told.")]
     active_at: Annotated[datetime, Field(description="Since when the condition holds.")]
     fired_at: datetime | None
     resolved_at: datetime | None
     resolve_reason: str | None
     acknowledged: AcknowledgementModel | None
-    silenced: SilenceModel | None
+    silenced: AlertSilenceModel | None
+    flapping: Annotated[bool, Field(description="It fires and ends again and again; people hear less often of it.")]
+    flaps: Annotated[int, Field(description="How often it has fired lately, while it flaps; else 0.")]
     no_data: Annotated[bool, Field(description="The series is gone while its target is still watched.")]
     evidence: Annotated[dict[str, Any], Field(description="What was seen when it fired: statements, holders.")]
 
@@ -111,6 +138,51 @@ class ActionAnswer(AlertModel):
     durable: Annotated[
         bool, Field(description="Committed; false: it holds in memory and is written when the store answers.")
     ]
+
+
+class EventModel(BaseModel):
+    """One thing that happened, and who did it; `by` null: Dozor itself, or somebody who gave no name."""
+
+    at: datetime
+    event: Annotated[str, Field(description="In words: `fires`, `acknowledged`, `note` … for people to read.")]
+    by: str | None
+    comment: str | None
+
+
+class AlertAnswer(AlertModel):
+    """One alert, with all that happened to it, oldest first."""
+
+    model_config = example({**ALERT, "timeline": TIMELINE})
+
+    timeline: list[EventModel]
+
+
+class NoteModel(BaseModel):
+    """What somebody wrote down."""
+
+    model_config = example(NOTE)
+
+    at: datetime
+    by: str | None
+    text: str
+
+
+class NoteAnswer(NoteModel):
+    """The note as it was written down."""
+
+    model_config = example({**NOTE, "durable": True})
+
+    durable: Annotated[
+        bool, Field(description="Committed; false: it holds in memory and is written when the store answers.")
+    ]
+
+
+class NoteList(BaseModel):
+    """The notes of one alert, oldest first."""
+
+    model_config = example({"notes": [NOTE]})
+
+    notes: list[NoteModel]
 
 
 class AlertList(BaseModel):
@@ -182,6 +254,23 @@ class RuleList(BaseModel):
     next_cursor: str | None
 
 
+class DayModel(BaseModel):
+    """The alerts that fired on one day (UTC)."""
+
+    day: date
+    total: int
+    by_severity: dict[str, int]
+
+
+class NoisyRuleModel(BaseModel):
+    """How much one rule has had to say."""
+
+    rule: str
+    count: Annotated[int, Field(description="How often it fired.")]
+    firing_seconds: Annotated[float, Field(description="For how long altogether, until now where it still fires.")]
+    mean_time_to_resolve_seconds: float | None
+
+
 class AlertStatisticsModel(BaseModel):
     """What the history adds up to."""
 
@@ -189,8 +278,18 @@ class AlertStatisticsModel(BaseModel):
         {
             "total": 42,
             "active": 1,
+            "acknowledged": 17,
             "by_severity": {"CRITICAL": 12, "WARNING": 30},
             "by_rule": {"PoolUtilizationHigh": 12, "SlowQueries": 30},
+            "by_day": [{"day": "2026-11-22", "total": 3, "by_severity": {"CRITICAL": 1, "WARNING": 2}}],
+            "noisiest": [
+                {
+                    "rule": "SlowQueries",
+                    "count": 30,
+                    "firing_seconds": 18300.0,
+                    "mean_time_to_resolve_seconds": 610.0,
+                }
+            ],
             "mean_time_to_acknowledge_seconds": 94.0,
             "mean_time_to_resolve_seconds": 610.5,
             "since": "2026-10-01T00:00:00Z",
@@ -198,9 +297,12 @@ class AlertStatisticsModel(BaseModel):
     )
 
     total: int
-    active: int
+    active: Annotated[int, Field(description="How many fire now, since whenever.")]
+    acknowledged: Annotated[int, Field(description="How many somebody has acknowledged.")]
     by_severity: dict[str, int]
     by_rule: dict[str, int]
+    by_day: Annotated[list[DayModel], Field(description="The days on which any fired, oldest first.")]
+    noisiest: Annotated[list[NoisyRuleModel], Field(description="The rules that fired most often, those first.")]
     mean_time_to_acknowledge_seconds: float | None
     mean_time_to_resolve_seconds: float | None
     since: datetime | None

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from dozor.api import problems
-from dozor.api.alerts import alert_model
+from dozor.api.alert_json import alert_model
 from dozor.api.backend import Backend
 from dozor.api.reading_schemas import HealthAnswer, OverviewAnswer, ProbeAnswer, ReadyAnswer, SparklineModel
 from dozor.api.rendering import NO_STORE, answer, json_response, to_json
@@ -52,7 +52,7 @@ def _overview_answer(backend: Backend) -> OverviewAnswer:
     at = overview.at
     return OverviewAnswer(
         **_whole(overview),
-        alerts=[alert_model(alert, clock) for alert in overview.alerts[:_MOST_ALERTS]],
+        alerts=[alert_model(alert, clock, known.silences) for alert in overview.alerts[:_MOST_ALERTS]],
         pools=[pool_target(pool, at, clock) for pool in overview.pools],
         servers=[redis_target(server, at, clock) for server in overview.servers],
         http=finite(backend.http_figures()),

@@ -13,16 +13,15 @@ OWN_PREFIX: Final = "alert-"
 
 @dataclass(frozen=True, slots=True)
 class SilenceRecord:
-    """A silence and what it keeps quiet.
-
-    Attributes:
-        alerts: those that it silences now.
-        alert_id: the alert whose own silence it is; such a one has no matchers. None for a silence by matchers.
-    """
+    """A silence and what it keeps quiet: *alerts*, those that it silences now."""
 
     silence: Silence
     alerts: tuple[Alert, ...] = ()
-    alert_id: str | None = None
+
+    @property
+    def alert_id(self) -> str | None:
+        """The alert whose own silence it is; such a one has no matchers. None for a silence by matchers."""
+        return None if self.silence.matchers else self.silence.id.removeprefix(OWN_PREFIX)
 
 
 def own_silence(alert: Alert, *, ended_at: float | None = None) -> Silence | None:
@@ -47,11 +46,14 @@ def own_silence(alert: Alert, *, ended_at: float | None = None) -> Silence | Non
     )
 
 
+def matching_labels(alert: Alert) -> dict[str, str]:
+    """What matchers see of *alert*: its labels, its component, and the severity in force in lower case."""
+    return {**alert.labels, "component": alert.component, "severity": alert.severity.value.lower()}
+
+
 def inventory(by_matchers: Iterable[SilenceRecord], alerts: Iterable[Alert]) -> list[SilenceRecord]:
     """The silences *by_matchers* and those that *alerts*, which have not ended, themselves have; the newest first."""
-    own = [
-        SilenceRecord(silence, (alert,), alert.id) for alert in alerts if (silence := own_silence(alert)) is not None
-    ]
+    own = [SilenceRecord(silence, (alert,)) for alert in alerts if (silence := own_silence(alert)) is not None]
     return sorted([*by_matchers, *own], key=lambda record: age_key(record.silence))
 
 
