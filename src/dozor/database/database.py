@@ -1,31 +1,30 @@
 """`Database`: Dozor's own data behind one object."""
 
-import logging
 import os
+import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dozor.clock import Clock
-from dozor.database import alerts, history, messages, migrate, outbox, retention, silences, sqlite_file, statistics
+from dozor.database import alerts, history, migrate, outbox, retention, sent_messages, silences, sqlite_file, statistics
 from dozor.database.engine import build_engine, writing
 from dozor.database.history import HistoryFilter
 from dozor.database.outbox import OutboxCounts, OutboxFilter, OutboxRow
 from dozor.database.paging import Page
+from dozor.database.place import Place
 from dozor.database.statistics import AlertStatistics
-from dozor.database.url import STORE_KEY, file_name, parse_url, safe_url, sqlite_path, state_folder, without_secrets
+from dozor.database.url import without_secrets
 from dozor.errors import ConfigurationError, StoreUnavailable
 from dozor.model.alert import Alert
 from dozor.model.notification import AuditEntry, Changes, Outgoing, SentMessage
 from dozor.model.silence import Silence
 
-logger = logging.getLogger("dozor.database")
-
-_MEMORY: Final = "sqlite+pysqlite://"
 _DAY: Final = 86_400.0
 
 # Engines that a fork left in the child. To close their connections there would disturb the parent's, and to let them be
@@ -46,7 +45,7 @@ class Database:
             without it (a guest in an application).
         exclusive: two that evaluate rules must not share a file: where another has it, refuse it (strict), or keep alerts
             in memory.
-        clock: dates a corrupt file that is set aside.
+        clock: dates a corrupt file that is set aside, and says how long an open alert has fired.
 
     All calls but `open` and `close` raise `StoreUnavailable` when the database does not answer or refuses.
     """
@@ -60,16 +59,24 @@ class Database:
         exclusive: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        self._configured = None if url is None else parse_url(url)
-        self._name, self._strict, self._exclusive, self._clock = name, strict, exclusive, clock or Clock()
-        self._claim: int | None = None
+        self._clock = clock or Clock()
+        self._place = Place(url, name=name, strict=strict, exclusive=exclusive, clock=self._clock)
         self._engine: Engine | None = None
-        self._url: URL | None = self._configured
         self._pid = os.getpid()
-        self.why_not_durable: str | None = None
+        self._replacing = threading.Lock()
+        self._refused: str | None = None
+        self.begun_anew = False
+        """Whether the file proved to be corrupt while it was used, and an empty one took its place: `begin_with` it."""
+
+    @property
+    def why_not_durable(self) -> str | None:
         """Why nothing here survives the process; None where it does. Text for people."""
-        self.set_aside: Path | None = None
-        """Where a corrupt file was put at start; None if the file was sound."""
+        return self._place.why_not_durable
+
+    @property
+    def set_aside(self) -> Path | None:
+        """Where a corrupt file was put; None if the file was sound."""
+        return self._place.set_aside
 
     @property
     def durable(self) -> bool:
@@ -79,11 +86,7 @@ class Database:
     @property
     def location(self) -> str:
         """Where the data is, without secrets."""
-        return "memory" if self._url is None or self._is_memory else safe_url(self._url)
-
-    @property
-    def _is_memory(self) -> bool:
-        return self._url is not None and self._url.get_backend_name() == "sqlite" and sqlite_path(self._url) is None
+        return self._place.text
 
     def open(self) -> None:
         """Connect, and bring the tables up to date. May be called again after it failed.
@@ -94,29 +97,21 @@ class Database:
             StoreUnavailable: the PostgreSQL server cannot be reached, or refuses.
         """
         self.close()
-        self._pid = os.getpid()
-        self._url = self._configured or self._default_url()
-        path = sqlite_path(self._url)
-        if path is not None and not self._prepare_file(path):
-            self._url = parse_url(_MEMORY)
-        if self._is_memory and self.why_not_durable is None:
-            self.why_not_durable = f"{STORE_KEY} asks for a database in memory"
-        self._engine = build_engine(self._url)
+        self._pid, self._refused = os.getpid(), None
+        self._engine = build_engine(self._place.take())
         try:
             self._upgrade(self._engine)
         except ConfigurationError:
             self.close()
             raise
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             self.close()
             raise self._unavailable(error) from None
 
     def close(self) -> None:
         """Close every connection. What is in memory is gone."""
         engine, self._engine = self._engine, None
-        claim, self._claim = self._claim, None
-        if claim is not None:
-            os.close(claim)
+        self._place.leave()
         if engine is not None:
             if os.getpid() == self._pid:
                 engine.dispose()
@@ -137,6 +132,15 @@ class Database:
             alerts.record(connection, changes.audit)
             silences.save(connection, changes.silences)
             outbox.add(connection, outgoing)
+
+    def begin_with(self, changes: Changes, total_fired: int) -> None:
+        """Write what is known and open into a store that was `begun_anew`, and how many alerts have ever fired."""
+        with self._writing() as connection:
+            alerts.save(connection, changes.alerts)
+            alerts.record(connection, changes.audit)
+            silences.save(connection, changes.silences)
+            alerts.count_retired(connection, total_fired - alerts.total_fired(connection))
+        self.begun_anew = False
 
     def load_recent(self, since: float) -> list[Alert]:
         """Alerts that have not ended, pending ones too, and those that ended at *since* or later; oldest first."""
@@ -185,16 +189,16 @@ class Database:
         with self._reading() as connection:
             return outbox.next_due(connection, receiver)
 
-    def settle_sent(self, row: OutboxRow, at: float, shown: Sequence[SentMessage] = ()) -> None:
-        """*row* has arrived, and *shown* are the messages it made or changed, which can be changed again later."""
+    def settle_sent(self, row: OutboxRow, at: float, messages: Sequence[SentMessage] = ()) -> None:
+        """*row* has arrived, and *messages* are those that it made or changed, which can be changed again later."""
         with self._writing() as connection:
             outbox.settle_sent(connection, row, at)
-            messages.keep(connection, row.receiver, at, shown)
+            sent_messages.keep(connection, row.receiver, at, messages)
 
     def messages(self, receiver: str, alert_ids: Iterable[str]) -> list[SentMessage]:
         """The messages at *receiver* that show one of these alerts, each with all that it shows; oldest first."""
         with self._reading() as connection:
-            return messages.find(connection, receiver, alert_ids)
+            return sent_messages.find(connection, receiver, alert_ids)
 
     def settle_retry(self, row: OutboxRow, next_at: float, error: str) -> None:
         """*row* did not arrive; try again at *next_at*."""
@@ -262,79 +266,38 @@ class Database:
         with self._writing() as connection:
             outbox.forget(connection, sent_before=at - keep_sent_seconds, dead_before=at - keep_seconds)
             silences.forget(connection, at - keep_seconds)
-            messages.forget(connection, at - keep_sent_seconds)
+            sent_messages.forget(connection, at - keep_sent_seconds)
             return retention.retire(
                 connection, before=at - keep_seconds, keep_at_least=keep_at_least, keep_at_most=keep_at_most
             )
 
     # --- opening ---
 
-    def _default_url(self) -> URL:
-        folder = state_folder()
-        if folder is None:
-            self._fall_back("neither HOME nor XDG_STATE_HOME is set")
-            return parse_url(_MEMORY)
-        return URL.create("sqlite+pysqlite", database=str(folder / file_name(self._name)))
-
-    def _prepare_file(self, path: Path) -> bool:
-        try:
-            sqlite_file.prepare(path)
-            if self._exclusive and not self._claimed(path):
-                return False
-            fault = sqlite_file.fault(path)
-            if fault is not None:
-                self._set_aside(path, fault)
-        except OSError as error:
-            problem = f"the store {path} cannot be written ({error.strerror or error})"
-            if self._strict and self._configured is not None:
-                raise ConfigurationError(problem, key=STORE_KEY) from error
-            self._fall_back(problem)
-            return False
-        return True
-
-    def _claimed(self, path: Path) -> bool:
-        self._claim = sqlite_file.claim(path)
-        if self._claim is not None:
-            return True
-        problem = (
-            f"another Dozor keeps its alerts in {path} (a second worker, or an application of the same name; DOZOR_NAME "
-            "gives each a name of its own)"
-        )
-        if self._strict:
-            raise ConfigurationError(problem, key=STORE_KEY)
-        self._fall_back(problem)
-        return False
-
-    def _set_aside(self, path: Path, fault: str) -> None:
-        if self._strict:
-            raise ConfigurationError(
-                f"the store {path} is corrupt ({fault}): restore it from a copy, or move it away to begin a new one",
-                key=STORE_KEY,
-            )
-        self.set_aside = sqlite_file.set_aside(path, self._clock.now())
-        sqlite_file.prepare(path)
-        logger.error(
-            "the store %s is corrupt (%s). It was set aside, untouched, as %s, and a new one was begun: alerts, silences, "
-            "history and unsent notifications of earlier runs are not in it",
-            path,
-            fault,
-            self.set_aside,
-        )
-
-    def _fall_back(self, problem: str) -> None:
-        self.why_not_durable = problem
-        logger.warning(
-            "%s: Dozor keeps alerts and their history in memory only, and a restart forgets them. To keep them, set %s "
-            "to a place that can be written, such as sqlite:////var/lib/dozor/%s",
-            problem,
-            STORE_KEY,
-            file_name(self._name),
-        )
-
     def _upgrade(self, engine: Engine) -> None:
-        if engine.dialect.name == "sqlite" and not self._is_memory:
-            sqlite_file.use_wal(engine)
-        migrate.upgrade(engine)
+        path = self._place.path
+        if path is None:
+            migrate.upgrade(engine)
+            return
+        sqlite_file.configure(engine)
+        upgraded = migrate.upgrade(
+            engine, lambda revision: sqlite_file.copy(path, path.with_name(f"{path.name}.before-{revision}"))
+        )
+        if upgraded:
+            sqlite_file.rebuild(engine)
+
+    def _replace_corrupt(self) -> None:
+        """Begin a new file in place of one that is said to be corrupt, or connect anew if it proves to be sound."""
+        with self._replacing:
+            if self._refused is not None:
+                return
+            self.close()
+            try:
+                replaced = self._place.replace_corrupt()
+                self.open()
+            except ConfigurationError as refusal:
+                self._refused = f"{refusal}. Then start Dozor again"
+                return
+            self.begun_anew = self.begun_anew or replaced
 
     # --- transactions ---
 
@@ -353,16 +316,19 @@ class Database:
         if self._engine is not None and os.getpid() != self._pid:
             self.open()
         if self._engine is None:
-            raise StoreUnavailable(f"Dozor's store ({self.location}) is not open")
+            raise StoreUnavailable(self._refused or f"Dozor's store ({self.location}) is not open")
         try:
             yield self._engine
         except SQLAlchemyError as error:
+            unavailable = self._unavailable(error)
+            if sqlite_file.is_corruption(getattr(error, "orig", None)):
+                self._replace_corrupt()
             # Not chained: the driver's own text may hold the password, and a traceback would print it.
-            raise self._unavailable(error) from None
+            raise unavailable from None
 
-    def _unavailable(self, error: SQLAlchemyError) -> StoreUnavailable:
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         reason = " ".join(str(cause).split())
-        if self._url is not None:
-            reason = without_secrets(reason, self._url)
+        if self._place.url is not None:
+            reason = without_secrets(reason, self._place.url)
         return StoreUnavailable(f"Dozor's store ({self.location}) does not answer: {type(cause).__name__}: {reason}")

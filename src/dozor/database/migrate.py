@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,8 +23,15 @@ _LOCK: Final = 0x646F7A6F72
 _CHATTY_LOGGERS: Final = ("alembic", "alembic.runtime.migration", "alembic.runtime.plugins")
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(engine: Engine, before: Callable[[str], None] | None = None) -> bool:
     """Bring the database of *engine* to the newest revision. Several processes may do so at once; one does the work.
+
+    Args:
+        engine: of the database.
+        before: called with the newest revision before tables of an older one are changed, which nobody writes to then.
+
+    Returns:
+        Whether there were tables of an older revision, and this call changed them.
 
     Raises:
         ConfigurationError: the tables were made by a newer Dozor.
@@ -32,14 +39,16 @@ def upgrade(engine: Engine) -> None:
     """
     with engine.connect() as connection:
         if _revision(connection) == REVISION:
-            return
+            return False
     with writing(engine).begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         current = _revision(connection)
-        if current != REVISION:
-            with _quietly():
-                _apply(connection, current)
+        if current == REVISION:
+            return False
+        with _quietly():
+            _apply(connection, current, before)
+    return current is not None
 
 
 def _revision(connection: Connection) -> str | None:
@@ -48,7 +57,7 @@ def _revision(connection: Connection) -> str | None:
     return connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
 
 
-def _apply(connection: Connection, current: str | None) -> None:
+def _apply(connection: Connection, current: str | None, before: Callable[[str], None] | None) -> None:
     # Imported here, since it takes longer than all else of Dozor's and is wanted once for each release.
     from alembic.operations import Operations  # noqa: PLC0415
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
@@ -57,7 +66,10 @@ def _apply(connection: Connection, current: str | None) -> None:
     script = ScriptDirectory(str(Path(__file__).with_name("migrations")))
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
     operations = Operations(context)
-    for revision, module in _pending(script, current):
+    pending = _pending(script, current)
+    if before is not None and current is not None:
+        before(REVISION)
+    for revision, module in pending:
         module.upgrade(operations)
         context.stamp(script, revision)
 

@@ -1,10 +1,11 @@
-"""The SQLite file: begun with nobody else allowed to read it, checked, and set aside when it is corrupt."""
+"""The SQLite file: begun with nobody else allowed to read it, checked, copied, and set aside when it is corrupt."""
 
 import fcntl
 import os
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from sqlalchemy import Engine
 from dozor.database.engine import BUSY_TIMEOUT_SECONDS
 
 _COMPANIONS: Final = ("-wal", "-shm")
+_INCREMENTAL: Final = 2
 
 
 def prepare(path: Path) -> None:
@@ -43,17 +45,45 @@ def claim(path: Path) -> int | None:
     return lock
 
 
-def fault(path: Path) -> str | None:
-    """What is wrong with the SQLite file at *path*, None if nothing is. Changes nothing, not even a log left behind."""
+def fault(path: Path, *, thorough: bool = False) -> str | None:
+    """What is wrong with the SQLite file at *path*, None if nothing is. Changes nothing, not even a log left behind.
+
+    *thorough* compares each index with its table, which takes some times longer.
+    """
+    check = "PRAGMA integrity_check(1)" if thorough else "PRAGMA quick_check(1)"
     try:
-        # A connection that cannot write does not move the log into the file when it closes.
-        with closing(
-            sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
-        ) as connection:
-            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        with _read_only(path) as connection:
+            verdict = connection.execute(check).fetchone()[0]
     except sqlite3.DatabaseError as error:
         return str(error) if is_corruption(error) else None
     return None if verdict == "ok" else " ".join(str(verdict).split())
+
+
+@contextmanager
+def _read_only(path: Path) -> Iterator[sqlite3.Connection]:
+    # A connection that cannot write does not move the log into the file when it closes.
+    name = f"file:{quote(str(path))}?mode=ro"
+    with closing(sqlite3.connect(name, uri=True, timeout=BUSY_TIMEOUT_SECONDS)) as connection:
+        yield connection
+
+
+def copy(path: Path, target: Path) -> None:
+    """Copy the SQLite file at *path*, and what its log holds, to *target*, mode 0600, in place of what is there.
+
+    The copy is complete or not there at all. Another connection may be writing: what it has committed is in the copy.
+
+    Raises:
+        OSError, sqlite3.Error: it cannot be copied, for lack of room perhaps.
+    """
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    try:
+        os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+        with _read_only(path) as source, closing(sqlite3.connect(unfinished)) as destination:
+            source.backup(destination)
+            destination.execute("PRAGMA journal_mode=DELETE")  # one file, with no log beside it
+        unfinished.rename(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def is_corruption(error: BaseException | None) -> bool:
@@ -81,15 +111,17 @@ def _unused(path: Path) -> Path:
     return candidate
 
 
-def use_wal(engine: Engine) -> None:
-    """Switch the file of *engine* to a write-ahead log, so that readers never wait for the writer. It stays so.
+def configure(engine: Engine) -> None:
+    """Give the file of *engine* a write-ahead log, so that readers never wait for the writer. It stays so.
 
-    The switch needs the file for itself for a moment, and SQLite does not wait for that by its busy timeout.
+    One that is empty yet also gets the books by which it can be made smaller in small steps (`rebuild` otherwise).
+    The log needs the file for itself for a moment, and SQLite does not wait for that by its busy timeout.
     """
     deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
     connection = engine.raw_connection()
     try:
         cursor = connection.cursor()
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
         while True:
             try:
                 cursor.execute("PRAGMA journal_mode=WAL")
@@ -98,5 +130,20 @@ def use_wal(engine: Engine) -> None:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
+    finally:
+        connection.close()
+
+
+def rebuild(engine: Engine) -> None:
+    """Write the file of *engine* anew, as one that can be made smaller in small steps; nothing where it is one already.
+
+    Needs as much room again, and the file for itself.
+    """
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        if cursor.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+            cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            cursor.execute("VACUUM")
     finally:
         connection.close()
