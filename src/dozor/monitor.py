@@ -278,13 +278,8 @@ def _notifiers(settings: Settings, own: Sequence[Any], clock: Clock) -> dict[str
                 f"a {type(notifier).__name__} is no notifier: it has no method `async def send(self, notification)`",
                 key="notifiers",
             )
-    secret = settings.webhook_secret
-    return table(
-        clock,
-        webhook_url=settings.webhook_url,
-        webhook_secret=secret.get_secret_value() if secret is not None else None,
-        own=own,
-    )
+    channels = {name: channel.build(name, clock, settings.locale) for name, channel in settings.channels.items()}
+    return {**table(clock, own=own), **channels}
 
 
 def _check_names(required: frozenset[str] | None, targets: Targets) -> None:

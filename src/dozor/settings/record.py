@@ -9,10 +9,15 @@ from typing import Annotated, Any, Final, NamedTuple, Self
 from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from dozor.alerts.inhibition import InhibitRule
 from dozor.duration import format_duration
 from dozor.errors import ConfigurationError
 from dozor.model.alert import Severity
+from dozor.notify.notifier import LOG, Channel
+from dozor.notify.routing import Route
 from dozor.settings import sources, values
+from dozor.settings.channels import VARIABLES, parse_channels, shown_channel
+from dozor.settings.routes import parse_inhibit_rules, parse_routes, shown_inhibit_rule, shown_route
 from dozor.settings.secrets import HIDDEN, shown_url, shown_webhook
 from dozor.settings.sources import Given, GivenSource, Key, NotAvailableError, Origin
 from dozor.settings.values import NamedUrl
@@ -25,7 +30,6 @@ Text = Annotated[str, BeforeValidator(values.text)]
 WebUrl = Annotated[str, BeforeValidator(values.url(values.WEB))]
 StoreUrl = Annotated[str, BeforeValidator(values.url(values.STORE))]
 ApiKey = Annotated[SecretStr, BeforeValidator(values.secret(values.key))]
-Secret = Annotated[SecretStr, BeforeValidator(values.secret(values.text))]
 
 
 class Shown(NamedTuple):
@@ -79,6 +83,7 @@ class Settings(BaseSettings):
     # What is kept.
     store_url: Annotated[StoreUrl | None, Field(repr=False), Key("store_url", secret=True)] = None
     store_memory_bytes: Annotated[int, BeforeValidator(values.size), Key("store_memory")] = 32 * 2**20
+    history_bytes: Annotated[int, BeforeValidator(values.size), Key("history_size")] = 2**30
     history_days: Annotated[int, BeforeValidator(values.count(1, 3650)), Key("history_days")] = 90
 
     # Rules.
@@ -89,18 +94,30 @@ class Settings(BaseSettings):
     )
 
     # Who is told.
-    webhook_url: Annotated[WebUrl | None, Field(repr=False), Key("webhook_url", secret=True)] = None
-    webhook_secret: Annotated[Secret | None, Key("webhook_secret", secret=True)] = None
+    channels: Annotated[Mapping[str, Channel], PlainValidator(parse_channels), Key("channels")] = Field(
+        default_factory=lambda: parse_channels({})
+    )
+    """The channels by name. What has a variable of its own, as `slack_token`, is also taken as an argument of that name."""
+    routes: Annotated[tuple[Route, ...], PlainValidator(parse_routes), Key("routes")] = ()
+    inhibit: Annotated[tuple[InhibitRule, ...], PlainValidator(parse_inhibit_rules), Key("inhibit")] = ()
+    locale: Annotated[str, BeforeValidator(values.choice("en", "ru")), Key("locale")] = "en"
     group_interval_seconds: Annotated[float, BeforeValidator(values.duration(0, 86400)), Key("group_interval")] = 60.0
     reminder_interval_seconds: Annotated[
         float, BeforeValidator(values.duration(60, 30 * 86400)), Key("reminder_interval")
     ] = 14400.0
 
+    # Alerts that come and go.
+    flapping_count: Annotated[int, BeforeValidator(values.count(0, 1000)), Key("flapping_count")] = 4
+    """How often an alert fires within the window before it counts as flapping; 0: none ever does."""
+    flapping_window_seconds: Annotated[float, BeforeValidator(values.duration(60, 86400)), Key("flapping_window")] = (
+        1800.0
+    )
+    flapping_quiet_seconds: Annotated[float, BeforeValidator(values.duration(0, 86400)), Key("flapping_quiet")] = 900.0
+
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **given: Any) -> None:
-        by_key = {key.name: field for field, key in KEYS.items()}
-        self._build((sources.from_arguments({by_key.get(name, name): value for name, value in given.items()}),))
+        self._build((sources.from_arguments(KEYS, given),))
 
     @classmethod
     def load(
@@ -144,15 +161,46 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise _mistakes(error, origins) from None
         self._origins = origins
+        if self.strict:
+            self._check_routes()
+
+    def _check_routes(self) -> None:
+        """In an agent all channels are known here; an application may bring notifiers of its own."""
+        known = [LOG, *self.channels]
+        errors = [
+            _nearest(f"routes.{number}.to", self._origins)[0].error(
+                f"there is no channel {name}; channels: {', '.join(known)}"
+            )
+            for number, route in enumerate(self.routes, 1)
+            for name in route.to
+            if name not in known
+        ]
+        if errors:
+            raise _together(errors)
 
     def shown(self) -> Iterator[Shown]:
         """Every setting as it may be shown to people."""
         for field, key in KEYS.items():
-            value = getattr(self, field)
+            if field == "channels":
+                yield from self._shown_channels()
+                continue
             origin = self._origins.get(field) or next(
                 (origin for path, origin in self._origins.items() if path.startswith(f"{field}.")), None
             )
-            yield Shown(key.name, _shown(field, key, value), "default" if origin is None else str(origin))
+            yield Shown(key.name, _shown(field, key, getattr(self, field)), _said(origin))
+
+    def _shown_channels(self) -> Iterator[Shown]:
+        """Those of a variable of their own under its name, all other keys of channels by their path."""
+        parts = {name: shown_channel(channel) for name, channel in self.channels.items()}
+        for variable, (name, key) in VARIABLES.items():
+            plain = name in self.channels and self.channels[name].kind == name
+            value = parts[name].pop(key, "") if plain else ""
+            origin = self._origins.get(f"channels.{name}.{key}") if plain else None
+            yield Shown(variable, value, _said(origin))
+        for name, rest in parts.items():
+            for key, value in rest.items():
+                path = f"channels.{name}.{key}"
+                yield Shown(path, value, _said(self._origins.get(path) or self._origins.get(f"channels.{name}")))
 
 
 KEYS: Final[Mapping[str, Key]] = {
@@ -195,13 +243,40 @@ def _mistakes(error: ValidationError, origins: Mapping[str, Origin]) -> Configur
     for detail in error.errors(include_url=False, include_input=False):
         field = str(detail["loc"][0]) if detail["loc"] else ""
         reason = detail.get("ctx", {}).get("error")
-        part = f"{field}.{reason.part}" if isinstance(reason, values.PartError) else field
-        origin = origins.get(part) or origins.get(field)
         message = str(reason) if isinstance(reason, ValueError) else detail["msg"]
         if detail["type"] == "extra_forbidden":
             message = "there is no such setting"
-        found.append(ConfigurationError(message, key=field) if origin is None else origin.error(message))
+        parts = reason.parts if isinstance(reason, values.PartsError) else {"": message}
+        for part, said in parts.items():
+            found.append(_mistake(f"{field}.{part}" if part else field, said, origins))
     return _together(found)
+
+
+def _mistake(path: str, message: str, origins: Mapping[str, Origin]) -> ConfigurationError:
+    """*message*, said of what is at *path*, or, where that has no place, of what it belongs to."""
+    if path in origins:
+        return origins[path].error(message)
+    origin, holder = _nearest(path, origins)
+    part = path.removeprefix(f"{holder}.")
+    said = message if part == path or part in message else f"{part}: {message}"
+    return origin.error(said) if holder else ConfigurationError(message, key=path)
+
+
+def _nearest(path: str, origins: Mapping[str, Origin]) -> tuple[Origin, str]:
+    """The place of *path*, or of what holds it, or of a neighbour there; and the path that this is the place of."""
+    holder = path
+    while holder:
+        if holder in origins:
+            return origins[holder], holder
+        inside = next((origin for other, origin in origins.items() if other.startswith(f"{holder}.")), None)
+        if inside is not None:
+            return inside, holder
+        holder = holder.rpartition(".")[0]
+    return Origin("settings"), ""
+
+
+def _said(origin: Origin | None) -> str:
+    return "default" if origin is None else str(origin)
 
 
 def _together(errors: list[ConfigurationError]) -> ConfigurationError:
@@ -226,11 +301,15 @@ def _shown(field: str, key: Key, value: object) -> str:
             text = f"{value * 1000:g}" if key.unit == "ms" else format_duration(value)
         case Mapping():
             text = ", ".join(f"{severity.value.lower()}={format_duration(after)}" for severity, after in value.items())
+        case tuple() if field == "routes":
+            text = "; ".join(map(shown_route, value))
+        case tuple() if field == "inhibit":
+            text = "; ".join(map(shown_inhibit_rule, value))
         case tuple():
             text = ", ".join(map(str, value))
         case frozenset():
             text = ", ".join(sorted(value))
-        case _ if field in {"webhook_url", "heartbeat_url"}:
+        case _ if field == "heartbeat_url":
             text = shown_webhook(str(value))
         case _:
             text = shown_url(str(value))

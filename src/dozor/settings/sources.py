@@ -3,16 +3,19 @@
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from typing_extensions import override
 
 from dozor.errors import ConfigurationError
+from dozor.settings.channels import FILE_KEYS, VARIABLES
+from dozor.settings.toml_lines import line_at, lines_of
 
 PREFIX: Final = "DOZOR_"
 
@@ -21,18 +24,13 @@ _NOT_SETTINGS: Final = re.compile(r"DOZOR_(CONFIG|DEBUG|SKIP_UI|(TEST|REQUIRE|DE
 # What Kubernetes puts into every container beside a service that is called "dozor".
 _SERVICE_LINKS: Final = re.compile(r"DOZOR_SERVICE_(HOST|PORT.*)|DOZOR_PORT_\d+_(TCP|UDP).*")
 
-_TELL_OTHERWISE: Final = "use DOZOR_WEBHOOK_URL, the log or a notifier of your own"
 _NOT_YET: Final = {
-    "slack_webhook_url": ("Slack", _TELL_OTHERWISE),
-    "smtp_url": ("email", _TELL_OTHERWISE),
-    "email_from": ("email", _TELL_OTHERWISE),
-    "email_to": ("email", _TELL_OTHERWISE),
-    "pagerduty_key": ("PagerDuty", _TELL_OTHERWISE),
-    "telegram_token": ("Telegram", _TELL_OTHERWISE),
-    "telegram_chat": ("Telegram", _TELL_OTHERWISE),
-    "notify_urls": ("Apprise", _TELL_OTHERWISE),
     "metrics_url": ("a metrics server of its own", "samples are kept in memory, and /metrics hands them to Prometheus"),
 }
+
+
+# Settings that are lists of tables.
+_LISTS: Final = frozenset({"routes", "inhibit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +83,19 @@ class Given:
 
     def put(self, path: tuple[str, ...], value: object, origin: Origin) -> None:
         """Note *value* for the field, or the part of one, at *path*."""
-        if len(path) == 1:
-            self.values[path[0]] = value
-        else:
-            parts = self.values.get(path[0])
-            self.values[path[0]] = {**(parts if isinstance(parts, dict) else {}), path[1]: value}
+        table = self.values
+        for name in path[:-1]:
+            table = table.setdefault(name, {})
+        table[path[-1]] = value
         self.origins[".".join(path)] = origin
+
+    def conflict(self, path: tuple[str, ...]) -> Origin | None:
+        """Where the value at *path*, a part of it, or what it is a part of, was given before."""
+        wanted = ".".join(path)
+        for given, origin in self.origins.items():
+            if given == wanted or given.startswith(f"{wanted}.") or wanted.startswith(f"{given}."):
+                return origin
+        return None
 
 
 class GivenSource(PydanticBaseSettingsSource):
@@ -119,11 +124,18 @@ def from_flags(keys: Mapping[str, Key], flags: Mapping[str, object]) -> Given:
     return given
 
 
-def from_arguments(arguments: Mapping[str, object]) -> Given:
-    """What a program gives, by field."""
+def from_arguments(keys: Mapping[str, Key], arguments: Mapping[str, object]) -> Given:
+    """What a program gives, by field or by key."""
     given = Given()
+    fields_by_key = {key.name: field_name for field_name, key in keys.items()}
     for name, value in arguments.items():
-        given.put((name,), value, Origin("Settings", name))
+        place = VARIABLES.get(name)
+        if place is None:
+            given.put((fields_by_key.get(name, name),), value, Origin("Settings", name))
+            continue
+        if value is not None:
+            text = value.get_secret_value() if isinstance(value, SecretStr) else value
+            given.put(("channels", *place), text, Origin("Settings", name))
     return given
 
 
@@ -133,8 +145,7 @@ def from_environment(keys: Mapping[str, Key], environ: Mapping[str, str]) -> Giv
     for variable in sorted(environ):
         value = environ[variable]
         if variable.startswith(PREFIX) and value.strip() and not _is_foreign(variable, value):
-            name, _, part = variable.removeprefix(PREFIX).lower().partition("__")
-            reader.take(name, part, value, Origin(variable))
+            reader.take(tuple(variable.removeprefix(PREFIX).lower().split("__")), value, Origin(variable))
     return reader.given
 
 
@@ -148,15 +159,17 @@ def from_file(keys: Mapping[str, Key], path: Path) -> Given:
     try:
         document = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        place = f"{path}:{line[1]}" if line else str(path)
-        raise ConfigurationError(f"this is not TOML: {error}", origin=place) from None
+        where = re.search(r"at line (\d+)", str(error))
+        found_at = f"{path}:{where[1]}" if where else str(path)
+        raise ConfigurationError(f"this is not TOML: {error}", origin=found_at) from None
     reader = _Reader(keys, path.parent)
-    for name, value in document.items():
-        parts = value.items() if isinstance(value, dict) and value else [("", value)]
-        for part, one in parts:
-            origin = Origin(f"{path}:{_line_of(content, name, part)}", f"{name}.{part}" if part else name)
-            reader.take(name, part, one, origin)
+    lines = lines_of(content)
+    for place, value in _leaves(document):
+        reader.take(place, value, Origin(f"{path}:{line_at(lines, place)}", ".".join(place)))
+    for place, line in lines.items():
+        if place[0] in _LISTS and len(place) > 1:
+            key = ".".join([f"{place[0]}[{place[1]}]", *place[2:]])
+            reader.given.origins[".".join(place)] = Origin(f"{path}:{line}", key)
     return reader.given
 
 
@@ -168,28 +181,44 @@ class _Reader:
         self._keys = {key.name: (field_name, key) for field_name, key in keys.items()}
         self._folder = folder
 
-    def take(self, name: str, part: str, value: object, origin: Origin) -> None:
-        """Note *value*, written at *origin* under the key *name*, or in its *part*."""
-        if name not in self._keys and (secret := self._secret_in_file(name)) is not None:
-            name, value = secret, _read(self._path(value), origin).strip()
-        if name not in self._keys:
-            self.given.unknown.append(_unknown(name, origin, self._keys))
+    def take(self, path: tuple[str, ...], value: object, origin: Origin) -> None:
+        """Note *value*, written at *origin* under the key, or the part of one, at *path*."""
+        path, value = self._from_file(path, value, origin)
+        name, *parts = path
+        if name in VARIABLES and not parts:
+            field_name, parts = "channels", [*VARIABLES[name]]
+        elif name in self._keys:
+            field_name, key = self._keys[name]
+            if key.unit and isinstance(value, (str, int)) and re.fullmatch(r"\s*\d+\s*", str(value)):
+                value = f"{str(value).strip()}{key.unit}"
+        else:
+            self.given.unknown.append(_unknown(name, origin, [*self._keys, *VARIABLES]))
             return
-        field_name, key = self._keys[name]
-        earlier = self.given.values.get(field_name)
-        if earlier is not None and not (part and isinstance(earlier, dict)):
-            raise origin.error(f"{self.given.origins[field_name]} gives this already; leave one of the two out")
-        if key.unit and isinstance(value, (str, int)) and re.fullmatch(r"\s*\d+\s*", str(value)):
-            value = f"{str(value).strip()}{key.unit}"
+        place = (field_name, *parts)
+        earlier = self.given.conflict(place)
+        if earlier is not None:
+            raise origin.error(f"{earlier} gives this already; leave one of the two out")
         if name == "rules" and isinstance(value, (str, list)):
             listed = value.split(",") if isinstance(value, str) else value
             value = [str(self._path(str(one).strip())) for one in listed if str(one).strip()]
-        self.given.put((field_name, part) if part else (field_name,), value, origin)
+        self.given.put(place, value, origin)
 
-    def _secret_in_file(self, name: str) -> str | None:
-        """The key whose value is in the file that *name* gives, if it is such a key."""
-        secret = name.removesuffix("_file")
-        return secret if secret != name and secret in self._keys and self._keys[secret][1].secret else None
+    def _from_file(self, path: tuple[str, ...], value: object, origin: Origin) -> tuple[tuple[str, ...], object]:
+        """The key and the text, where *path* is that of the name of a file which holds it."""
+        *before, last = path
+        stem = last.removesuffix("_file")
+        in_channel = before[:1] == ["channels"] and len(before) == 2
+        if (in_channel and last in FILE_KEYS) or (
+            not before and last in VARIABLES and VARIABLES[last].key in FILE_KEYS
+        ):
+            return path, str(self._path(value))
+        if stem == last or not (in_channel or (not before and self._may_be_in_file(last, stem))):
+            return path, value
+        return (*before, stem), _read(self._path(value), origin).strip()
+
+    def _may_be_in_file(self, name: str, stem: str) -> bool:
+        secret = stem in VARIABLES or (stem in self._keys and self._keys[stem][1].secret)
+        return secret and name not in self._keys
 
     def _path(self, value: object) -> Path:
         return self._folder / Path(str(value)).expanduser()
@@ -225,16 +254,17 @@ def _read(path: Path, origin: Origin) -> str:
         raise origin.error(f"{path} is not UTF-8 text") from None
 
 
-def _line_of(content: str, name: str, part: str) -> int:
-    """The line, from 1, at which *part* of table *name*, or key *name*, is written; tomllib does not tell."""
-    table = ""
-    for number, line in enumerate(content.splitlines(), 1):
-        if header := re.match(r"\s*\[\s*[\"']?([\w.-]+)[\"']?\s*\]", line):
-            table = header[1]
-            if table == name and not part:
-                return number
-        elif written := re.match(r"\s*([\w.\"'-]+)\s*=", line):
-            dotted = ".".join(filter(None, [table, written[1].replace('"', "").replace("'", "")]))
-            if dotted in {name, f"{name}.{part}"}:
-                return number
-    return 1
+def _leaves(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Each value, with its path: a table of settings is taken apart, one of channels down to the keys of each."""
+    for name, value in document.items():
+        for part, one in _parts(value):
+            if name == "channels" and part:
+                yield from ((((name, *part, *key)), inner) for key, inner in _parts(one))
+            else:
+                yield (name, *part), one
+
+
+def _parts(value: object) -> list[tuple[tuple[str, ...], object]]:
+    if isinstance(value, dict) and value:
+        return [((str(name),), one) for name, one in value.items()]
+    return [((), value)]

@@ -34,7 +34,8 @@ _DEFAULT_COOLDOWNS: Final = {
     Severity.CRITICAL: 0.0,
     Severity.EMERGENCY: 0.0,
 }
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+NAME_RULE: Final = "a name has letters, digits and . _ - and begins with one of the first two"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,12 @@ class UrlKind:
     needs_host: bool = True
 
 
-class PartError(ValueError):
-    """One part of a table is wrong."""
+class PartsError(ValueError):
+    """Parts of a table are wrong: by the path of each, what is wrong with it."""
 
-    def __init__(self, part: str, message: str) -> None:
-        self.part = part
-        super().__init__(f"{part}: {message}")
+    def __init__(self, parts: Mapping[str, str]) -> None:
+        self.parts = dict(parts)
+        super().__init__("\n".join(f"{part}: {message}" for part, message in parts.items()))
 
 
 def _same(*schemes: str) -> dict[str, str]:
@@ -154,6 +155,18 @@ def port(value: object) -> int:
     return number
 
 
+def choice(*known: str) -> Callable[[object], str]:
+    """One of the words in *known*."""
+
+    def parse(value: object) -> str:
+        word = text(value).lower()
+        if word not in known:
+            raise ValueError(f"{value!r} is not one of {', '.join(known)}")
+        return word
+
+    return parse
+
+
 def host(value: object) -> str:
     """The address, or name, of an interface to listen at."""
     word = text(value).strip("[]")
@@ -224,14 +237,22 @@ def shown_size(size_bytes: int) -> str:
     return str(size_bytes)
 
 
+def items(value: object) -> list[str]:
+    """The parts of a list, or of text with commas; empty ones are left out."""
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, (list, tuple, set, frozenset)) or not all(isinstance(item, (str, Path)) for item in given):
+        raise ValueError("this must be text, or a list of texts")
+    return [word for item in given if (word := str(item).strip())]
+
+
 def words(value: object) -> frozenset[str]:
     """Names, separated by commas, or a list of them."""
-    return frozenset(_items(value))
+    return frozenset(items(value))
 
 
 def paths(value: object) -> tuple[Path, ...]:
     """Files, separated by commas, or a list of them."""
-    return tuple(Path(item).expanduser() for item in _items(value))
+    return tuple(Path(item).expanduser() for item in items(value))
 
 
 def url(kind: UrlKind) -> Callable[[object], str]:
@@ -250,10 +271,8 @@ def urls(kind: UrlKind) -> Callable[[object], tuple[NamedUrl, ...]]:
         found: dict[str, NamedUrl] = {}
         for entry in _entries(value):
             one = entry if isinstance(entry, NamedUrl) else _named_url(entry, kind)
-            if not _NAME.fullmatch(one.name):
-                raise ValueError(
-                    f"{one.name!r} is not a name; a name has letters, digits and . _ - and begins with one of the first two"
-                )
+            if not NAME.fullmatch(one.name):
+                raise ValueError(f"{one.name!r} is not a name; {NAME_RULE}")
             if one.name in found:
                 raise ValueError(f"two are called {one.name!r}; give each a name of its own, as NAME={kind.example}")
             found[one.name] = NamedUrl(one.name, _checked_url(one.url, kind))
@@ -273,11 +292,11 @@ def cooldowns(value: object) -> Mapping[Severity, float]:
     for name, given in value.items():
         severity = name if isinstance(name, Severity) else Severity.__members__.get(str(name).upper())
         if severity is None:
-            raise PartError(str(name), "this is not a severity; there are info, warning, critical and emergency")
+            raise PartsError({str(name): "this is not a severity; there are info, warning, critical and emergency"})
         try:
             seconds[severity] = duration(0, 7 * 86400)(given)
         except ValueError as error:
-            raise PartError(severity.value.lower(), str(error)) from None
+            raise PartsError({severity.value.lower(): str(error)}) from None
     return MappingProxyType(seconds)
 
 
@@ -289,14 +308,6 @@ def _integer(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     return int(value) if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,12}\s*", value) else None
-
-
-def _items(value: object) -> list[str]:
-    """The parts of a list, or of text with commas; empty ones are left out."""
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, (list, tuple, set, frozenset)) or not all(isinstance(item, (str, Path)) for item in items):
-        raise ValueError("this must be text, or a list of texts")
-    return [word for item in items if (word := str(item).strip())]
 
 
 def _entries(value: object) -> list[Any]:
