@@ -281,8 +281,9 @@ async def test_a_store_that_is_away_for_a_while_makes_nobody_hear_twice(
     own = RecordingNotifier()
     delivery = Delivery(store, {"own": own}, clock, run)
     add(store, delivery, make_notification())
+    while failures:
+        await delivery.step()
     await delivery.step()
-    assert failures == 0
     assert len(own.notifications) == 1
     assert store.outbox_depth() == 0
 

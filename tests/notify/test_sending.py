@@ -18,6 +18,15 @@ pytestmark = pytest.mark.anyio
 NOTE = make_notification()
 
 
+async def attempt(sender: Sender) -> DeliveryError | None:
+    """What went wrong, None if it arrived."""
+    try:
+        await sender.send(NOTE)
+    except DeliveryError as failure:
+        return failure
+    return None
+
+
 class Raising:
     """Raises from a coroutine, or, with `Blocking` below, from a thread."""
 
@@ -44,7 +53,7 @@ class Unprintable(Exception):
 
 async def test_what_arrived_has_no_error() -> None:
     notifier = RecordingNotifier()
-    assert await Sender("own", notifier).attempt(NOTE) is None
+    assert await attempt(Sender("own", notifier)) is None
     assert notifier.notifications == [NOTE]
 
 
@@ -65,7 +74,7 @@ async def test_what_arrived_has_no_error() -> None:
     ids=lambda error: type(error).__name__,
 )
 async def test_whatever_is_raised_becomes_an_error_that_may_pass(kind: type[Raising], error: BaseException) -> None:
-    failure = await Sender("own", kind(error)).attempt(NOTE)
+    failure = await attempt(Sender("own", kind(error)))
     assert failure is not None
     assert failure.recoverable
     assert "its notifier raised" in failure.reason
@@ -75,7 +84,7 @@ async def test_whatever_is_raised_becomes_an_error_that_may_pass(kind: type[Rais
 @pytest.mark.parametrize("kind", [Raising, RaisingInThread])
 async def test_a_delivery_error_is_taken_as_it_is(kind: type[Raising]) -> None:
     error = DeliveryError("own", "no such chat", recoverable=False, retry_after_seconds=7)
-    assert await Sender("own", kind(error)).attempt(NOTE) is error
+    assert await attempt(Sender("own", kind(error))) is error
 
 
 async def test_a_plain_function_runs_in_a_thread_of_its_own() -> None:
@@ -84,7 +93,7 @@ async def test_a_plain_function_runs_in_a_thread_of_its_own() -> None:
             self.thread = threading.current_thread()
 
     notifier = Blocking()
-    assert await Sender("own", notifier).attempt(NOTE) is None
+    assert await attempt(Sender("own", notifier)) is None
     assert notifier.thread.name == "dozor-send-own"
     assert notifier.thread.daemon
 
@@ -96,7 +105,7 @@ async def test_a_plain_function_that_makes_a_coroutine_is_awaited() -> None:
         def send(self, notification: Notification) -> Awaitable[None]:
             return recording.send(notification)
 
-    assert await Sender("own", Wrapped()).attempt(NOTE) is None  # type: ignore[arg-type]  # promises more than it is
+    assert await attempt(Sender("own", Wrapped())) is None  # type: ignore[arg-type]  # promises more than it is
     assert recording.notifications == [NOTE]
 
 
@@ -106,7 +115,7 @@ async def test_one_that_hangs_is_left_at_the_limit() -> None:
             await asyncio.Event().wait()
 
     sender = Sender("own", Hanging(), limit_seconds=0.05)
-    failure = await sender.attempt(NOTE)
+    failure = await attempt(sender)
     assert failure is not None
     assert failure.reason == "its notifier did not finish within 0.05 s"
     assert failure.recoverable
@@ -128,15 +137,15 @@ async def test_one_that_ignores_its_cancellation_is_left_behind_and_not_doubled(
 
     notifier = Stubborn()
     sender = Sender("own", notifier, limit_seconds=0.05)
-    assert await sender.attempt(NOTE) is not None
-    busy = await sender.attempt(NOTE)
+    assert await attempt(sender) is not None
+    busy = await attempt(sender)
     assert busy is not None
     assert "still busy" in busy.reason
     assert notifier.calls == 1
     release.set()
     while sender.busy:
         await asyncio.sleep(0)
-    assert await sender.attempt(NOTE) is None
+    assert await attempt(sender) is None
 
 
 async def test_a_thread_that_hangs_is_left_behind_and_not_doubled() -> None:
@@ -152,16 +161,16 @@ async def test_a_thread_that_hangs_is_left_behind_and_not_doubled() -> None:
     notifier = Blocking()
     sender = Sender("own", notifier, limit_seconds=0.05)
     began = time.monotonic()
-    assert await sender.attempt(NOTE) is not None
+    assert await attempt(sender) is not None
     assert time.monotonic() - began < 2
-    busy = await sender.attempt(NOTE)
+    busy = await attempt(sender)
     assert busy is not None
     assert "still busy" in busy.reason
     assert notifier.calls == 1
     release.set()
     while sender.busy:
         await asyncio.sleep(0.001)
-    assert await sender.attempt(NOTE) is None
+    assert await attempt(sender) is None
 
 
 async def test_cancelling_the_attempt_cancels_the_notifier() -> None:
@@ -176,9 +185,9 @@ async def test_cancelling_the_attempt_cancels_the_notifier() -> None:
             finally:
                 cancelled.set()
 
-    attempt = asyncio.create_task(Sender("own", Hanging()).attempt(NOTE))
+    sending = asyncio.create_task(Sender("own", Hanging()).send(NOTE))
     await begun.wait()
-    attempt.cancel()
+    sending.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await attempt
+        await sending
     await asyncio.wait_for(cancelled.wait(), 2)

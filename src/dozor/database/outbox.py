@@ -7,8 +7,8 @@ is sent at least once, and sent twice only when the process died between sending
 Every function works in the caller's transaction. Times are Unix seconds.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -73,10 +73,15 @@ class OutboxFilter:
 
 @dataclass(frozen=True, slots=True)
 class OutboxCounts:
-    """How many rows are on their way, and how many were given up and are kept to be looked at."""
+    """How many rows are on their way, and how many were given up and are kept to be looked at.
+
+    *waiting* are those on their way by receiver; *oldest_at* is when the oldest of them was written.
+    """
 
     pending: int
     dead: int
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    oldest_at: float | None = None
 
 
 def add(connection: Connection, outgoing: Sequence[Outgoing]) -> None:
@@ -233,9 +238,15 @@ def _revival(at: float) -> Update:
 def counts(connection: Connection) -> OutboxCounts:
     """How many rows are pending and how many dead."""
     c = outbox.c
-    statement = select(c.state, func.count()).where(c.state.in_([PENDING, DEAD])).group_by(c.state)
-    by_state = {row[0]: row[1] for row in connection.execute(statement)}
-    return OutboxCounts(pending=by_state.get(PENDING, 0), dead=by_state.get(DEAD, 0))
+    statement = select(c.state, c.receiver, func.count(), func.min(c.created_at))
+    rows = connection.execute(statement.where(c.state.in_([PENDING, DEAD])).group_by(c.state, c.receiver)).all()
+    waiting = {receiver: count for state, receiver, count, _ in rows if state == PENDING}
+    return OutboxCounts(
+        pending=sum(waiting.values()),
+        dead=sum(count for state, _, count, _ in rows if state == DEAD),
+        waiting=waiting,
+        oldest_at=min((oldest for state, _, _, oldest in rows if state == PENDING), default=None),
+    )
 
 
 def forget(connection: Connection, *, sent_before: float, dead_before: float) -> None:

@@ -4,18 +4,19 @@ import asyncio
 import inspect
 import logging
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
 from dozor.errors import DeliveryError
-from dozor.model.notification import Notification
-from dozor.notify.notifier import AnyNotifier
+from dozor.model.notification import Notification, SentMessage
+from dozor.notify.notifier import AnyNotifier, CorrespondingNotifier
 
 logger = logging.getLogger("dozor.notify")
 
 SEND_LIMIT_SECONDS: Final = 10.0
 
+_Call = Callable[..., object]
 _Outcome = tuple[object, BaseException | None]
 
 
@@ -30,7 +31,7 @@ class Sender:
 
     def __init__(self, name: str, notifier: AnyNotifier, *, limit_seconds: float = SEND_LIMIT_SECONDS) -> None:
         self.name, self._notifier, self._limit_seconds = name, notifier, limit_seconds
-        self._left_behind: asyncio.Task[DeliveryError | None] | None = None
+        self._left_behind: asyncio.Task[_Outcome] | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -39,11 +40,26 @@ class Sender:
         task, thread = self._left_behind, self._thread
         return (task is not None and not task.done()) or (thread is not None and thread.is_alive())
 
-    async def attempt(self, notification: Notification) -> DeliveryError | None:
-        """Send *notification*; what went wrong, None if it arrived."""
+    async def send(self, notification: Notification, earlier: Sequence[SentMessage] = ()) -> tuple[SentMessage, ...]:
+        """Send *notification*, whose alerts are shown in the messages *earlier*; the messages to be remembered.
+
+        Raises:
+            DeliveryError: it did not arrive, as far as is known.
+        """
+        if isinstance(self._notifier, CorrespondingNotifier):
+            return _messages(await self.call(self._notifier.correspond, notification, tuple(earlier)))
+        await self.call(self._notifier.send, notification)
+        return ()
+
+    async def call(self, method: _Call, *args: object) -> object:
+        """What *method* of the notifier returns for *args*, awaited where that is to be.
+
+        Raises:
+            DeliveryError: whatever it raised, in other words if need be; or it took too long.
+        """
         if self.busy:
-            return DeliveryError(self.name, "its notifier is still busy with an earlier notification")
-        task = asyncio.create_task(self._contained(notification), name=f"dozor.send.{self.name}")
+            raise DeliveryError(self.name, "its notifier is still busy with an earlier notification")
+        task = asyncio.create_task(self._contained(method, args), name=f"dozor.send.{self.name}")
         try:
             await asyncio.wait([task], timeout=self._limit_seconds)
         finally:
@@ -52,37 +68,40 @@ class Sender:
                 self._left_behind = task
                 task.cancel()
         if not task.done() or task.cancelled():
-            return DeliveryError(self.name, f"its notifier did not finish within {self._limit_seconds:g} s")
-        return task.result()
+            raise DeliveryError(self.name, f"its notifier did not finish within {self._limit_seconds:g} s")
+        result, error = task.result()
+        if error is None:
+            return result
+        raise error if isinstance(error, DeliveryError) else self._unexpected(error)
 
-    async def _contained(self, notification: Notification) -> DeliveryError | None:
+    async def _contained(self, method: _Call, args: tuple[object, ...]) -> _Outcome:
         # BaseException too: SystemExit in a task would end Dozor's loop, and with it all watching.
         try:
-            error = await self._send(notification)
+            return await self._called(method, args)
         except asyncio.CancelledError as cancelled:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            error = cancelled
+            return None, cancelled
         except BaseException as raised:  # noqa: BLE001
-            error = raised
-        if error is None or isinstance(error, DeliveryError):
-            return error
+            return None, raised
+
+    def _unexpected(self, error: BaseException) -> DeliveryError:
         # Only the class is shown: the text may hold a token, and to ask for it may raise again.
         logger.debug("the notifier %s failed", self.name, exc_info=error)
         return DeliveryError(self.name, f"its notifier raised {type(error).__name__}")
 
-    async def _send(self, notification: Notification) -> BaseException | None:
-        if inspect.iscoroutinefunction(self._notifier.send):
-            await self._notifier.send(notification)
-            return None
-        outcome, error = await self._in_thread(notification)
-        if isinstance(outcome, Awaitable):  # a plain function that made a coroutine, as a decorator may
-            await outcome
-        return error
+    async def _called(self, method: _Call, args: tuple[object, ...]) -> _Outcome:
+        outcome: _Outcome = (
+            (method(*args), None) if inspect.iscoroutinefunction(method) else await self._in_thread(method, args)
+        )
+        result, error = outcome
+        if isinstance(result, Awaitable):  # also of a plain function that made a coroutine, as a decorator may
+            result = await result
+        return result, error
 
-    async def _in_thread(self, notification: Notification) -> _Outcome:
-        """What `send` returned and what it raised, called in a daemon thread, which cannot keep the process from ending."""
+    async def _in_thread(self, method: _Call, args: tuple[object, ...]) -> _Outcome:
+        """What *method* returned and what it raised, called in a daemon thread, which cannot keep the process from ending."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[_Outcome] = loop.create_future()
 
@@ -92,7 +111,7 @@ class Sender:
 
         def work() -> None:
             try:
-                outcome: _Outcome = (self._notifier.send(notification), None)
+                outcome: _Outcome = (method(*args), None)
             except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
                 outcome = (None, error)
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -101,3 +120,11 @@ class Sender:
         self._thread = threading.Thread(target=work, name=f"dozor-send-{self.name}", daemon=True)
         self._thread.start()
         return await answer
+
+
+def _messages(result: object) -> tuple[SentMessage, ...]:
+    """What a notifier that corresponds returned. The notification has arrived, whatever that is."""
+    if isinstance(result, Sequence) and all(isinstance(each, SentMessage) for each in result):
+        return tuple(result)
+    logger.warning("a notifier's correspond() returned a %s, not the messages that it sent", type(result).__name__)
+    return ()
