@@ -153,7 +153,10 @@ def _facts(alert: AlertText, room: _Room) -> Iterator[Block]:
 
 
 def _lines(alerts: tuple[AlertText, ...], room: _Room) -> str:
-    lines = (f"{_mark(alert)} *{room.fit(alert.rule, _FACT)}*: {room.fit(alert.summary, _LINE)}" for alert in alerts)
+    share = min(_LINE, room.left // max(1, len(alerts)))
+    lines = (
+        f"{_mark(each)} *{room.fit(each.rule, share // 3)}*: {room.fit(each.summary, share // 2)}" for each in alerts
+    )
     return "\n".join(lines)
 
 
