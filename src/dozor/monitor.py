@@ -21,7 +21,7 @@ from dozor.instruments.host_monitor import HostMonitor
 from dozor.instruments.middleware import HttpMonitor
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.labels import Labels
-from dozor.notify import AnyNotifier, table
+from dozor.notify import table
 from dozor.overview import (
     Known,
 )
@@ -82,7 +82,7 @@ class Monitor:
         self._targets = build_targets(engines, redis, settings, self.clock)
         _check_names(required, self._targets)
         self._rules = load_rules([*settings.rules, *rules], disabled=settings.disabled_rules)
-        self._notifiers = _notifiers(settings, notifiers, self.clock)
+        self._receivers = table(settings.channels, notifiers, self.clock, settings.locale)
         key = settings.api_key
         self.access = Access(key.get_secret_value() if key is not None else None, auth)
         self._address = parse_address(listen) if listen else None
@@ -215,7 +215,7 @@ class Monitor:
             settings=settings,
             identity=Identity(name, settings.environment, settings.external_url),
             rules=self._rules,
-            notifiers=self._notifiers,
+            receivers=self._receivers,
             evidence=self._picture.evidence,
             on_cycle=self._look,
             strict=self._strict,
@@ -223,7 +223,7 @@ class Monitor:
         await session.begin(self._collectors())
         self._session = session
         self._circumstances = Circumstances(
-            name, settings.environment, self.clock.timestamp(), tuple(self._notifiers), self._http is not None
+            name, settings.environment, self.clock.timestamp(), tuple(self._receivers), self._http is not None
         )
         if listener is not None:
             server = OwnServer(self.application(), listener)
@@ -269,17 +269,6 @@ class Monitor:
         if self._session is None:
             raise StoreUnavailable("Dozor is starting, or has stopped")
         return self._session
-
-
-def _notifiers(settings: Settings, own: Sequence[Any], clock: Clock) -> dict[str, AnyNotifier]:
-    for notifier in own:
-        if not callable(getattr(notifier, "send", None)):
-            raise ConfigurationError(
-                f"a {type(notifier).__name__} is no notifier: it has no method `async def send(self, notification)`",
-                key="notifiers",
-            )
-    channels = {name: channel.build(name, clock, settings.locale) for name, channel in settings.channels.items()}
-    return {**table(clock, own=own), **channels}
 
 
 def _check_names(required: frozenset[str] | None, targets: Targets) -> None:

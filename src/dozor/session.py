@@ -16,7 +16,7 @@ from dozor.model.alert import Alert
 from dozor.model.labels import Labels
 from dozor.model.notification import Changes, Outgoing
 from dozor.model.sample import Family, MetricType, Sample
-from dozor.notify import AnyNotifier, Delivery, Heartbeat
+from dozor.notify import Delivery, Heartbeat, Receiver
 from dozor.overview import Trends
 from dozor.overview.routes import Routes
 from dozor.rules import RuleSet
@@ -71,7 +71,7 @@ class Session:
         settings: Settings,
         identity: Identity,
         rules: RuleSet,
-        notifiers: Mapping[str, AnyNotifier],
+        receivers: Mapping[str, Receiver],
         evidence: Callable[[Alert], Mapping[str, object]],
         on_cycle: Callable[[float], None],
         strict: bool,
@@ -94,7 +94,7 @@ class Session:
         self.scraper = Scraper(self.store, clock, settings.interval_seconds, self._evaluate)
         self.thread = StoreThread()
         self.database = Database(settings.store_url, name=identity.name, strict=strict, exclusive=True, clock=clock)
-        self.delivery = Delivery(self.database, notifiers, clock, self.thread.run)
+        self.delivery = Delivery(self.database, receivers, clock, self.thread.run)
         self.journal = Journal(self._commit, self.delivery.wake)
         self._heartbeat = Heartbeat(settings.heartbeat_url, clock) if settings.heartbeat_url else None
         self._evaluated_at: float | None = None

@@ -1,14 +1,15 @@
 """Who can be told: what a notifier is, and the table of those that are set up."""
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Protocol, runtime_checkable
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
 from dozor.clock import Clock
+from dozor.errors import ConfigurationError
 from dozor.model.notification import Notification, SentMessage
 from dozor.notify.log import LogNotifier
-from dozor.notify.webhook import WebhookNotifier
 
 LOG: Final = "log"
 """The receiver that is always there and told of everything."""
@@ -125,30 +126,34 @@ class Receiver:
         return found if isinstance(found, Refresher) and inspect.iscoroutinefunction(found.refresh) else None
 
 
-def table(
-    clock: Clock,
-    *,
-    webhook_url: str | None = None,
-    webhook_secret: str | None = None,
-    own: Sequence[AnyNotifier] = (),
-) -> dict[str, AnyNotifier]:
-    """The notifiers by name: `log`, `webhook` where it has a URL, and the application's *own*.
+def table(channels: Mapping[str, Channel], own: Sequence[Any], clock: Clock, locale: str) -> dict[str, Receiver]:
+    """The receivers by name: the log, the *channels* of the settings, and the application's *own* notifiers.
 
     A name is kept with each notification that waits, so it must be the same after a restart. An own notifier may have
     an attribute `name`; else its class is its name, with a number where there are several.
 
     Raises:
-        ConfigurationError: the webhook's URL or secret is wrong.
+        ConfigurationError: a channel has the log's name, or an own notifier cannot send.
     """
-    notifiers: dict[str, AnyNotifier] = {"log": LogNotifier(clock)}
-    if webhook_url:
-        notifiers["webhook"] = WebhookNotifier(webhook_url, clock, secret=webhook_secret)
+    receivers = {LOG: Receiver(LogNotifier(clock), kind=LOG, rate=(math.inf, 1))}
+    for name, channel in channels.items():
+        if name == LOG:
+            raise ConfigurationError("the log is always there; give the channel another name", key=f"channels.{name}")
+        resolved = getattr(channel, "send_resolved", True)
+        receivers[name] = Receiver(
+            channel.build(name, clock, locale), channel.kind, channel.rate, resolved is not False
+        )
     for notifier in own:
-        notifiers[_free_name(notifier, notifiers)] = notifier
-    return notifiers
+        if not callable(getattr(notifier, "send", None)):
+            raise ConfigurationError(
+                f"a {type(notifier).__name__} is no notifier: it has no method `async def send(self, notification)`",
+                key="notifiers",
+            )
+        receivers[_free_name(notifier, receivers)] = Receiver(notifier)
+    return receivers
 
 
-def _free_name(notifier: AnyNotifier, taken: dict[str, AnyNotifier]) -> str:
+def _free_name(notifier: AnyNotifier, taken: Mapping[str, Receiver]) -> str:
     given = getattr(notifier, "name", None)
     name = base = given if isinstance(given, str) and given else type(notifier).__name__
     number = 1
