@@ -11,7 +11,7 @@ from dozor.model.notification import Changes
 
 CONTEXT: ForkServerContext = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["tests.notify.storm", "alembic.operations", "alembic.runtime.migration", "alembic.script"]
+    ["tests.durability.storm", "alembic.operations", "alembic.runtime.migration", "alembic.script"]
 )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from tests.chaos import CHAOS, SEED
 from tests.database.processes import CONTEXT
-from tests.notify.storm import deliver, storm
+from tests.durability.storm import deliver, storm
 
 from dozor.clock import Clock
 from dozor.database import Database, StoreThread

@@ -1,0 +1,172 @@
+"""A storm: `dozor serve` with rules that fire and resolve several times a second, and a receiver beside it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from tests.cli.command import environment
+from tests.durability.kept import Kept, nothing_twice, read
+from tests.durability.serve import VARIABLE
+
+ROOT = Path(__file__).parent.parent.parent
+RULES = 24
+_DEADLINE_SECONDS = 60.0
+
+
+def rules(*, calm: bool = False) -> str:
+    """A rule file whose rules each fire and resolve in a rhythm of their own; *calm*: never."""
+    lines = ["groups:", "  - name: storm", "    rules:"]
+    for number in range(RULES):
+        period = 0.4 + number * 0.07
+        expr = "vector(0) > 1" if calm else f"(vector(time()) % {period:.2f}) < {period / 2:.3f}"
+        lines += [f"      - alert: Storm{number:02d}", f"        expr: {expr}", "        labels: {severity: critical}"]
+    return "\n".join(lines) + "\n"
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Return once *condition* holds."""
+    deadline = time.monotonic() + _DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {_DEADLINE_SECONDS:.0f} s: {what}"
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the receiver noted."""
+
+    taken: set[str]
+    """The ids of the notifications that it answered with 200."""
+    keys: dict[tuple[str, str], set[str]]
+    """The ids of the notifications that said an alert fires, or has resolved, by alert and status."""
+    requests: int
+    repeated: int
+
+
+class Storm:
+    """A receiver that stays, and one Dozor after another on the store at *url*."""
+
+    def __init__(self, folder: Path, url: str, seed: int, moods: str) -> None:
+        self.url, self.folder, self._log = url, folder, folder / "received.jsonl"
+        self._log.touch()
+        for name in ("storm", "calm"):
+            (folder / f"{name}.yml").write_text(rules(calm=name == "calm"), encoding="utf-8")
+        command = [sys.executable, "-m", "tests.durability.receiver", str(self._log), str(seed), *moods.split()]
+        self._receiver = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert self._receiver.stdout is not None
+        self._hook = f"http://127.0.0.1:{int(self._receiver.stdout.readline())}/hook"
+        self._port = free_port()
+        self.api = f"http://127.0.0.1:{self._port}/api/v1/monitoring/"
+
+    def close(self) -> None:
+        self._receiver.kill()
+        self._receiver.wait()
+        if self._receiver.stdout is not None:
+            self._receiver.stdout.close()
+
+    @contextmanager
+    def dozor(
+        self, *, calm: bool = False, kill: str | None = None, **variables: str
+    ) -> Iterator["subprocess.Popen[bytes]"]:
+        """A `dozor serve`; killed at the end, if it has not ended by then."""
+        given = {
+            "DOZOR_WEBHOOK_URL": self._hook,
+            "DOZOR_STORE_URL": self.url,
+            "DOZOR_GROUP_INTERVAL": "0",
+            "DOZOR_FLAPPING_COUNT": "0",
+            "DOZOR_INTERVAL": "100ms",
+            "DOZOR_RULES": str(self.folder / ("calm.yml" if calm else "storm.yml")),
+            **({VARIABLE: kill} if kill else {}),
+            **variables,
+        }
+        env = environment(self.folder, PYTHONPATH=str(ROOT), **given)
+        with (self.folder / "serve.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.durability.serve", "serve", "--port", str(self._port)],
+                cwd=self.folder, env=env, stdout=log, stderr=log,
+            )  # fmt: skip
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def wait_for_health(self, process: "subprocess.Popen[bytes]") -> None:
+        """Return once it answers."""
+
+        def healthy() -> bool:
+            assert process.poll() is None, (self.folder / "serve.log").read_text()[-2000:]
+            with suppress(httpx2.TransportError):
+                return httpx2.get(f"{self.api}health", trust_env=False, timeout=5).status_code == 200
+            return False
+
+        wait_until(healthy, "dozor serve answers")
+
+    def acknowledge_one(self, by: str) -> str | None:
+        """Acknowledge an alert of the storm; its id, if Dozor said that this is committed."""
+        with suppress(httpx2.TransportError):
+            active = httpx2.get(f"{self.api}alerts/active", trust_env=False, timeout=5).json()["alerts"]
+            for alert in active:
+                answer = httpx2.post(
+                    f"{self.api}alerts/{alert['id']}/acknowledge", json={"by": by}, trust_env=False, timeout=5
+                )
+                if answer.status_code == 200 and answer.json()["durable"]:
+                    return str(alert["id"])
+        return None
+
+    def drain(self, **variables: str) -> Kept:
+        """Let everything end and be told, in a Dozor whose rules never fire; what is kept then."""
+
+        def done() -> bool:
+            found = read(self.url)
+            waiting = [alert for alert in found.alerts.values() if is_ours(alert.rule) and alert.resolved_at is None]
+            return not waiting and "pending" not in found.states("webhook")
+
+        with self.dozor(calm=True, **variables) as process:
+            self.wait_for_health(process)
+            wait_until(done, "everything has ended and was told")
+        return read(self.url)
+
+    def told(self) -> Told:
+        """What the receiver was told so far."""
+        keys: dict[tuple[str, str], set[str]] = defaultdict(set)
+        lines: list[dict[str, Any]] = [json.loads(line) for line in self._log.read_text().splitlines()]
+        for line in lines:
+            for alert_id, status, rule in line["alerts"]:
+                if is_ours(rule):
+                    keys[alert_id, status].add(line["id"])
+        taken = [line["id"] for line in lines if line["mood"] == "ok"]
+        return Told(set(taken), keys, len(lines), len(taken) - len(set(taken)))
+
+
+def all_told(kept: Kept, told: Told) -> None:
+    """Fail unless each notification arrived, each alert was told once, and repetitions carry the key of the first."""
+    nothing_twice(kept)
+    assert kept.ids("webhook") <= told.taken, "a notification never arrived"
+    ours = {alert_id: alert for alert_id, alert in kept.alerts.items() if is_ours(alert.rule)}
+    assert ours.keys() == {alert_id for alert_id, status in told.keys if status == "firing"}, "alerts told and kept"
+    assert ours.keys() == {alert_id for alert_id, status in told.keys if status == "resolved"}, "ends told and kept"
+    several = {key: ids for key, ids in told.keys.items() if len(ids) > 1}
+    assert not several, "the same was told under two keys"
+
+
+def is_ours(rule: str) -> bool:
+    """Whether it is a rule of the storm: the machine's own alerts may fire too, and have cooldowns."""
+    return rule.startswith("Storm")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
