@@ -8,8 +8,9 @@ import pytest
 from tests.notify import receiver
 from tests.notify.receiver import Behaviour, answer, receiving
 
-from dozor.errors import ConfigurationError
+from dozor.errors import ConfigurationError, DeliveryError
 from dozor.notify.http import BODY_LIMIT_BYTES, ExchangeFailed, HttpReceiver
+from dozor.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
 
@@ -110,3 +111,21 @@ def test_one_receiver_serves_one_loop_after_another() -> None:
     http = HttpReceiver("http://127.0.0.1:1/", key="K")
     assert [asyncio.run(once()), asyncio.run(once())] == [204, 204]
     asyncio.run(http.aclose())
+
+
+async def test_what_else_is_secret_is_cleaned_from_what_the_other_side_says() -> None:
+    async with receiving(answer(400, b'{"routing_key": "k3y-of-mine"}')) as server:
+        http = HttpReceiver(server.url, key="K", secrets=("k3y-of-mine",))
+        with pytest.raises(DeliveryError) as caught:
+            await http.deliver("pager", FakeClock(), content=b"{}")
+        await http.aclose()
+    assert str(caught.value) == f'pager: http://127.0.0.1:{server.port}/*** answered 400: {{"routing_key": "***"}}'
+
+
+async def test_the_body_is_there_for_those_who_must_understand_it() -> None:
+    async with receiving(answer(202, b'{"ok":  true}')) as server:
+        http = HttpReceiver(server.url, key="K")
+        reply = await http.deliver("pager", FakeClock(), content=b"{}")
+        await http.aclose()
+    assert (reply.ok, reply.body) == (True, b'{"ok":  true}')
+    assert repr(reply.body) not in repr(reply)

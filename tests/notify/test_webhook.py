@@ -16,7 +16,7 @@ from dozor.model.alert import Severity
 from dozor.model.labels import Labels
 from dozor.model.notification import Notification
 from dozor.notify import WebhookNotifier
-from dozor.notify.webhook import body, fingerprint
+from dozor.notify.webhook import WebhookChannel, body, fingerprint
 from dozor.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
@@ -155,8 +155,27 @@ async def test_without_a_secret_there_is_an_id_and_a_time_but_no_signature() -> 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "abcde"])
 def test_a_secret_that_is_none_is_refused(secret: str) -> None:
-    with pytest.raises(ConfigurationError, match="DOZOR_WEBHOOK_SECRET: the secret must be base64"):
-        WebhookNotifier("http://x/", Clock(), secret=secret)
+    with pytest.raises(ConfigurationError, match="secret: the secret must be base64"):
+        WebhookChannel("http://x/", secret)
+
+
+async def test_a_channel_builds_its_notifier() -> None:
+    async with receiving() as server:
+        channel = WebhookChannel(server.url, SECRET)
+        notifier = channel.build("ops", Clock(), "en")
+        await notifier.send(make_notification())
+        await notifier.aclose()
+    (request,) = server.requests
+    assert request.json["receiver"] == "ops"
+    assert "webhook-signature" in request.headers
+    assert notifier.target == f"http://127.0.0.1:{server.port}/***"
+    assert "s3cr3t" not in f"{channel!r}"
+    assert SECRET not in f"{channel!r}"
+
+
+def test_a_channel_without_a_url_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="url: the URL must begin with http"):
+        WebhookChannel("ftp://x")
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ class HttpReceiver:
 
     def _clean(self, said: str) -> str:
         for secret in self._secrets:
-            said = said.replace(secret, "***")
+            said = said.replace(secret, "/***" if secret.startswith("/") else "***")
         printable = "".join(char if char.isprintable() else " " for char in said)
         return " ".join(printable.split())[:_SHOWN_CHARACTERS]
 
