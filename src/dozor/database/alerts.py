@@ -14,7 +14,7 @@ from dozor.database.statements import batches, insert
 from dozor.model.alert import Alert
 from dozor.model.notification import AuditEntry
 
-RETIRED: Final = "retired_alerts"
+_RETIRED: Final = "retired_alerts"
 """The row of `meta` that counts alerts which fired and have since been deleted by retention."""
 
 
@@ -111,14 +111,18 @@ def total_fired(connection: Connection) -> int:
     repeated because its outcome was unknown counts nothing twice.
     """
     kept = connection.scalar(select(func.count()).select_from(alerts).where(alerts.c.fired_at.is_not(None)))
-    retired = connection.scalar(select(meta.c.value).where(meta.c.name == RETIRED))
-    return (kept or 0) + (retired or 0)
+    return (kept or 0) + total_retired(connection)
+
+
+def total_retired(connection: Connection) -> int:
+    """How many alerts that fired have been deleted."""
+    return connection.scalar(select(meta.c.value).where(meta.c.name == _RETIRED)) or 0
 
 
 def count_retired(connection: Connection, more: int) -> None:
     """*more* alerts that fired are not kept any longer."""
     if more > 0:
-        statement = insert(connection, meta).values(name=RETIRED, value=more)
+        statement = insert(connection, meta).values(name=_RETIRED, value=more)
         connection.execute(
             statement.on_conflict_do_update(index_elements=["name"], set_={"value": meta.c.value + more})
         )

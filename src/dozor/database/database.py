@@ -249,6 +249,12 @@ class Database:
 
     # --- retention ---
 
+    def size_bytes(self) -> int:
+        """What the store takes on the disk, in bytes, an SQLite file's log and the room for what comes next included."""
+        with self._reading() as connection:
+            size = retention.size_bytes(connection)
+        return size if self._place.path is None else size + sqlite_file.log_bytes(self._place.path)
+
     def retention(
         self,
         at: float,
@@ -257,19 +263,35 @@ class Database:
         keep_at_least: int = 1000,
         keep_at_most: int = 100_000,
         keep_sent_seconds: float = 7 * _DAY,
+        keep_bytes: int | None = None,
     ) -> int:
         """Delete what is older than *keep_seconds*, and beyond *keep_at_most* alerts; answers how many alerts went.
 
         The newest *keep_at_least* alerts that fired stay in any case, as do alerts that have not ended and
-        notifications that are on their way. Sent notifications stay for *keep_sent_seconds*.
+        notifications that are on their way. Sent notifications stay for *keep_sent_seconds*. Where all this is more than
+        *keep_bytes*, the oldest goes before its time: what was sent, then alerts that ended.
         """
         with self._writing() as connection:
+            before = alerts.total_retired(connection)
             outbox.forget(connection, sent_before=at - keep_sent_seconds, dead_before=at - keep_seconds)
             silences.forget(connection, at - keep_seconds)
             sent_messages.forget(connection, at - keep_sent_seconds)
-            return retention.retire(
+            retention.retire(
                 connection, before=at - keep_seconds, keep_at_least=keep_at_least, keep_at_most=keep_at_most
             )
+        # In steps: nothing can be committed while one is under way.
+        while keep_bytes is not None and self._delete_oldest(keep_bytes, keep_at_least):
+            pass
+        if self._place.path is not None:
+            with self._guarded() as engine:
+                sqlite_file.give_back(engine)
+        with self._reading() as connection:
+            return alerts.total_retired(connection) - before
+
+    def _delete_oldest(self, keep_bytes: int, keep_at_least: int) -> bool:
+        with self._writing() as connection:
+            excess = retention.excess_bytes(connection, keep_bytes)
+            return excess > 0 and retention.delete_oldest(connection, excess, keep_at_least) > 0
 
     # --- opening ---
 
@@ -319,9 +341,9 @@ class Database:
             raise StoreUnavailable(self._refused or f"Dozor's store ({self.location}) is not open")
         try:
             yield self._engine
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             unavailable = self._unavailable(error)
-            if sqlite_file.is_corruption(getattr(error, "orig", None)):
+            if sqlite_file.is_corruption(getattr(error, "orig", error)):
                 self._replace_corrupt()
             # Not chained: the driver's own text may hold the password, and a traceback would print it.
             raise unavailable from None

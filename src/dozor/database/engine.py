@@ -11,6 +11,7 @@ BUSY_TIMEOUT_SECONDS: Final = 5.0
 """How long SQLite waits for another process that writes to the same file."""
 
 _STATEMENT_TIMEOUT_SECONDS: Final = 30
+_LOG_BYTES: Final = 16 * 2**20
 _WRITES: Final = "dozor_writes"
 
 # What the URL's parameters may overrule.
@@ -68,6 +69,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     try:
         cursor.execute("PRAGMA synchronous=NORMAL")  # with WAL: no commit is lost to a kill, only to a power cut
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")  # or the log stays as long as it once was
     finally:
         cursor.close()
 

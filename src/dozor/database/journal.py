@@ -59,6 +59,10 @@ class Journal:
         """How many changes wait."""
         return len(self._queue)
 
+    def waiting(self) -> list[Changes]:
+        """What is not committed yet, oldest first."""
+        return [entry.changes for entry in self._queue]
+
     def write(self, changes: Changes) -> "asyncio.Future[None]":
         """Queue *changes*; the answer is done once they are committed, and cancelled if they had to be given up."""
         entry = _Entry(changes, asyncio.get_running_loop().create_future())

@@ -238,14 +238,15 @@ def _revival(at: float) -> Update:
 def counts(connection: Connection) -> OutboxCounts:
     """How many rows are pending and how many dead."""
     c = outbox.c
-    statement = select(c.state, c.receiver, func.count(), func.min(c.created_at))
-    rows = connection.execute(statement.where(c.state.in_([PENDING, DEAD])).group_by(c.state, c.receiver)).all()
-    waiting = {receiver: count for state, receiver, count, _ in rows if state == PENDING}
+    since = func.min(func.coalesce(c.retried_at, c.created_at))
+    pending = select(c.receiver, func.count(), since).where(c.state == PENDING).group_by(c.receiver)
+    rows = connection.execute(pending.order_by(c.receiver)).all()
+    dead = connection.scalar(select(func.count()).select_from(outbox).where(c.state == DEAD))
     return OutboxCounts(
-        pending=sum(waiting.values()),
-        dead=sum(count for state, _, count, _ in rows if state == DEAD),
-        waiting=waiting,
-        oldest_at=min((oldest for state, _, _, oldest in rows if state == PENDING), default=None),
+        pending=sum(row[1] for row in rows),
+        dead=dead or 0,
+        waiting={row[0]: row[1] for row in rows},
+        oldest_at=min((row[2] for row in rows), default=None),
     )
 
 

@@ -1,6 +1,7 @@
 """The SQLite file: begun with nobody else allowed to read it, checked, copied, and set aside when it is corrupt."""
 
 import fcntl
+import logging
 import os
 import sqlite3
 import time
@@ -15,8 +16,14 @@ from sqlalchemy import Engine
 
 from dozor.database.engine import BUSY_TIMEOUT_SECONDS
 
+logger = logging.getLogger("dozor.database")
+
 _COMPANIONS: Final = ("-wal", "-shm")
 _INCREMENTAL: Final = 2
+# One part in so many of what is used stays free; so many pages are given back in one transaction, and in one call.
+_SLACK: Final = 10
+_STEP_PAGES: Final = 500
+_MOST_PAGES: Final = 20_000
 
 
 def prepare(path: Path) -> None:
@@ -137,7 +144,8 @@ def configure(engine: Engine) -> None:
 def rebuild(engine: Engine) -> None:
     """Write the file of *engine* anew, as one that can be made smaller in small steps; nothing where it is one already.
 
-    Needs as much room again, and the file for itself.
+    Needs as much room again, and the file for itself. Where it has not, the file stays as it is, and only never gets
+    smaller.
     """
     connection = engine.raw_connection()
     try:
@@ -145,5 +153,32 @@ def rebuild(engine: Engine) -> None:
         if cursor.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
             cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
             cursor.execute("VACUUM")
+    except sqlite3.OperationalError as error:
+        logger.info("the store could not be rebuilt (%s) and will not get smaller when less is kept", error)
     finally:
         connection.close()
+
+
+def give_back(engine: Engine) -> None:
+    """Make the file of *engine* smaller by most of the room that it does not use, in small steps.
+
+    Some is left for what comes next. A step moves pages from the end of the file into that room.
+    """
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        free, pages = (cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count"))
+        spare = min(free - (pages - free) // _SLACK, _MOST_PAGES)
+        while spare > 0:
+            cursor.execute(f"PRAGMA incremental_vacuum({min(spare, _STEP_PAGES)})").fetchall()
+            spare -= _STEP_PAGES
+    finally:
+        connection.close()
+
+
+def log_bytes(path: Path) -> int:
+    """How long the log of the file at *path* is."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size
+    except OSError:
+        return 0
