@@ -1,10 +1,12 @@
 """The table is all of the state machine."""
 
+from dataclasses import replace
+
 import pytest
 
 from dozor.alerts.transitions import CLOSED_BY_HAND, TABLE, Event, Happening, Phase, phase, step
 from dozor.errors import ActionForbidden
-from dozor.model.alert import Alert, AlertState, Severity
+from dozor.model.alert import Acknowledgement, Alert, AlertState, Severity
 from dozor.model.labels import Labels
 
 AT = 1000.0
@@ -131,7 +133,10 @@ def test_a_silence_ends_when_its_time_is_over_and_people_are_due() -> None:
     assert step(silenced, Happening(Event.SILENCE_OVER, AT + 59)).alert is silenced
     after = step(silenced, Happening(Event.SILENCE_OVER, AT + 60)).alert
     assert after is not None
-    assert (after.silenced, after.told_at) == (None, None)
+    assert (after.silenced, after.tell_again, after.told_at) == (None, True, 500.0)
+    owned = step(replace(silenced, acknowledged=Acknowledgement(AT)), Happening(Event.SILENCE_OVER, AT + 60)).alert
+    assert owned is not None
+    assert not owned.tell_again
 
 
 def test_nobody_is_late_who_could_not_know() -> None:

@@ -9,6 +9,7 @@ from dozor.model.alert import Alert, AlertState
 from dozor.model.labels import Labels
 from dozor.model.notification import AuditEntry, Changes, Notification
 from dozor.model.sample import Sample
+from dozor.model.silence import Silence
 from dozor.rules import Rule, RuleSet, load_rules
 from dozor.rules.code import code_group
 from dozor.store.memory import MemoryStore
@@ -32,6 +33,7 @@ class World:
         self.series: dict[tuple[str, Labels], Value] = {}
         self.changes: list[Changes] = []
         self.kept: dict[str, Alert] = {}
+        self.kept_silences: dict[str, Silence] = {}
         self.restart()
 
     def restart(self, *, down_seconds: float = 0.0) -> None:
@@ -40,9 +42,9 @@ class World:
         self.store = MemoryStore(max_bytes=64 * 2**20)
         self.known: set[tuple[str, Labels]] = set()
         self.lifecycle = Lifecycle(self.rules, new_id=lambda: f"id{next(self._ids)}", **self.telling)
-        if self.kept:
+        if self.kept or self.kept_silences:
             fired = sum(alert.fired_at is not None for alert in self.kept.values())
-            self.lifecycle.restore(self.kept.values(), total_fired=fired)
+            self.lifecycle.restore(self.kept.values(), fired, self.kept_silences.values())
 
     def put(self, name: str, value: Value, /, **labels: str) -> None:
         self.series[name, Labels(labels)] = value
@@ -81,6 +83,8 @@ class World:
             self.kept[alert.id] = alert
         for alert_id in changes.dropped:
             self.kept.pop(alert_id, None)
+        for silence in changes.silences:
+            self.kept_silences[silence.id] = silence
         return changes
 
     @property

@@ -84,6 +84,7 @@ class AlertBook:
             value=breach.value,
             active_at=active_at,
             quiet_until=quiet_until if quiet_until is not None and quiet_until > at else None,
+            threshold=track.rule.threshold,
         )
         tracked = Tracked(alert, severity, breach=breach)
         self._enter(track, tracked)
@@ -200,7 +201,8 @@ class AlertBook:
             self._remember_heard(track, alert)
 
     def _remember_heard(self, track: RuleTrack, alert: Alert) -> None:
-        if alert.flaps and alert.told_at is not None:
+        # The end of one is no word that it flaps: should it fire once more, that is told at once.
+        if alert.flaps and alert.told_at is not None and not alert.told_resolved:
             self.flaps.heard(track, alert.labels, alert.told_at)
 
     def _enter(self, track: RuleTrack, tracked: Tracked) -> None:

@@ -37,6 +37,10 @@ class AlertRule(Protocol):
         """What it is about."""
 
     @property
+    def threshold(self) -> str | None:
+        """What the expression compares the value with, such as `> 90`; None where that cannot be told."""
+
+    @property
     def for_seconds(self) -> float:
         """How long the condition must hold."""
 

@@ -64,7 +64,7 @@ def due(
 
 def _again(alert: Alert, at: float, reminder_seconds: float) -> Occasion | None:
     """Of an alert that people have been told of already."""
-    if alert.told_at is None:
+    if alert.tell_again or alert.told_at is None:  # earlier releases took `told_at` away at the end of a silence
         return Occasion.FIRING
     return Occasion.REMINDER if reminder_seconds and at - alert.told_at >= reminder_seconds else None
 
@@ -107,4 +107,4 @@ def told(alert: Alert, at: float) -> Alert:
     severities = alert.told_severities
     if alert.severity not in severities:
         severities = (*severities, alert.severity)
-    return replace(alert, told_at=at, told_severity=alert.severity, told_severities=severities)
+    return replace(alert, told_at=at, told_severity=alert.severity, told_severities=severities, tell_again=False)

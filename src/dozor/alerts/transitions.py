@@ -240,7 +240,7 @@ def _remove(alert: Alert, now: Happening) -> Alert:
 
 
 def _speak_again(alert: Alert, _: Happening) -> Alert:
-    return replace(alert, silenced=None, told_at=_told_at_after_a_silence(alert))
+    return replace(alert, silenced=None, tell_again=_has_no_owner(alert))
 
 
 def _match(alert: Alert, now: Happening) -> Alert:
@@ -248,12 +248,11 @@ def _match(alert: Alert, now: Happening) -> Alert:
 
 
 def _match_no_more(alert: Alert, _: Happening) -> Alert:
-    return replace(alert, silenced_by=(), told_at=_told_at_after_a_silence(alert))
+    return replace(alert, silenced_by=(), tell_again=_has_no_owner(alert))
 
 
-def _told_at_after_a_silence(alert: Alert) -> float | None:
-    # Without `told_at` the alert is due again, as if people had not been told; with an owner there is no need.
-    return alert.told_at if alert.acknowledged else None
+def _has_no_owner(alert: Alert) -> bool:
+    return alert.told_severity is not None and alert.acknowledged is None
 
 
 def _flap(alert: Alert, now: Happening) -> Alert:

@@ -73,6 +73,7 @@ class Alert:
         threshold: what the rule compares the value with, such as `> 90`, where that can be told from its expression.
         told_severity: the severity people were last told, None if they never were. told_at: when.
         told_severities: each severity that they were told, in that order: who hears of the alert follows from them.
+        tell_again: a silence has ended since, so that what they were told before it does not count.
         told_resolved: whether they were told of the end.
     """
 
@@ -100,6 +101,7 @@ class Alert:
     told_severity: Severity | None = None
     told_at: float | None = None
     told_severities: tuple[Severity, ...] = ()
+    tell_again: bool = False
     told_resolved: bool = False
     evidence: Mapping[str, object] = field(default_factory=dict)
 
