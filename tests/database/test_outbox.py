@@ -19,10 +19,11 @@ from tests.chaos import examples
 from tests.database import records
 from tests.database.records import START, make_notification, to
 
-from dozor.database import Database, OutboxRow
+from dozor.database import DEAD, PENDING, SENT, Database, OutboxFilter, OutboxRow
 from dozor.database.outbox import LONGEST_WAIT_SECONDS
 from dozor.database.schema import outbox
-from dozor.model.notification import Changes, Notification
+from dozor.errors import ActionForbidden, NotificationNotFound
+from dozor.model.notification import Changes, Notification, Outgoing
 
 LEASE = 60.0
 
@@ -181,6 +182,132 @@ def test_a_row_that_cannot_be_read_is_given_up_and_blocks_nobody(store: Database
     assert [row.notification.id for row in claim(store)] == ["next"]
     assert store.outbox_counts().dead == 1
     assert store.dead_letters() == []
+
+
+class TestSentFromMemory:
+    """What was delivered while the database was away."""
+
+    def test_it_is_written_as_sent(self, store: Database) -> None:
+        store.commit(Changes(), [Outgoing("webhook", make_notification(), START + 3)])
+        assert claim(store) == []
+        (row,) = store.notifications(OutboxFilter()).items
+        assert (row.state, row.settled_at, row.attempts) == (SENT, START + 3, 0)
+
+    def test_a_row_that_is_still_pending_becomes_sent(self, store: Database) -> None:
+        notification = make_notification()
+        add(store, notification, receivers=("log", "webhook"))
+        claim(store, receiver="webhook")
+        store.commit(Changes(), [Outgoing("webhook", notification, START + 3)])
+        assert claim(store, at=START + LEASE, receiver="webhook") == []
+        assert [row.receiver for row in claim(store)] == ["log"], "the others are another matter"
+
+    @pytest.mark.parametrize("outcome", ["sent", "dead"])
+    def test_one_that_was_settled_stays_so(self, store: Database, outcome: str) -> None:
+        notification = make_notification()
+        add(store, notification)
+        (row,) = claim(store)
+        if outcome == "sent":
+            store.settle_sent(row, START + 1)
+        else:
+            store.settle_dead(row, START + 1, "answered 404")
+        store.commit(Changes(), [Outgoing("webhook", notification, START + 3)])
+        store.commit(Changes(), [Outgoing("webhook", notification)])
+        (found,) = store.notifications(OutboxFilter()).items
+        assert (found.state, found.settled_at) == (outcome, START + 1)
+
+
+class TestLookingAtIt:
+    """Pages of rows, for people."""
+
+    def test_pages_are_newest_first_and_meet(self, store: Database) -> None:
+        notifications = [make_notification() for _ in range(7)]
+        add(store, *notifications)
+        seen: list[str] = []
+        cursor: str | None = None
+        while True:
+            page = store.notifications(OutboxFilter(limit=3, cursor=cursor))
+            assert page.total == 7
+            seen += [row.notification.id for row in page.items]
+            if page.next_cursor is None:
+                break
+            cursor = page.next_cursor
+        assert seen == [each.id for each in reversed(notifications)]
+
+    def test_by_state_and_receiver(self, store: Database) -> None:
+        add(store, make_notification(id="one", group="A"), make_notification(id="two", group="B"), receivers=("x", "y"))
+        for row in claim(store, receiver="x"):
+            if row.notification.id == "one":
+                store.settle_sent(row, START)
+            else:
+                store.settle_dead(row, START, "answered 404")
+        found = {
+            (state, receiver): [row.notification.id for row in store.notifications(OutboxFilter(state, receiver)).items]
+            for state in (PENDING, SENT, DEAD, None)
+            for receiver in ("x", "y")
+        }
+        assert found == {
+            (PENDING, "x"): [],
+            (SENT, "x"): ["one"],
+            (DEAD, "x"): ["two"],
+            (None, "x"): ["two", "one"],
+            (PENDING, "y"): ["two", "one"],
+            (SENT, "y"): [],
+            (DEAD, "y"): [],
+            (None, "y"): ["two", "one"],
+        }
+
+    @pytest.mark.parametrize("cursor", ["!!", "W10", "Wy0xXQ", "WzFlMzBd", "é", "WzE4NDQ2NzQ0MDczNzA5NTUxNjE2XQ"])
+    def test_a_cursor_nobody_gave_out_is_refused(self, store: Database, cursor: str) -> None:
+        with pytest.raises(ValueError, match="not a cursor"):
+            store.notifications(OutboxFilter(cursor=cursor))
+
+    def test_counts_say_what_waits_for_whom_since_when(self, store: Database) -> None:
+        assert store.outbox_counts().oldest_at is None
+        add(store, make_notification(created_at=START + 5), receivers=("x", "y"))
+        add(store, make_notification(created_at=START + 2), receivers=("y",))
+        counts = store.outbox_counts()
+        assert (counts.pending, counts.waiting, counts.oldest_at) == (3, {"x": 1, "y": 2}, START + 2)
+
+
+class TestTryingAgain:
+    """Dead letters that a person has sent once more."""
+
+    def dead(self, store: Database, *receivers: str) -> list[OutboxRow]:
+        add(store, make_notification(), receivers=receivers)
+        rows = claim(store)
+        for row in rows:
+            store.settle_dead(row, START + 1, "answered 404")
+        return rows
+
+    def test_one_is_due_at_once_and_reckoned_anew(self, store: Database) -> None:
+        (row,) = self.dead(store, "webhook")
+        again = store.retry(row.id, START + 500)
+        assert (again.state, again.attempts, again.next_at, again.settled_at) == (PENDING, 0, START + 500, None)
+        assert (again.created_at, again.since) == (START, START + 500)
+        assert again.last_error == "answered 404", "it is why somebody had it tried again"
+        assert store.outbox_counts().oldest_at == START + 500
+        (claimed,) = claim(store, at=START + 500)
+        assert (claimed.id, claimed.attempts, claimed.since) == (row.id, 1, START + 500)
+        assert store.bury(START + 600, START + 400, []) == 0
+
+    def test_only_a_dead_one_can_be(self, store: Database) -> None:
+        (row,) = self.dead(store, "webhook")
+        store.retry(row.id, START)
+        with pytest.raises(ActionForbidden, match=f"cannot retry notification {row.id}: it is pending"):
+            store.retry(row.id, START)
+
+    @pytest.mark.parametrize("row_id", [-1, 0, 10**9, 2**63, 2**70])
+    def test_one_that_is_not_there_cannot(self, store: Database, row_id: int) -> None:
+        with pytest.raises(NotificationNotFound):
+            store.retry(row_id, START)
+
+    def test_all_of_a_receiver_or_all(self, store: Database) -> None:
+        self.dead(store, "x", "y")
+        self.dead(store, "x", "z")
+        assert store.retry_dead(START + 5, "x") == 2
+        assert {row.receiver for row in claim(store, at=START + 5)} == {"x"}
+        assert store.retry_dead(START + 5) == 2
+        assert store.outbox_counts().dead == 0
 
 
 @dataclass
