@@ -1,13 +1,12 @@
 """`Desk`: what answers the API (`api.backend.Backend`): what is read, and what people do about alerts."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from dozor.api.backend import Access
 from dozor.clock import Clock
-from dozor.database import AlertStatistics, HistoryFilter, Page
+from dozor.database import AlertStatistics, HistoryFilter, OutboxFilter, OutboxRow, Page
 from dozor.errors import ActionForbidden, AlertNotFound, ChannelNotFound, SilenceNotFound, StoreUnavailable
 from dozor.model.alert import Alert
 from dozor.model.notification import NOTE, AuditEntry, Changes
@@ -17,9 +16,6 @@ from dozor.reading import Reading
 from dozor.runtime import Runtime
 from dozor.session import Session
 from dozor.targets import Targets
-
-if TYPE_CHECKING:
-    from dozor.database import OutboxFilter, OutboxRow
 
 T = TypeVar("T")
 
@@ -77,7 +73,7 @@ class Desk(Reading):
     async def _timeline(self, subject: str) -> Sequence[AuditEntry]:
         session = self._working()
         # What waits first: what is written meanwhile is then in both, and not in neither.
-        waiting = [entry for changes in session.journal.waiting() for entry in changes.audit]
+        waiting = [entry for changes in session.keeper.journal.waiting() for entry in changes.audit]
         written = await session.thread.run(session.database.audit, subject, timeout=_READ_SECONDS)
         return [*written, *(entry for entry in waiting if entry.alert_id == subject and entry not in written)]
 
@@ -121,13 +117,13 @@ class Desk(Reading):
 
     async def test_channel(self, name: str) -> float:
         """Send a test message, now; the seconds that it took."""
-        return await self._run(self._test(name))
+        return await self._run(self._working().delivery.test(name))
 
-    async def notifications(self, wanted: "OutboxFilter") -> "Page[OutboxRow]":
+    async def notifications(self, wanted: OutboxFilter) -> Page[OutboxRow]:
         """The outbox."""
         return await self._stored(lambda session: session.database.notifications(wanted))
 
-    async def retry_notification(self, row_id: int) -> "OutboxRow":
+    async def retry_notification(self, row_id: int) -> OutboxRow:
         """Have a dead letter sent again."""
         row = await self._stored(lambda session: session.database.retry(row_id, self.clock.timestamp()))
         await self._wake()
@@ -144,11 +140,6 @@ class Desk(Reading):
             raise ChannelNotFound(channel)
         await self._wake()
         return count
-
-    async def _test(self, name: str) -> float:
-        started = time.perf_counter()
-        await self._working().delivery.test(name)
-        return time.perf_counter() - started
 
     async def _wake(self) -> None:
         await self.in_dozor(self._working().delivery.wake)
@@ -175,7 +166,7 @@ class Desk(Reading):
     async def _kept(self, session: Session, changes: Changes, at: float) -> bool:
         written = session.apply(changes)
         self._look(at)
-        return await _done(written) and session.database.durable
+        return await _done(written) and session.keeper.durable
 
     async def _note(self, alert_id: str, by: str | None, text: str) -> tuple[AuditEntry, bool]:
         session, at = self._working(), self.clock.timestamp()

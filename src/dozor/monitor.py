@@ -22,6 +22,7 @@ from dozor.instruments.middleware import HttpMonitor
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.labels import Labels
 from dozor.notify import table
+from dozor.notify.slack import SlackChannel
 from dozor.overview import (
     Known,
 )
@@ -81,10 +82,10 @@ class Monitor:
         self._runtime = Runtime(self.clock)
         self._targets = build_targets(engines, redis, settings, self.clock)
         _check_names(required, self._targets)
-        self._rules = load_rules([*settings.rules, *rules], disabled=settings.disabled_rules)
+        self._rules = load_rules([*settings.rules, *rules], disabled=settings.disabled_rules, locale=settings.locale)
         self._receivers = table(settings.channels, notifiers, self.clock, settings.locale)
         key = settings.api_key
-        self.access = Access(key.get_secret_value() if key is not None else None, auth)
+        self.access = Access(key.get_secret_value() if key is not None else None, auth, _signing_secret(settings))
         self._address = parse_address(listen) if listen else None
         self._host, self._process = HostMonitor(self.clock), RuntimeMonitor(self.clock)
         self._picture = Picture(self._targets, self._host, self._process, settings.interval_seconds, required)
@@ -261,6 +262,7 @@ class Monitor:
         self._picture.look(
             at,
             session.lifecycle.active(pending=True),
+            session.lifecycle.silences(),
             session.complaints(),
             self._circumstances,
         )
@@ -269,6 +271,17 @@ class Monitor:
         if self._session is None:
             raise StoreUnavailable("Dozor is starting, or has stopped")
         return self._session
+
+
+def _signing_secret(settings: Settings) -> str | None:
+    """What Slack signs the presses of its buttons with, whichever channel they stand in."""
+    secrets = {channel.signing_secret for channel in settings.channels.values() if isinstance(channel, SlackChannel)}
+    secrets.discard(None)
+    if len(secrets) > 1:
+        raise ConfigurationError(
+            "the Slack channels have different signing secrets; buttons work for one Slack app only", key="channels"
+        )
+    return next(iter(secrets), None)
 
 
 def _check_names(required: frozenset[str] | None, targets: Targets) -> None:

@@ -8,6 +8,7 @@ from dozor.instruments.host_monitor import HostMonitor
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.alert import Alert
 from dozor.model.labels import Labels
+from dozor.model.silence import Silence
 from dozor.overview import Known, PoolReading, RedisReading
 from dozor.targets import Targets, WatchedPool
 
@@ -52,7 +53,14 @@ class Picture:
             required=self.required,
         )
 
-    def look(self, at: float, alerts: Iterable[Alert], complaints: Iterable[str], circumstances: Circumstances) -> None:
+    def look(
+        self,
+        at: float,
+        alerts: Iterable[Alert],
+        silences: Iterable[Silence],
+        complaints: Iterable[str],
+        circumstances: Circumstances,
+    ) -> None:
         """Make the record anew, as of *at*."""
         for name, monitor in self.targets.redis.items():
             if monitor.connected:
@@ -62,6 +70,7 @@ class Picture:
             pools=tuple(_pool_reading(watched, at) for watched in self.targets.pools.values()),
             servers=tuple(self._redis_reading(name) for name in self.targets.redis),
             alerts=tuple(alerts),
+            silences={silence.id: silence for silence in silences},
             http_watched=circumstances.http_watched,
             host={**self.host.figures(), **_disk_figures(self.host), **self.process.figures()},
             complaints=tuple(complaints),

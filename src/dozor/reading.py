@@ -8,7 +8,7 @@ from dozor.metrics import merge
 from dozor.model.alert import Alert
 from dozor.model.rule import RuleState
 from dozor.model.sample import Family
-from dozor.notify.channel_state import ChannelState
+from dozor.notify import ChannelState
 from dozor.overview import (
     WINDOWS,
     PoolRecord,
@@ -77,14 +77,16 @@ class Reading:
     def silences(self) -> Sequence[SilenceRecord]:
         """The silences by matchers, each with what it silences now."""
         lifecycle = self._working().lifecycle
-        return [
-            SilenceRecord(silence, tuple(lifecycle.silenced_alerts(silence.id))) for silence in lifecycle.silences()
-        ]
+        silenced: dict[str, list[Alert]] = {}
+        for alert in lifecycle.active(pending=True):
+            for silence_id in alert.silenced_by:
+                silenced.setdefault(silence_id, []).append(alert)
+        return [SilenceRecord(silence, tuple(silenced.get(silence.id, ()))) for silence in lifecycle.silences()]
 
     def preview(self, matchers: Sequence[str]) -> Sequence[Alert]:
         """What a silence by *matchers* would silence now. Raises ConfigurationError for such as no silence may have."""
         return self._working().lifecycle.matching(matchers)
 
-    def channels(self) -> "Sequence[ChannelState]":
+    def channels(self) -> Sequence[ChannelState]:
         """Who is told, and how each fares."""
         return self._working().delivery.channels()

@@ -7,16 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import Final, Protocol, runtime_checkable
 
 from dozor import containment
-from dozor.alerts import Lifecycle
+from dozor.alerts import FlappingPolicy, Lifecycle
 from dozor.clock import Clock
 from dozor.database import Database, StoreThread
-from dozor.database.journal import Journal
-from dozor.errors import StoreUnavailable
+from dozor.keeping import RETENTION_SECONDS, Keeper
 from dozor.model.alert import Alert
 from dozor.model.labels import Labels
-from dozor.model.notification import Changes, Outgoing
+from dozor.model.notification import Changes
 from dozor.model.sample import Family, MetricType, Sample
-from dozor.notify import Delivery, Heartbeat, Receiver
+from dozor.notify import Delivery, Heartbeat, Receiver, Speaker
 from dozor.overview import Trends
 from dozor.overview.routes import Routes
 from dozor.rules import RuleSet
@@ -27,14 +26,9 @@ from dozor.store.memory import MemoryStore
 
 logger = logging.getLogger("dozor")
 
-OPEN_SECONDS: Final = 3.0
-"""How long starting waits for the database; after that Dozor works in memory and tries on."""
-_RETENTION_SECONDS: Final = 3600.0
 _HEARTBEAT_SECONDS: Final = 1.0
+_REFRESH_SECONDS: Final = 1.0
 _DRAIN_SECONDS: Final = 1.0
-_CLOSE_SECONDS: Final = 1.0
-# Ended alerts are read back for their cooldown and for an end that nobody has been told of yet.
-_RECENT_SECONDS: Final = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +53,7 @@ class Session:
 
     Args:
         evidence: what the instruments know about an alert at the moment it fires.
+        receivers: those who are told, by name.
         on_cycle: called after each evaluation with its time.
         strict: refuse a store that is corrupt or cannot be written, instead of going on without it.
     """
@@ -86,6 +81,10 @@ class Session:
             cooldowns=settings.cooldowns,
             group_interval_seconds=settings.group_interval_seconds,
             reminder_interval_seconds=settings.reminder_interval_seconds,
+            flapping=FlappingPolicy(
+                settings.flapping_count, settings.flapping_window_seconds, settings.flapping_quiet_seconds
+            ),
+            inhibit=settings.inhibit,
             service=identity.name,
             environment=identity.environment,
             external_url=identity.external_url,
@@ -94,11 +93,17 @@ class Session:
         self.scraper = Scraper(self.store, clock, settings.interval_seconds, self._evaluate)
         self.thread = StoreThread()
         self.database = Database(settings.store_url, name=identity.name, strict=strict, exclusive=True, clock=clock)
-        self.delivery = Delivery(self.database, receivers, clock, self.thread.run)
-        self.journal = Journal(self._commit, self.delivery.wake)
+        self.delivery = Delivery(
+            self.database,
+            receivers,
+            clock,
+            self.thread.run,
+            routes=settings.routes,
+            speaker=Speaker(identity.name, identity.environment, identity.external_url, settings.locale),
+        )
+        self.keeper = Keeper(clock, settings, self.lifecycle, self.delivery, database=self.database, thread=self.thread)
         self._heartbeat = Heartbeat(settings.heartbeat_url, clock) if settings.heartbeat_url else None
         self._evaluated_at: float | None = None
-        self._opened = False
 
     async def begin(self, collectors: Iterable[Collector]) -> None:
         """Open what is kept, go on from there, and start the work.
@@ -107,18 +112,14 @@ class Session:
             ConfigurationError: the store is of a newer release, or (strict) cannot be used.
         """
         runtime = self._runtime
-        runtime.on_stop("store", self._close_store)
-        try:
-            await self.thread.run(self.database.open, timeout=OPEN_SECONDS)
-        except StoreUnavailable as error:
-            logger.warning("%s; alerts are kept in memory until it does", error)
-        else:
-            await self._restore()
-        runtime.every(_RETENTION_SECONDS, "retention", self._retain)
+        runtime.on_stop("store", self.keeper.close)
+        await self.keeper.open()
+        runtime.every(RETENTION_SECONDS, "retention", self.keeper.retain)
         runtime.on_stop("delivery", lambda: self.delivery.stop(_DRAIN_SECONDS))
         self.delivery.start()
-        runtime.on_stop("journal's rest", self.journal.flush)
-        runtime.always("journal", self.journal.run)
+        runtime.every(_REFRESH_SECONDS, "refresh", self._refresh)
+        runtime.on_stop("journal's rest", self.keeper.journal.flush)
+        runtime.always("journal", self.keeper.journal.run)
         if self._heartbeat is not None:
             runtime.on_stop("heartbeat's connection", self._heartbeat.aclose)
             runtime.every(_HEARTBEAT_SECONDS, "heartbeat", self._beat)
@@ -131,22 +132,11 @@ class Session:
 
     def apply(self, changes: Changes) -> "asyncio.Future[None] | None":
         """Have *changes* written; the answer is done once they are. None where there are none."""
-        return self.journal.write(changes) if changes else None
+        return self.keeper.journal.write(changes) if changes else None
 
     def complaints(self) -> list[str]:
         """What is wrong with Dozor itself, each one sentence."""
-        stats = self.store.stats
-        found = []
-        if self.database.why_not_durable is not None and self._settings.store_url != "sqlite://":
-            found.append(
-                f"Alerts and history are in memory only and end with this process: {self.database.why_not_durable}."
-            )
-        if self.database.set_aside is not None:
-            found.append(f"The store was corrupt; it was set aside as {self.database.set_aside}, and a new one begun.")
-        if self.journal.failing is not None:
-            found.append(f"{self.journal.depth} changes wait for the store: {self.journal.failing}.")
-        if self.journal.dropped:
-            found.append(f"{self.journal.dropped} changes were lost while the store did not answer.")
+        found, stats = self.keeper.complaints(), self.store.stats
         if stats.dropped_series:
             found.append(f"{stats.dropped_series} series are not kept: the store's memory has no room for more.")
         return found
@@ -173,40 +163,14 @@ class Session:
         if self._heartbeat is not None:
             await self._heartbeat.beat(self._evaluated_at)
 
-    async def _commit(self, changes: Changes) -> None:
-        if not self._opened:
-            await self._reopen()
-        outgoing = [Outgoing(receiver, n) for n in changes.notifications for receiver in self.delivery.receivers]
-        await asyncio.wrap_future(self.thread.submit(self.database.commit, changes, outgoing))
-
-    async def _reopen(self) -> None:
-        await asyncio.wrap_future(self.thread.submit(self.database.open))
-        await self._restore()
-
-    async def _restore(self) -> None:
-        since = self._clock.timestamp() - _RECENT_SECONDS
-        kept: list[Alert] = await asyncio.wrap_future(self.thread.submit(self.database.load_recent, since))
-        total = await asyncio.wrap_future(self.thread.submit(self.database.total_fired))
-        self.lifecycle.restore(kept, total_fired=total)
-        self._opened = True
-
-    async def _retain(self) -> None:
-        if self._opened:
-            keep = self._settings.history_days * 86_400.0
-            at = self._clock.timestamp()
-            await asyncio.wrap_future(self.thread.submit(lambda: self.database.retention(at, keep_seconds=keep)))
-            await self.delivery.bury_orphans()
-
-    async def _close_store(self) -> None:
-        # In a thread of its own, since joining blocks; the runtime's own limit applies to it as well.
-        def close() -> None:
-            try:
-                self.thread.submit(self.database.close)
-            except StoreUnavailable:
-                return
-            self.thread.close(_CLOSE_SECONDS)
-
-        await asyncio.to_thread(close)
+    async def _refresh(self) -> None:
+        """Say again what fires to receivers that forget."""
+        told = [
+            alert
+            for alert in self.lifecycle.active()
+            if alert.firing and alert.told_severity is not None and not alert.inhibited_by
+        ]
+        await self.delivery.refresh(told)
 
 
 class _OwnFigures:
@@ -231,7 +195,15 @@ class _OwnFigures:
             _gauge("dozor_store_samples", "Samples in the time-series store.", "samples", stats.samples),
             _gauge("dozor_store_series", "Series in the time-series store.", "series", stats.series),
             _gauge("dozor_store_size_bytes", "Memory that the samples take, in bytes.", "bytes", stats.bytes),
-            _gauge("dozor_journal_depth", "Changes that wait for the database.", "changes", session.journal.depth),
+            _gauge(
+                "dozor_journal_depth", "Changes that wait for the database.", "changes", session.keeper.journal.depth
+            ),
+            _gauge(
+                "dozor_store_durable",
+                "1 where changes of alerts are on disk, 0 where they are in memory only.",
+                "",
+                float(session.keeper.durable),
+            ),
             Family(
                 "dozor_internal_errors_total",
                 MetricType.COUNTER,

@@ -1,0 +1,142 @@
+"""What is kept: alerts go from memory to the database, and back when Dozor starts again."""
+
+import asyncio
+import logging
+from typing import Final
+
+from dozor.alerts import Lifecycle
+from dozor.clock import Clock
+from dozor.database import Database, OutboxRow, StoreThread
+from dozor.database.journal import Journal
+from dozor.errors import StoreUnavailable
+from dozor.model.alert import Alert
+from dozor.model.notification import AuditEntry, Changes
+from dozor.model.silence import Silence
+from dozor.notify import Delivery
+from dozor.settings import Settings
+
+logger = logging.getLogger("dozor")
+
+OPEN_SECONDS: Final = 3.0
+"""How long starting waits for the database; after that Dozor works in memory and tries on."""
+RETENTION_SECONDS: Final = 3600.0
+_CLOSE_SECONDS: Final = 1.0
+# Ended alerts are read back for their cooldown, for an end that nobody has been told of yet, and for what flaps.
+_RECENT_SECONDS: Final = 24 * 3600.0
+_STORE_REPLACED: Final = "goes on in a new store: the old one was corrupt"
+
+
+class Keeper:
+    """Commits what changes, restores what was, deletes what is old. Belongs to Dozor's loop.
+
+    Args:
+        database: called in *thread* only.
+        delivery: says who is to be told of what is committed, and tells people while nothing can be.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        settings: Settings,
+        lifecycle: Lifecycle,
+        delivery: Delivery[OutboxRow],
+        *,
+        database: Database,
+        thread: StoreThread,
+    ) -> None:
+        self._clock, self._settings = clock, settings
+        self._database, self._thread = database, thread
+        self._lifecycle, self._delivery = lifecycle, delivery
+        self.journal = Journal(
+            self._commit, delivery.wake, on_failing=lambda changes: delivery.stand_in(changes.notifications)
+        )
+        self._opened = False
+
+    @property
+    def durable(self) -> bool:
+        """Whether what is changed now survives the process."""
+        return (
+            self._database.durable and self._opened and self.journal.failing is None and not self._database.begun_anew
+        )
+
+    async def open(self) -> None:
+        """Go on from what is kept. Where the database does not answer now, it is tried again at each commit.
+
+        Raises:
+            ConfigurationError: the store is of a newer release, or (strict) cannot be used.
+        """
+        try:
+            await self._thread.run(self._database.open, timeout=OPEN_SECONDS)
+        except StoreUnavailable as error:
+            logger.warning("%s; alerts are kept in memory until it does", error)
+        else:
+            await self._restore()
+
+    async def close(self) -> None:
+        """Let what is being written end, and close the database."""
+
+        def close() -> None:
+            try:
+                self._thread.submit(self._database.close)
+            except StoreUnavailable:
+                return
+            self._thread.close(_CLOSE_SECONDS)
+
+        # In a thread of its own, since joining blocks; the runtime's own limit applies to it as well.
+        await asyncio.to_thread(close)
+
+    async def retain(self) -> None:
+        """Delete what is too old, or too much."""
+        if self._opened:
+            settings, at = self._settings, self._clock.timestamp()
+            keep_seconds, keep_bytes = settings.history_days * 86_400.0, settings.history_bytes
+            await asyncio.wrap_future(
+                self._thread.submit(self._database.retention, at, keep_seconds=keep_seconds, keep_bytes=keep_bytes)
+            )
+            await self._delivery.bury_orphans()
+
+    def complaints(self) -> list[str]:
+        """What is wrong with it, each one sentence."""
+        found = []
+        database, journal = self._database, self.journal
+        if database.why_not_durable is not None and self._settings.store_url != "sqlite://":
+            found.append(
+                f"Alerts and history are in memory only and end with this process: {database.why_not_durable}."
+            )
+        if database.set_aside is not None:
+            found.append(f"The store was corrupt; it was set aside as {database.set_aside}, and a new one begun.")
+        if journal.failing is not None:
+            found.append(f"{journal.depth} changes wait for the store: {journal.failing}.")
+        if journal.dropped:
+            found.append(f"{journal.dropped} changes were lost while the store did not answer.")
+        return found
+
+    async def _commit(self, changes: Changes) -> None:
+        if not self._opened:
+            await asyncio.wrap_future(self._thread.submit(self._database.open))
+            await self._restore()
+        if self._database.begun_anew:
+            await self._begin_anew()
+        outgoing = self._delivery.route(changes.notifications)
+        await asyncio.wrap_future(self._thread.submit(self._database.commit, changes, outgoing))
+
+    async def _begin_anew(self) -> None:
+        """Write what is open into the store that took a corrupt one's place."""
+        at, alerts = self._clock.timestamp(), tuple(self._lifecycle.active(pending=True))
+        known = Changes(
+            alerts=alerts,
+            audit=tuple(AuditEntry(alert.id, at, _STORE_REPLACED) for alert in alerts),
+            silences=tuple(self._lifecycle.silences()),
+        )
+        await asyncio.wrap_future(self._thread.submit(self._database.begin_with, known, self._lifecycle.total_fired))
+
+    async def _restore(self) -> None:
+        since = self._clock.timestamp() - _RECENT_SECONDS
+
+        def load() -> tuple[list[Alert], int, list[Silence]]:
+            database = self._database
+            return database.load_recent(since), database.total_fired(), database.load_silences(since)
+
+        alerts, total_fired, silences = await asyncio.wrap_future(self._thread.submit(load))
+        self._lifecycle.restore(alerts, total_fired, silences)
+        self._opened = True
