@@ -51,6 +51,9 @@ for _name in ("apprise", "requests", "urllib3.connectionpool", "urllib3.connecti
 class AppriseChannel:
     """Services by their Apprise URLs.
 
+    Attributes:
+        send_resolved: whether ends are told.
+
     Raises:
         ConfigurationError: Apprise is not installed, or does not know one of the URLs.
     """
@@ -59,6 +62,7 @@ class AppriseChannel:
     rate: ClassVar[tuple[float, int]] = (1.0, 10)
 
     urls: tuple[str, ...] = field(repr=False, metadata={"secret": True})
+    send_resolved: bool = True
 
     def __post_init__(self) -> None:
         if not self.urls:

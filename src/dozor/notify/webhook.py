@@ -26,7 +26,11 @@ _FNV_PRIME: Final = 1_099_511_628_211
 
 @dataclass(frozen=True, slots=True)
 class WebhookChannel:
-    """A URL that takes Alertmanager's body; *secret* signs it.
+    """A URL that takes Alertmanager's body.
+
+    Attributes:
+        secret: signs it.
+        send_resolved: whether ends are told.
 
     Raises:
         ConfigurationError: one of the two is wrong.
@@ -37,6 +41,7 @@ class WebhookChannel:
 
     url: str = field(repr=False, metadata={"secret": True})
     secret: str | None = field(default=None, repr=False, metadata={"secret": True})
+    send_resolved: bool = True
 
     def __post_init__(self) -> None:
         parse_url(self.url, key="url")
