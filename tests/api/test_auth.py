@@ -25,7 +25,7 @@ def client_of(backend: FakeBackend, *, peer: str = "127.0.0.1", host: str = "htt
 
 @pytest.fixture
 def keyed(clock: FakeClock) -> Any:
-    backend = FakeBackend(clock, Access(api_key=KEY))
+    backend = FakeBackend(clock, Access(api_key=KEY, slack_signing_secret="signing secret"))
     backend.add(an_alert(severity=Severity.WARNING))
     return backend
 
@@ -56,7 +56,8 @@ def test_without_the_key_every_guarded_route_is_401(keyed: FakeBackend, headers:
                 assert answer.status_code == 200
             else:
                 assert answer.status_code == 401, path
-                assert answer.headers["www-authenticate"] == "Bearer"
+                signed = path.endswith("/slack/actions")  # opened by Slack's signature, by no key
+                assert answer.headers["www-authenticate"] == ("X-Slack-Signature" if signed else "Bearer")
                 assert answer.headers["content-type"] == "application/problem+json"
     assert client.get("/openapi.json").status_code == 401
 

@@ -71,11 +71,11 @@ class Signatures:
         base = b"v0:" + timestamp.encode("latin-1", "replace") + b":" + body
         expected = "v0=" + hmac.new(secret.encode(), base, hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected.encode(), signature.encode("latin-1", "replace")):
-            raise Problem(
-                401, "Slack's signature is missing or wrong: compare the signing secret with the app's in Slack."
+            raise _unsigned(
+                "Slack's signature is missing or wrong: compare the signing secret with the app's in Slack."
             )
-        if not timestamp.isdecimal() or abs(now - int(timestamp)) > _OLDEST_SECONDS:
-            raise Problem(401, "This was signed too long ago, or a clock is wrong: Slack's or that of this machine.")
+        if not timestamp.isdecimal() or abs(now - float(timestamp)) > _OLDEST_SECONDS:
+            raise _unsigned("This was signed too long ago, or a clock is wrong: Slack's or that of this machine.")
 
     def first_time(self, signature: str) -> bool:
         """Whether *signature*, which was found right, has not come before."""
@@ -89,6 +89,10 @@ class Signatures:
     def forget(self, signature: str) -> None:
         """Let *signature* come again: nothing came of it."""
         self._seen.pop(signature, None)
+
+
+def _unsigned(detail: str) -> Problem:
+    return Problem(401, detail, headers={"WWW-Authenticate": "X-Slack-Signature"})
 
 
 def add_routes(router: APIRouter, backend: Backend, *, hooks: tuple[str, ...] = HOOKS) -> None:
