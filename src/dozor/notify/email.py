@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.errors import MessageError
 from email.headerregistry import Address
-from email.utils import parseaddr
+from email.utils import getaddresses
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
 
@@ -70,13 +70,13 @@ class EmailChannel:
 
 
 def _address(given: str, *, key: str) -> Address:
-    name, specification = parseaddr(given)
     try:
+        (name, specification), *others = getaddresses([given])
         address = Address(display_name=name, addr_spec=specification)
         address.domain.encode("idna")
     except (MessageError, ValueError, IndexError):
-        address = Address()
-    if not address.username or not address.domain or not given.isprintable():
+        address, others = Address(), []
+    if not address.username or not address.domain or others or not given.isprintable():
         raise ConfigurationError(
             f"{given[:80]!r} is no address; write it like ops@example.com or 'Ops <ops@example.com>'", key=key
         )

@@ -28,6 +28,11 @@ _LONGEST_REASON: Final = 200
 _SUBMISSION_PORT: Final = 587
 _TLS_PORT: Final = 465
 _RELAY_PORT: Final = 25
+_REFUSED: Final[Mapping[type[Exception], str]] = {
+    SMTPAuthenticationError: "the user name or password",
+    SMTPSenderRefused: "the sender",
+    SMTPDataError: "the mail",
+}
 
 
 class Starttls(StrEnum):
@@ -222,27 +227,20 @@ class Postman:
         await client.login(server.username, server.password)
 
     def _failure(self, error: Exception) -> ConversationFailed:
-        shown = self.server.shown
-        cause = error.__cause__ or error
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return ConversationFailed(
-                f"{shown} cannot be trusted: {self._clean(cause.verify_message or str(cause))}; "
-                "if an authority of your own has signed its certificate, name that in ca_file"
-            )
         said = self._clean(error.message if isinstance(error, SMTPException) else str(error))
+        recoverable = True
         match error:
-            case SMTPAuthenticationError(code=code):
-                reason = f"{shown} refused the user name or password: {code} {said}"
-                return ConversationFailed(reason, recoverable=code < 500)
-            case SMTPSenderRefused(code=code):
-                return ConversationFailed(f"{shown} refused the sender: {code} {said}", recoverable=code < 500)
-            case SMTPDataError(code=code):
-                return ConversationFailed(f"{shown} refused the mail: {code} {said}", recoverable=code < 500)
+            case SMTPAuthenticationError(code=code) | SMTPSenderRefused(code=code) | SMTPDataError(code=code):
+                reason, recoverable = f" refused {_REFUSED[type(error)]}: {code} {said}", code < 500
             case SMTPResponseException(code=code) if code > 0:
-                return ConversationFailed(f"{shown} answered {code} {said}")
+                reason = f" answered {code} {said}"
             case SMTPNotSupported():
-                return ConversationFailed(f"{shown}: {said}", recoverable=False)
-        return ConversationFailed(f"{shown}: {said or type(error).__name__}")
+                reason, recoverable = f": {said}", False
+            case _ if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
+                reason = f" has a certificate that is not trusted: {said}; an authority of your own is named by ca_file"
+            case _:
+                reason = f": {said or type(error).__name__}"
+        return ConversationFailed(f"{self.server.shown}{reason}", recoverable=recoverable)
 
     def _clean(self, said: str) -> str:
         for secret in self._secrets():
