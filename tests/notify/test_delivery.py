@@ -4,12 +4,13 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.database.records import START, make_notification, to
 from tests.notify import receiver
+from tests.notify.delivering import Away, Deliver, add, eventually, value
 from tests.notify.receiver import Behaviour, answer, receiving
 
 from dozor.clock import Clock
@@ -17,62 +18,9 @@ from dozor.database import Database, StoreThread
 from dozor.errors import DeliveryError, StoreUnavailable
 from dozor.model.notification import Changes, Notification
 from dozor.notify import Delivery, RetryPolicy, WebhookNotifier
-from dozor.notify.notifier import AnyNotifier
 from dozor.testing import FakeClock, RecordingNotifier
 
 pytestmark = pytest.mark.anyio
-
-CEILING = RetryPolicy(uniform=lambda _, high: high)
-
-
-@pytest.fixture
-def store() -> Iterator[Database]:
-    database = Database("sqlite://")
-    database.open()
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def thread() -> Iterator[StoreThread]:
-    thread = StoreThread()
-    yield thread
-    assert thread.close(5)
-
-
-Deliver = Callable[..., Delivery[Any]]
-
-
-@pytest.fixture
-async def deliver(store: Database, thread: StoreThread, clock: FakeClock) -> AsyncIterator[Deliver]:
-    """Makes a delivery over the store, which is stopped at the end."""
-    made: list[Delivery[Any]] = []
-
-    def make(clock: Clock = clock, policy: RetryPolicy = CEILING, **notifiers: AnyNotifier) -> Delivery[Any]:
-        made.append(Delivery(store, notifiers, clock, thread.run, policy=policy))
-        return made[-1]
-
-    yield make
-    for each in made:
-        await each.stop(1)
-
-
-def add(store: Database, delivery: Delivery[Any], *notifications: Notification) -> None:
-    store.commit(Changes(notifications=notifications), to(delivery.receivers, *notifications))
-
-
-def value(delivery: Delivery[Any], name: str, **labels: str) -> float | None:
-    for family in delivery.families():
-        for sample in family.samples:
-            if sample.name == name and all(sample.labels[key] == text for key, text in labels.items()):
-                return sample.value
-    return None
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def test_each_receiver_is_sent_each_notification_once(store: Database, deliver: Deliver) -> None:
@@ -267,22 +215,21 @@ async def test_stopping_takes_no_longer_than_it_may(store: Database, deliver: De
 
 
 async def test_a_store_that_is_away_for_a_while_makes_nobody_hear_twice(
-    store: Database, clock: FakeClock, thread: StoreThread
+    store: Database, deliver: Deliver, thread: StoreThread
 ) -> None:
-    failures = 3
+    away = Away(thread)
 
-    async def run(call: Callable[..., Any], *args: Any, timeout: float) -> Any:
-        nonlocal failures
-        if call == store.settle_sent and failures:
-            failures -= 1
-            raise StoreUnavailable("away")
-        return await thread.run(call, *args, timeout=timeout)
+    class Cutting(RecordingNotifier):
+        async def send(self, notification: Notification) -> None:
+            await super().send(notification)
+            away.lost = True
 
-    own = RecordingNotifier()
-    delivery = Delivery(store, {"own": own}, clock, run)
+    own = Cutting()
+    delivery = deliver(run=away, own=own)
     add(store, delivery, make_notification())
-    while failures:
+    for _ in range(3):
         await delivery.step()
+    away.lost = False
     await delivery.step()
     assert len(own.notifications) == 1
     assert store.outbox_depth() == 0
