@@ -1,10 +1,13 @@
 """Channels: from a variable for each key, from tables, from both; what is said of half a channel; no secret anywhere."""
 
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dozor.errors import ConfigurationError
 from dozor.notify.alertmanager import AlertmanagerChannel
@@ -229,6 +232,22 @@ def test_a_program_gives_channels_or_tables_or_the_keys_of_variables() -> None:
     with pytest.raises(ConfigurationError, match=r"Settings: telegram_token: set the bot's token"):
         Settings(telegram_token="x")
     assert Settings(webhook_url=None).channels == {}
+
+
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.just("https://h/x"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+_keys = st.sampled_from(["type", *(key for _, key in VARIABLES.values())]) | st.text(max_size=8)
+_tables = st.dictionaries(_keys, _values, max_size=4)
+_typed = st.builds(lambda kind, table: table | {"type": kind}, st.sampled_from([*KINDS, "x"]), _tables)
+
+
+@given(st.dictionaries(st.sampled_from([*KINDS, "ops", "log", ""]), _tables | _typed | _values, max_size=3))
+def test_whatever_is_written_makes_channels_or_one_explanation(written: dict[str, object]) -> None:
+    with suppress(ValueError):
+        assert all(channel.kind in KINDS for channel in parse_channels(written).values())
 
 
 def test_channels_do_not_change() -> None:

@@ -1,6 +1,8 @@
 """At which line something is written."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dozor.settings.toml_lines import line_at, lines_of
 
@@ -48,3 +50,9 @@ key = 1
 )
 def test_a_key_is_found_or_what_holds_it(path: str, line: int) -> None:
     assert line_at(lines_of(TEXT), tuple(path.split())) == line
+
+
+@given(st.text() | st.text("[]a.\"'= \n#"))
+def test_any_text_has_lines(content: str) -> None:
+    lines = lines_of(content)
+    assert all(1 <= line <= len(content.splitlines()) for line in lines.values())
