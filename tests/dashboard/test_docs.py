@@ -3,7 +3,7 @@
 import shlex
 
 from fastapi.testclient import TestClient
-from tests.dashboard.test_routes import Page, page_of
+from tests.dashboard.reader import Page, page_of
 
 from dozor.dashboard.docs import docs_page
 

@@ -2,13 +2,27 @@
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi import Depends, FastAPI, HTTPException
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from tests.api.fake_backend import AT, POOL_FIGURES, REDIS_FIGURES, FakeBackend, a_command, a_query, an_alert, busy
+from tests.api.fake_backend import (
+    AT,
+    POOL_FIGURES,
+    REDIS_FIGURES,
+    FakeBackend,
+    a_channel,
+    a_command,
+    a_letter,
+    a_query,
+    a_silence,
+    an_alert,
+    busy,
+)
+from tests.dashboard.reader import Page, page_of
 
 from dozor import containment, dashboard
 from dozor.api import PREFIX, build_router, create_app
@@ -16,48 +30,12 @@ from dozor.api.backend import Access
 from dozor.instruments.connection_pool_monitor import Holder
 from dozor.model.alert import Acknowledgement, AlertSilence, Severity
 from dozor.model.labels import Labels
+from dozor.model.notification import AuditEntry
 from dozor.overview import PoolReading, RedisReading
+from dozor.store.matchers import Matcher
 from dozor.testing import FakeClock
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202e</textarea></style>"
-
-
-class Page(HTMLParser):
-    """The elements of a page with their attributes, its text, and the nesting checked."""
-
-    VOID = frozenset({"meta", "link", "input", "br"})
-
-    def __init__(self, markup: Any) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, Any]]] = []
-        self.text = ""
-        self.open: list[str] = []
-        self.feed(markup)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: Any, attrs: Any) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: Any, attrs: Any) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: Any) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: Any) -> None:
-        self.text += data
-
-    def all(self, tag: Any) -> Any:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-
-def page_of(client: TestClient, path: str = "/") -> Any:
-    answer = client.get(path)
-    assert answer.status_code == 200, answer.text
-    return Page(answer.text)
 
 
 def test_one_verdict_in_words_stands_on_top(client: TestClient, backend: FakeBackend) -> None:
@@ -118,9 +96,10 @@ def hostile(backend: FakeBackend) -> None:
     long = "x" * 10_000
     labels = Labels(alertname=EVIL, evil=EVIL, pool=long)
     notes = {"summary": EVIL + long, "description": EVIL, "runbook_url": "javascript:alert(1)"}
-    acknowledged = Acknowledgement(AT, EVIL, long)
+    evidence = {EVIL: [EVIL], "holders": [{"who": EVIL, "held_seconds": EVIL}], "routes": EVIL}
+    alert = an_alert(rule=EVIL, labels=labels, annotations=notes, evidence=evidence, threshold=EVIL)
     backend.add(
-        an_alert(rule=EVIL, labels=labels, annotations=notes, acknowledged=acknowledged, evidence={EVIL: [EVIL]})
+        replace(alert, acknowledged=Acknowledgement(AT, EVIL, long), silenced=AlertSilence(AT, None, EVIL, EVIL))
     )
     backend.pools = (PoolReading(EVIL, POOL_FIGURES, AT, notes=(EVIL,)), PoolReading(long, POOL_FIGURES, AT, up=False))
     backend.servers = (RedisReading(EVIL, REDIS_FIGURES, AT, connected=True, failure=EVIL, hint=EVIL),)
@@ -128,13 +107,18 @@ def hostile(backend: FakeBackend) -> None:
     backend.commands = [a_command(EVIL, client_name=EVIL)]
     backend.holders = [Holder(EVIL, 1.0, leaked=False)]
     backend.changes = {"name": EVIL, "environment": EVIL}
+    backend.by_matchers["s1"] = a_silence(matchers=(str(Matcher("evil", "=", EVIL)),), by=EVIL, comment=EVIL)
+    backend.audit = [AuditEntry("a1", AT, "note", EVIL, EVIL), AuditEntry("a1", AT, EVIL, EVIL, EVIL)]
+    backend.channel_states = [a_channel(EVIL, last_error=EVIL)]
+    backend.letters[1] = a_letter(1, receiver=EVIL, last_error=EVIL)
 
 
-@pytest.mark.parametrize("path", ["/", "/alert/a1"])
+@pytest.mark.parametrize("path", ["/", "/alert/a1", "/silence", f"/silence?matchers={quote(EVIL)}", "/channel"])
 def test_hostile_text_is_shown_as_text(client: TestClient, backend: FakeBackend, path: str) -> None:
     hostile(backend)
     page = page_of(client, path)
-    assert not {"script", "img", "textarea", "style", "iframe"} & {name for name, _ in page.elements}
+    assert not {"script", "img", "style", "iframe"} & {name for name, _ in page.elements}
+    assert all(area.get("name") in {"text", "matchers"} for area in page.all("textarea"))
     assert not any(name.startswith("on") or name == "style" for _, attributes in page.elements for name in attributes)
     assert "<script>alert(1)</script>" in page.text
     for link in page.all("a"):
@@ -147,7 +131,7 @@ def test_a_runbook_is_linked_only_when_it_is_a_web_page(client: TestClient, back
     assert links == [{"href": "https://wiki.example/pool", "rel": "noopener noreferrer"}]
 
 
-@pytest.mark.parametrize("path", ["/", "/alert/a1", "/docs", "/alert/nobody"])
+@pytest.mark.parametrize("path", ["/", "/alert/a1", "/silence", "/channel", "/docs", "/alert/nobody"])
 def test_every_page_has_a_strict_policy_and_is_not_kept(client: TestClient, backend: FakeBackend, path: str) -> None:
     backend.add(an_alert())
     headers = client.get(path).headers
@@ -158,11 +142,12 @@ def test_every_page_has_a_strict_policy_and_is_not_kept(client: TestClient, back
     assert (headers["cache-control"], headers["x-frame-options"]) == ("no-store", "DENY")
 
 
-@pytest.mark.parametrize("path", ["/", "/alert/a1", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/alert/a1", "/silence?matchers=pool%3Ddefault", "/channel", "/docs"])
 def test_every_address_on_a_page_is_relative(client: TestClient, backend: FakeBackend, path: str) -> None:
     backend.add(an_alert())
+    backend.by_matchers["s1"], backend.letters[1] = a_silence(), a_letter(1)
     for name, attributes in page_of(client, path).elements:
-        for key in ("href", "src", "action"):
+        for key in ("href", "src", "action", "formaction"):
             assert not re.match(r"[a-z]+:|/", attributes.get(key, "")), (name, attributes)
 
 
@@ -180,6 +165,16 @@ def test_style_and_icons_are_where_the_page_says_and_are_kept(
     assert client.get(f"{base}icon-nonsense.svg").status_code == 200
 
 
+def test_no_address_of_the_page_is_one_of_the_api(backend: FakeBackend) -> None:
+    methods = [
+        (method, route.path)
+        for route in build_router(backend, pages=dashboard).routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    ]
+    assert len(methods) == len(set(methods))
+
+
 def test_the_page_refreshes_itself_unless_told_to_hold_still(client: TestClient) -> None:
     assert {"http-equiv": "refresh", "content": "10"} in page_of(client).all("meta")
     assert not any("http-equiv" in meta for meta in page_of(client, "/?refresh=off").all("meta"))
@@ -195,18 +190,16 @@ def forms(client: TestClient, path: str = "/") -> Any:
     return [form["action"] for form in page.all("form") if form["method"] == "post"]
 
 
-def test_an_alert_has_three_forms_and_those_that_make_no_sense_are_left_out(
-    client: TestClient, backend: FakeBackend
-) -> None:
+def test_an_alert_has_forms_and_those_that_make_no_sense_are_left_out(client: TestClient, backend: FakeBackend) -> None:
     backend.add(an_alert())
     assert forms(client) == ["alert/a1/acknowledge", "alert/a1/silence", "alert/a1/resolve"]
-    assert forms(client, "/alert/a1") == ["a1/acknowledge", "a1/silence", "a1/resolve"]
+    assert forms(client, "/alert/a1") == ["a1/acknowledge", "a1/silence", "a1/resolve", "a1/notes"]
     backend.add(an_alert(acknowledged=Acknowledgement(AT), silenced=AlertSilence(AT)))
     assert forms(client) == ["alert/a1/resolve"]
     backend.add(an_alert(fired_at=None))
-    assert forms(client, "/alert/a1") == ["a1/silence"]
+    assert forms(client, "/alert/a1") == ["a1/silence", "a1/notes"]
     backend.ended["over"] = an_alert(id="over", resolved_at=AT)
-    assert forms(client, "/alert/over") == []
+    assert forms(client, "/alert/over") == ["over/notes"]
 
 
 @pytest.mark.parametrize("base", ["/", f"{PREFIX}/"])

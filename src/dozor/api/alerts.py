@@ -10,7 +10,7 @@ from dozor.api import problems
 from dozor.api.alert_json import alert_model
 from dozor.api.backend import Backend
 from dozor.api.parameters import Filters, Since, bad_cursor, decode_cursor, encode_cursor, filters
-from dozor.api.rendering import answer, date, json_response, to_json, undate
+from dozor.api.rendering import answer, date, json_response, to_json
 from dozor.api.schemas import ActiveAlertList, AlertList, AlertStatisticsModel, DayModel, NoisyRuleModel
 from dozor.api.targets import freshness
 from dozor.clock import Clock
@@ -18,6 +18,7 @@ from dozor.database import AlertStatistics, HistoryFilter
 from dozor.model.alert import Alert, AlertState
 from dozor.model.silence import Silence
 from dozor.overview import Urgency, matching_labels, urgency
+from dozor.overview.moments import undate
 from dozor.store.matchers import match_all
 
 Wanted = Annotated[Filters, Depends(filters)]

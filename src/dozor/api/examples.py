@@ -35,8 +35,8 @@ NOTE: dict[str, Any] = {
     "text": "Raised max_connections to 200; watching",
 }
 TIMELINE: list[dict[str, Any]] = [
-    {"at": "2026-11-22T19:31:52Z", "event": "breach", "by": None, "comment": None},
-    {"at": "2026-11-22T19:32:52Z", "event": "held long enough", "by": None, "comment": None},
+    {"at": "2026-11-22T19:31:52Z", "event": "pending", "by": None, "comment": None},
+    {"at": "2026-11-22T19:32:52Z", "event": "fired", "by": None, "comment": None},
     {"at": "2026-11-22T19:34:10Z", "event": "note", "by": "anna", "comment": NOTE["text"]},
 ]
 SILENCE: dict[str, Any] = {

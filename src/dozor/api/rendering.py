@@ -74,9 +74,3 @@ def _metric(family: Family) -> dict[str, Any]:
 def date(clock: Clock, timestamp: float | None) -> datetime | None:
     """*timestamp* as people see it."""
     return None if timestamp is None else clock.date(timestamp)
-
-
-def undate(clock: Clock, moment: datetime) -> float:
-    """The timestamp that `Clock.date` shows as *moment*."""
-    offset = clock.offset()
-    return moment.timestamp() - (offset if abs(offset) >= 1 else 0.0)

@@ -144,7 +144,7 @@ class EventModel(BaseModel):
     """One thing that happened, and who did it; `by` null: Dozor itself, or somebody who gave no name."""
 
     at: datetime
-    event: Annotated[str, Field(description="In words: `fires`, `acknowledged`, `note` … for people to read.")]
+    event: Annotated[str, Field(description="In words: `fired`, `acknowledged`, `note` … for people to read.")]
     by: str | None
     comment: str | None
 

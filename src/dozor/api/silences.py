@@ -19,7 +19,7 @@ from dozor.api.parameters import (
     upper,
 )
 from dozor.api.problems import Problem
-from dozor.api.rendering import answer, date, json_response, to_json, undate
+from dozor.api.rendering import answer, date, json_response, to_json
 from dozor.api.schemas import Comment, Who
 from dozor.api.silence_schemas import (
     AlertLink,
@@ -38,6 +38,7 @@ from dozor.errors import SilenceNotFound
 from dozor.model.alert import Alert
 from dozor.model.silence import Silence
 from dozor.overview import SilenceRecord, inventory, urgency
+from dozor.overview.moments import undate
 from dozor.overview.silences import age_key
 
 _MOST_ALERTS: Final = 100

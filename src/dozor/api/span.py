@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Final
 
 from dozor.api.problems import invalid
-from dozor.api.rendering import undate
 from dozor.clock import Clock
 from dozor.duration import parse_duration
+from dozor.overview.moments import undate
 
 _LONGEST_SECONDS: Final = 100 * 365 * 86400.0
 

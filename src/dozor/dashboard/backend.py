@@ -4,9 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from dozor.clock import Clock
+from dozor.database import OutboxFilter, OutboxRow, Page
 from dozor.instruments.query_monitor import SlowQuery
 from dozor.model.alert import Alert
-from dozor.overview import Known, PoolRecord, Recent, ServerCommand, Sparkline
+from dozor.model.notification import AuditEntry
+from dozor.model.silence import Silence
+from dozor.notify import ChannelState
+from dozor.overview import Known, PoolRecord, Recent, ServerCommand, SilenceRecord, Sparkline
 
 T = TypeVar("T")
 
@@ -45,7 +49,7 @@ class Backend(Protocol):
         """What is known now."""
 
     def in_dozor(self, work: Callable[[], T]) -> Awaitable[T]:
-        """What *work* returns, run in Dozor's thread, as are the five functions below."""
+        """What *work* returns, run in Dozor's thread, as are the eight functions below."""
 
     def slow_queries(self) -> Recent[SlowQuery]:
         """The slow statements of all pools."""
@@ -62,6 +66,15 @@ class Backend(Protocol):
     def http_figures(self) -> Mapping[str, float]:
         """What HTTP does now."""
 
+    def silences(self) -> Sequence[SilenceRecord]:
+        """The silences by matchers, the newest first."""
+
+    def preview(self, matchers: Sequence[str]) -> Sequence[Alert]:
+        """What a silence by *matchers* would silence now. Raises ConfigurationError."""
+
+    def channels(self) -> Sequence[ChannelState]:
+        """Who is told, and how each fares."""
+
     async def alert(self, alert_id: str) -> Alert:
         """The alert of that id. Raises AlertNotFound, StoreUnavailable."""
 
@@ -75,3 +88,35 @@ class Backend(Protocol):
 
     async def resolve(self, alert_id: str, *, by: str | None, comment: str | None) -> tuple[Alert, bool]:
         """Close the alert by hand."""
+
+    async def note(self, alert_id: str, *, by: str | None, text: str) -> tuple[AuditEntry, bool]:
+        """Write *text* down beside the alert."""
+
+    async def timeline(self, subject: str) -> Sequence[AuditEntry]:
+        """What happened to the alert, oldest first. Raises StoreUnavailable."""
+
+    async def create_silence(
+        self,
+        *,
+        matchers: Sequence[str],
+        starts_at: float | None,
+        ends_at: float | None,
+        by: str | None,
+        comment: str | None,
+    ) -> tuple[Silence, bool]:
+        """Silence what *matchers* match. Raises ConfigurationError."""
+
+    async def end_silence(self, silence_id: str, *, by: str | None, comment: str | None) -> tuple[Silence, bool]:
+        """End the silence now. Raises SilenceNotFound, ActionForbidden."""
+
+    async def test_channel(self, name: str) -> float:
+        """Send a test message through the channel. Raises ChannelNotFound, DeliveryError."""
+
+    async def notifications(self, wanted: OutboxFilter) -> Page[OutboxRow]:
+        """The outbox. Raises StoreUnavailable."""
+
+    async def retry_notification(self, row_id: int) -> OutboxRow:
+        """Have a dead letter sent again. Raises NotificationNotFound, ActionForbidden."""
+
+    async def retry_dead(self, channel: str | None) -> int:
+        """Have all dead letters sent again: how many."""

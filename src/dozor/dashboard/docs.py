@@ -1,6 +1,7 @@
 """/docs: the OpenAPI document as a page of our own, since the usual ones come from other people's servers."""
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,6 +11,7 @@ from dozor.dashboard.page import document
 from dozor.dashboard.parts import table
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
+_GOOD: Final = ("200", "201")
 
 
 def docs_page(openapi: Mapping[str, Any], *, address: str, style: str) -> str:
@@ -46,7 +48,9 @@ def _groups(operations: list[tuple[str, str, Any]], schemas: Mapping[str, Any], 
 
 def _operation(path: str, method: str, operation: Mapping[str, Any], schemas: Mapping[str, Any], address: str) -> Html:
     sent = _example(operation.get("requestBody", {}).get("content", {}), schemas)
-    answered = operation["responses"].get("200", {})
+    answered: Mapping[str, Any] = next(
+        (found for status, found in operation["responses"].items() if status in _GOOD), {}
+    )
     got = _example(answered.get("content", {}), schemas)
     return el(
         "details",
@@ -99,7 +103,7 @@ def _statuses(responses: Mapping[str, Any]) -> Html:
     rows = [
         [el("code", status), el("span", response.get("description", ""))]
         for status, response in sorted(responses.items())
-        if status != "200"
+        if status not in _GOOD
     ]
     return table("Other answers", [("Otherwise", ""), ("When", "")], rows) if rows else el("span")
 
@@ -120,7 +124,7 @@ def _written(example: Any) -> str:
 
 
 def _curl(path: str, method: str, body: Any, address: str) -> str:
-    url = f"{address.rstrip('/')}{path}".replace("{alert_id}", "ALERT_ID")
+    url = address.rstrip("/") + re.sub(r"\{(\w+)\}", lambda name: name[1].upper(), path)
     parts = ["curl"]
     if method != "get":
         parts += ["-X", method.upper()]

@@ -86,6 +86,7 @@ def _header(view: View) -> Html:
         "header",
         el("p", el("strong", "Dozor"), " watches ", el("strong", told(_service(known), 80)), class_="who"),
         el("span", told(known.environment, 40), class_="environment") if known.environment else None,
+        el("nav", el("a", "Silences", href="silence"), el("a", "Who is told", href="channel"), aria_label="More"),
         el("p", f"{view.clock.now():%Y-%m-%d %H:%M:%S} UTC. ", turn, class_="when"),
     )
 
@@ -175,7 +176,7 @@ def _alerts(view: View, pending: Sequence[Alert]) -> Html:
         class_="hint",
     )
     return join(
-        alert_list(view.overview.alerts, view.clock, at),
+        alert_list(view.overview.alerts, view.known.silences, view.clock, at),
         pending_list(pending, view.clock, at),
         None if set(view.known.receivers) - {"log"} else nobody,
     )

@@ -1,52 +1,31 @@
-"""The page's addresses: the overview, an alert, the forms, the sign-in, the style sheet, the icons."""
+"""The page's addresses: the overview, an alert, the sign-in, the style sheet, the icons."""
 
-import hashlib
-import math
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from functools import wraps
-from http import HTTPStatus
-from importlib.resources import files
-from typing import Annotated, Any, Final
-from urllib.parse import parse_qs
+from collections.abc import Mapping
+from typing import Annotated, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Path, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from typing_extensions import override
 
-from dozor.containment import report
-from dozor.dashboard.alert_view import alert_detail
+from dozor.dashboard import channel_routes, silence_routes
+from dozor.dashboard.alert_detail import alert_detail
+from dozor.dashboard.answers import STYLE, STYLE_URL, body_page, html, page_route, read_form, see_other, sign_in_page
 from dozor.dashboard.backend import Backend, Door
 from dozor.dashboard.docs import docs_page
-from dozor.dashboard.html import el
-from dozor.dashboard.page import document, overview_page
+from dozor.dashboard.page import overview_page
 from dozor.dashboard.parts import shape
 from dozor.dashboard.view import View
 from dozor.duration import parse_duration
-from dozor.errors import ActionForbidden, AlertNotFound, DozorError
+from dozor.errors import StoreUnavailable
 from dozor.overview import assess
 
-_STYLE: Final = files("dozor.dashboard").joinpath("static", "style.css").read_bytes()
-_STYLE_URL: Final = f"style.css?{hashlib.sha256(_STYLE).hexdigest()[:12]}"
 _CACHED: Final = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 _ICON_INK: Final = {
     "healthy": "#17774a",
     "warning": "#d98a00",
     "critical": "#b3261e",
     "unknown": "#5c646c",
 }
-_MAX_FORM_BYTES: Final = 64 * 1024
 _LONGEST_SILENCE_SECONDS: Final = 100 * 365 * 86400.0
 
 # What the overview says after a form was sent; the address carries the key alone, so that nobody can put words there.
@@ -54,6 +33,7 @@ _SAID: Final = {
     "acknowledge": "Acknowledged: it is yours until it resolves.",
     "silence": "Silenced: nobody is told for now.",
     "resolve": "Resolved by hand.",
+    "note": "Written down.",
     "unsaved": "Done, but Dozor's store does not answer: it holds in memory and is written when the store is back.",
 }
 
@@ -62,12 +42,15 @@ AlertId = Annotated[str, Path(max_length=200)]
 
 def add_page(router: APIRouter, backend: Backend, door: Door, *, docs: bool = False) -> None:
     """Put the page on *router*, at its root. *docs*: /docs and the API stand below the same root."""
-    route_class = _page_route(door)
+    route_class = page_route(door, router.prefix)
     guarded = APIRouter(
         prefix=router.prefix, route_class=route_class, dependencies=door.guards, include_in_schema=False
     )
     _add_overview(guarded, backend, docs=docs)
     _add_alert(guarded, backend)
+    _add_actions(guarded, backend)
+    silence_routes.add_routes(guarded, backend)
+    channel_routes.add_routes(guarded, backend)
     everybody = APIRouter(prefix=router.prefix, route_class=route_class, include_in_schema=False)
     _add_sign_in(everybody, door)
     _add_files(everybody)
@@ -76,11 +59,11 @@ def add_page(router: APIRouter, backend: Backend, door: Door, *, docs: bool = Fa
 
 def add_docs(router: APIRouter, app: FastAPI, door: Door) -> None:
     """Put a page that describes *app*'s routes on *router*, at /docs."""
-    guarded = APIRouter(route_class=_page_route(door), dependencies=door.guards, include_in_schema=False)
+    guarded = APIRouter(route_class=page_route(door), dependencies=door.guards, include_in_schema=False)
 
     @guarded.get("/docs")
     async def docs(request: Request) -> Response:
-        return _html(docs_page(app.openapi(), address=str(request.base_url), style=_STYLE_URL))
+        return html(docs_page(app.openapi(), address=str(request.base_url), style=STYLE_URL))
 
     router.routes += guarded.routes
 
@@ -106,38 +89,57 @@ def _add_overview(router: APIRouter, backend: Backend, *, docs: bool) -> None:
                 refreshes=refresh != "off",
                 docs=docs,
             )
-            return overview_page(view, style=_STYLE_URL)
+            return overview_page(view, style=STYLE_URL)
 
-        return _html(await backend.in_dozor(draw))
+        return html(await backend.in_dozor(draw))
 
 
 def _add_alert(router: APIRouter, backend: Backend) -> None:
+    clock = backend.clock
+
     @router.get("/alert/{alert_id}")
-    async def alert_page(alert_id: AlertId) -> Response:
+    async def alert_page(alert_id: AlertId, done: str | None = None) -> Response:
         alert = await backend.alert(alert_id)
+        try:
+            timeline = await backend.timeline(alert_id)
+        except StoreUnavailable:
+            timeline = None
 
-        def draw() -> str:
-            body = el("main", alert_detail(alert, backend.clock, backend.clock.timestamp()))
-            return document(f"{alert.rule[:80]} · Dozor", body, base="../", style=_STYLE_URL)
+        def draw() -> Response:
+            said = _SAID.get(done or "")
+            return body_page(
+                alert.rule, alert_detail(alert, backend.known().silences, timeline, clock, said=said), base="../"
+            )
 
-        return _html(await backend.in_dozor(draw))
+        return await backend.in_dozor(draw)
 
+    @router.post("/alert/{alert_id}/notes")
+    async def note(alert_id: AlertId, request: Request) -> Response:
+        form = await read_form(request)
+        text = form.get("text", "").strip()[:4000]
+        if not text:
+            raise HTTPException(422, "Write something; an empty note helps nobody.")
+        _, durable = await backend.note(alert_id, by=form.get("by", "")[:200] or None, text=text)
+        return see_other(f"../{quote(alert_id, safe='')}?done={'note' if durable else 'unsaved'}")
+
+
+def _add_actions(router: APIRouter, backend: Backend) -> None:
     @router.post("/alert/{alert_id}/acknowledge")
     async def acknowledge(alert_id: AlertId, request: Request) -> Response:
-        form = await _form(request)
+        form = await read_form(request)
         _, durable = await backend.acknowledge(alert_id, **_who(form))
         return _done("acknowledge", durable=durable)
 
     @router.post("/alert/{alert_id}/silence")
     async def silence(alert_id: AlertId, request: Request) -> Response:
-        form = await _form(request)
+        form = await read_form(request)
         until = _until(form.get("duration", ""), backend.clock.timestamp())
         _, durable = await backend.silence(alert_id, until=until, **_who(form))
         return _done("silence", durable=durable)
 
     @router.post("/alert/{alert_id}/resolve")
     async def resolve(alert_id: AlertId, request: Request) -> Response:
-        form = await _form(request)
+        form = await read_form(request)
         _, durable = await backend.resolve(alert_id, **_who(form))
         return _done("resolve", durable=durable)
 
@@ -159,18 +161,17 @@ def _until(duration: str, at: float) -> float | None:
 
 
 def _done(action: str, *, durable: bool) -> Response:
-    # 303: the browser asks for the overview with GET, so that reloading it does not act again.
-    return Response(status_code=303, headers={"Location": f"../../?done={action if durable else 'unsaved'}"})
+    return see_other(f"../../?done={action if durable else 'unsaved'}")
 
 
 def _add_sign_in(router: APIRouter, door: Door) -> None:
     @router.post("/sign-in")
     async def sign_in(request: Request) -> Response:
-        form = await _form(request)
+        form = await read_form(request)
         session = door.session(form.get("key", "").strip())
         if session is None:
-            return _sign_in_page(request, said="That is not the key.")
-        response = Response(status_code=303, headers={"Location": "./"})
+            return sign_in_page("./", said="That is not the key.")
+        response = see_other("./")
         response.set_cookie(
             door.cookie,
             session,
@@ -186,7 +187,7 @@ def _add_sign_in(router: APIRouter, door: Door) -> None:
 def _add_files(router: APIRouter) -> None:
     @router.get("/style.css")
     async def style() -> Response:
-        return Response(_STYLE, headers=_CACHED, media_type="text/css")
+        return Response(STYLE, headers=_CACHED, media_type="text/css")
 
     @router.get("/icon-{status}.svg")
     async def icon(status: str) -> Response:
@@ -198,129 +199,3 @@ def _add_files(router: APIRouter) -> None:
         drawn = drawn.replace('class="hollow"', f'fill="none" stroke="{ink}" stroke-width="1.5"')
         drawn = drawn.replace('class="line"', f'fill="none" stroke="{ink}" stroke-width="1.5"')
         return Response(drawn, headers=_CACHED, media_type="image/svg+xml")
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form, the first of each name. Read here, since FastAPI would need another package for it."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_FORM_BYTES:
-            raise HTTPException(413, f"A form may hold at most {_MAX_FORM_BYTES} bytes.")
-    try:
-        fields = parse_qs(bytes(body).decode("utf-8", "replace"), max_num_fields=20)
-    except ValueError:
-        raise HTTPException(422, "This form has more fields than any of Dozor's.") from None
-    return {name: values[0] for name, values in fields.items()}
-
-
-def _html(page: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    content = page.encode("utf-8", "replace")
-    return Response(content, status, {**_HEADERS, **(headers or {})}, "text/html; charset=utf-8")
-
-
-# -- errors, as pages ----------------------------------------------------------------------------------------------
-
-
-def _page_route(door: Door) -> type[APIRoute]:
-    """A class of routes whose errors are pages; a 401 is the sign-in, where there is a key to show."""
-
-    class PageRoute(APIRoute):
-        def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-            super().__init__(path, _contained(endpoint), **options)
-
-        @override
-        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            handle = super().get_route_handler()
-
-            async def answer(request: Request) -> Response:
-                try:
-                    async with _exit_stack(request):
-                        return await handle(request)
-                except HTTPException as error:
-                    if error.status_code == 401 and door.takes_key:
-                        return _sign_in_page(request)
-                    return _error_page(request, error.status_code, str(error.detail), error.headers)
-                except RequestValidationError:
-                    return _error_page(request, 422, "This address holds something that Dozor does not understand.")
-                except (AlertNotFound, ActionForbidden) as error:
-                    return _error_page(request, 404 if isinstance(error, AlertNotFound) else 409, str(error))
-                except DozorError as error:
-                    return _error_page(request, 503, str(error), {"Retry-After": "2"})
-
-            return answer
-
-    return PageRoute
-
-
-def _contained(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """*endpoint* with what it raises by mistake reported, so that nothing of Dozor's reaches the application."""
-
-    @wraps(endpoint)
-    async def contained_endpoint(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return await endpoint(*args, **kwargs)
-        except (HTTPException, DozorError):
-            raise
-        except Exception as error:
-            report("dashboard")
-            raise HTTPException(500, "Dozor made a mistake here; its log has the details.") from error
-
-    return contained_endpoint
-
-
-@asynccontextmanager
-async def _exit_stack(request: Request) -> AsyncIterator[None]:
-    # FastAPI's own middleware puts this there; in an application of Starlette's alone there is none.
-    if "fastapi_middleware_astack" in request.scope:
-        yield
-        return
-    async with AsyncExitStack() as stack:
-        request.scope["fastapi_middleware_astack"] = stack
-        yield
-
-
-def _base(request: Request) -> str:
-    """The way from the address of *request* to the page's root."""
-    if "alert_id" not in request.path_params:
-        return "./"
-    return "../" if request.method == "GET" else "../../"  # alert/ID, alert/ID/ACTION
-
-
-def _error_page(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    base = _base(request)
-    title = next((known.phrase for known in HTTPStatus if known == status), "Error")
-    said = f"{detail[:1].upper()}{detail[1:].rstrip('.')}."
-    body = el(
-        "main",
-        el(
-            "section",
-            shape("critical" if status >= 500 else "warning"),
-            el("div", el("h1", title), el("p", said), el("p", el("a", "To the overview", href=base))),
-            class_="verdict warning",
-        ),
-    )
-    refresh = math.ceil(float(headers["Retry-After"])) if headers and "Retry-After" in headers else None
-    page = document(f"{title} · Dozor", body, base=base, style=_STYLE_URL, refresh=refresh)
-    return _html(page, status, headers)
-
-
-def _sign_in_page(request: Request, said: str | None = None) -> Response:
-    base = _base(request)
-    form = el(
-        "form",
-        el("h1", "Dozor"),
-        el("p", said, class_="said", role="alert") if said else None,
-        # For password managers, which keep a key under a name.
-        el("input", type="text", name="user", value="dozor", autocomplete="username", hidden=True),
-        el(
-            "label",
-            "Key (what DOZOR_API_KEY is set to)",
-            el("input", name="key", type="password", required=True, autocomplete="current-password"),
-        ),
-        el("button", "Show me", class_="first"),
-        method="post",
-        action=f"{base}sign-in",
-    )
-    page = document("Dozor", el("main", form, class_="sign-in"), base=base, style=_STYLE_URL)
-    return _html(page, 401)
