@@ -30,9 +30,9 @@ def test_what_is_released_goes_after_what_is_unsent_of_its_group() -> None:
         letters.expect(note(name, group))
     letters.release(note("a3"))
     sent = []
-    while (name := due(letters)) is not None:
-        sent.append(name)
-        letters.arrived(name, 1.0, ())
+    while (following := due(letters)) is not None:
+        sent.append(following)
+        letters.arrived(following, 1.0, ())
     assert sent == ["a1", "a2", "a3"]
     assert len(letters) == 2, "nothing of the other groups was released"
 

@@ -94,6 +94,8 @@ class Delivery(Generic[Row]):
 
     def start(self) -> None:
         """Begin to deliver, on the running loop."""
+        for lane in self._lanes.values():
+            lane.stopping = False
         self._workers = [
             asyncio.create_task(work(lane), name=f"dozor.{verb}.{lane.name}")
             for lane in self._lanes.values()
