@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from tests.database.records import START, make_alert, make_notification
 from tests.notify import receiver
+from tests.notify.delivering import Deliver, add
 from tests.notify.receiver import Behaviour, answer, receiving
 from tests.notify.slack_server import CHANNEL, TOKEN, SlackServer, buttons_of, slack, texts_of
 
+from dozor.database import Database
 from dozor.errors import ConfigurationError, DeliveryError
 from dozor.model.alert import Acknowledgement, Alert, AlertSilence, Severity
 from dozor.model.notification import Notification, Occasion, SentMessage
@@ -364,6 +366,29 @@ async def test_the_longest_message_in_russian_is_remembered_too(server: SlackSer
     [message] = await notifier.correspond(make_notification(alerts=alerts), ())
     await notifier.aclose()
     assert (len(message.alerts), message.reference) == (40, f"{CHANNEL}:1800000000.000000:0")
+
+
+async def test_an_alerts_whole_life_by_the_outbox_is_one_message_and_one_answer(
+    server: SlackServer, ops: Conversation, store: Database, deliver: Deliver, clock: FakeClock
+) -> None:
+    delivery = deliver(ops=ops.notifier)
+    alert = make_alert()
+    worse = replace(alert, severity=Severity.EMERGENCY)
+    life = (
+        (Occasion.FIRING, alert),
+        (Occasion.ESCALATED, worse),
+        (Occasion.ACKNOWLEDGED, replace(worse, acknowledged=MINE)),
+        (Occasion.RESOLVED, replace(worse, acknowledged=MINE, resolved_at=START + 90)),
+    )
+    server.faults += [None, "internal_error"]
+    for occasion, then in life:
+        add(store, delivery, make_notification(occasion=occasion, alerts=(then,)))
+        await delivery.step()
+        clock.advance(60)
+        await delivery.step()
+    assert store.outbox_depth() == 0
+    assert ["thread_ts" in message for message in server.posted] == [False, True]
+    assert server.message(0)["text"].startswith("[RESOLVED]")
 
 
 async def test_send_posts_a_message(server: SlackServer, ops: Conversation) -> None:

@@ -52,6 +52,7 @@ def test_a_message_says_who_what_since_when_how_bad_what_to_do_and_what_was_seen
         "<https://docs.example/pool?a=1&amp;b=2|Runbook>",
     ):
         assert part in said
+    assert said.count("Open in Dozor") == 1, "there is no more to see than this alert"
 
 
 def test_it_is_written_in_the_readers_language() -> None:

@@ -65,7 +65,7 @@ def blocks(message: MessageText, *, overview: str | None = None, buttons: bool =
 
     Args:
         message: what to say.
-        overview: where Dozor shows all alerts.
+        overview: where Dozor shows all alerts, for those that have no room here.
         buttons: whether its alerts can be acknowledged and silenced from here.
     """
     full, brief = message.alerts[:FULL_ALERTS], message.alerts[FULL_ALERTS:]
@@ -80,7 +80,8 @@ def blocks(message: MessageText, *, overview: str | None = None, buttons: bool =
         left += room.left
     if brief:
         found.append(_section(_lines(brief, _Room(_BRIEF))))
-    found += _context(" ".join(filter(None, (_escaped(message.more), _link(overview, message.headings.open)))))
+    if brief or message.more:
+        found += _context(" ".join(filter(None, (_escaped(message.more), _link(overview, message.headings.open)))))
     return found
 
 
