@@ -1,6 +1,7 @@
 """Changes wait for the database in their order, and those who wait for them are told."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -23,15 +24,22 @@ class Store:
         self.committed: list[float] = []
         self.failures: list[Exception] = []
         self.wakes = 0
+        self.handed_on: list[float] = []
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def commit(self, change: Changes) -> None:
         await asyncio.sleep(0)
+        await self.answers.wait()
         if self.failures:
             raise self.failures.pop(0)
         self.committed.append(change.audit[0].at)
 
     def wake(self) -> None:
         self.wakes += 1
+
+    def hand_on(self, change: Changes) -> None:
+        self.handed_on.append(change.audit[0].at)
 
 
 @pytest.fixture
@@ -42,7 +50,7 @@ def store() -> Store:
 @pytest.fixture
 def written(store: Store, monkeypatch: pytest.MonkeyPatch) -> Journal:
     monkeypatch.setattr(journal, "_RETRY_SECONDS", 0.001)
-    return Journal(store.commit, store.wake)
+    return Journal(store.commit, store.wake, store.hand_on)
 
 
 async def test_changes_are_committed_in_their_order_and_delivery_is_woken(store: Store, written: Journal) -> None:
@@ -99,3 +107,80 @@ async def test_flushing_writes_what_it_can_and_stops_at_the_first_failure(store:
     assert (store.committed, written.depth) == ([], 2)
     await written.flush()
     assert (store.committed, written.depth) == ([1, 2], 0)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_a_commit_that_hangs_counts_as_failing_until_it_is_done(
+    store: Store, written: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "_HANGING_SECONDS", 0.02)
+    store.answers.clear()
+    done = written.write(changes(1))
+    running = asyncio.create_task(written.run())
+    await until(lambda: written.failing is not None)
+    assert written.failing == "Dozor's store has given no answer for 0.02 s"
+    assert not done.done()
+    store.answers.set()
+    await asyncio.wait_for(done, 5)
+    running.cancel()
+    assert (written.failing, store.committed) == (None, [1])
+
+
+async def test_what_cannot_be_committed_now_is_handed_on_once_and_committed_later(
+    store: Store, written: Journal
+) -> None:
+    store.failures = [StoreUnavailable("gone")]
+    waiting = [written.write(changes(number)) for number in range(3)]
+    await written.flush()
+    assert store.handed_on == [0, 1, 2]
+    waiting.append(written.write(changes(3)))
+    assert store.handed_on == [0, 1, 2, 3], "at once, while it fails"
+    store.failures = [StoreUnavailable("gone")] * 3
+    running = asyncio.create_task(written.run())
+    await asyncio.wait_for(asyncio.gather(*waiting), 5)
+    await asyncio.wait_for(written.write(changes(4)), 5)
+    running.cancel()
+    assert store.handed_on == [0, 1, 2, 3]
+    assert store.committed == [0, 1, 2, 3, 4]
+
+
+async def test_what_is_given_up_is_handed_on_too(
+    store: Store, written: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "_LIMIT", 2)
+    store.failures = [ValueError("cannot be encoded")]
+    for number in range(3):
+        written.write(changes(number))
+    await written.flush()
+    assert store.handed_on == [0, 1]
+    assert (store.committed, written.dropped) == ([2], 2)
+
+
+async def test_who_is_handed_on_to_may_fail(store: Store) -> None:
+    def fail(_: Changes) -> None:
+        raise RuntimeError("no room")
+
+    written = Journal(store.commit, store.wake, fail)
+    store.failures = [StoreUnavailable("gone")]
+    written.write(changes(1))
+    await written.flush()
+    await written.flush()
+    assert store.committed == [1]
+
+
+async def test_stopping_while_a_commit_hangs_loses_nothing(store: Store, written: Journal) -> None:
+    store.answers.clear()
+    written.write(changes(1))
+    running = asyncio.create_task(written.run())
+    await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert written.depth == 1
+    store.answers.set()
+    await written.flush()
+    assert store.committed == [1]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dozor.database.sqlite_file import fault, prepare, set_aside
+from dozor.database.sqlite_file import copy, fault, prepare, set_aside
 
 AT = datetime(2026, 11, 22, 19, 44, 29, tzinfo=UTC)
 
@@ -123,3 +123,44 @@ def test_a_locked_file_is_not_taken_for_a_broken_one(tmp_path: Path, monkeypatch
         connection.execute("CREATE TABLE t (x)")
         connection.execute("BEGIN EXCLUSIVE")
         assert fault(path) is None
+
+
+class TestACopy:
+    """Of a file that may be in use."""
+
+    def test_it_holds_what_the_log_holds_and_is_the_users_alone(self, path: Path) -> None:
+        before = digests(path.parent)
+        target = path.with_name("copy.db")
+        copy(path, target)
+        assert stat.S_IMODE(target.stat().st_mode) == 0o600
+        with closing(sqlite3.connect(target)) as connection:
+            assert connection.execute("SELECT count(*) FROM t WHERE x = 'in the log'").fetchone() == (1,)
+        target.unlink()
+        assert digests(path.parent) == before, "the file is as it was, and nothing else was left behind"
+
+    def test_it_takes_the_place_of_an_earlier_one(self, path: Path) -> None:
+        target = path.with_name("copy.db")
+        target.write_text("an earlier one")
+        copy(path, target)
+        assert fault(target) is None
+
+    def test_a_copy_that_failed_is_not_taken_for_one(self, path: Path) -> None:
+        damage_header(path)
+        target = path.with_name("copy.db")
+        with pytest.raises(sqlite3.DatabaseError):
+            copy(path, target)
+        assert {each.name for each in path.parent.iterdir()} <= {"store.db", "store.db-wal", "store.db-shm"}
+
+
+def test_a_thorough_look_finds_an_index_that_does_not_agree(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE t (x TEXT)")
+        connection.execute("CREATE INDEX i ON t (x)")
+        connection.executemany("INSERT INTO t VALUES (?)", [(str(n),) for n in range(10)])
+        connection.commit()
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON t (x DESC)' WHERE name = 'i'")
+        connection.commit()
+    assert fault(path) is None
+    assert fault(path, thorough=True) is not None

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 from dozor.database.alerts import decoded
 from dozor.database.paging import Page, read_cursor, write_cursor
 from dozor.database.schema import alerts, clean
-from dozor.database.statements import is_one_of
+from dozor.database.statements import is_one_of, json_text
 from dozor.model.alert import Alert, AlertState, Severity
 from dozor.store.matchers import Matcher, MatchOperator
 
@@ -85,7 +85,7 @@ def _by_labels(
 ) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     for matcher in matchers:
-        value = _label(matcher.name)
+        value = _label(connection, matcher.name)
         if matcher.operator is MatchOperator.EQUAL:
             conditions.append(value == clean(matcher.value))
         elif matcher.operator is MatchOperator.NOT_EQUAL:
@@ -97,11 +97,11 @@ def _by_labels(
     return conditions
 
 
-def _label(name: str) -> ColumnElement[str]:
+def _label(connection: Connection, name: str) -> ColumnElement[str]:
     """The value of the label *name*, the empty string where there is none."""
     c = alerts.c
     if name == "severity":
         return func.lower(c.severity)
     if name == "component":
         return func.coalesce(c.component, "")
-    return func.coalesce(c.labels[clean(name)].as_string(), "")
+    return func.coalesce(json_text(connection, c.labels, clean(name)), "")

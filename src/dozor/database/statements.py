@@ -34,6 +34,16 @@ def is_one_of(connection: Connection, value: ColumnElement[Any], wanted: Iterabl
     return value.in_(select(listed.c.value))
 
 
+def json_text(connection: Connection, value: Column[Any], name: str) -> ColumnElement[str | None]:
+    """The text under *name* in the JSON object *value*, NULL where there is none."""
+    if _is_postgresql(connection):
+        found: ColumnElement[str | None] = value[name].as_string()
+        return found
+    # Not by a path: SQLite compares one with the name as it is written in the JSON, where it may be escaped.
+    pairs = func.json_each(value).table_valued("key", "value")
+    return select(pairs.c.value).where(pairs.c.key == name).scalar_subquery()
+
+
 def day_number(connection: Connection, at: Column[float]) -> ColumnElement[int]:
     """The days (UTC) from 1970-01-01 to *at*, in Unix seconds."""
     # The one rounds when it casts and the other cannot be relied upon to have floor().
