@@ -4,8 +4,8 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -72,10 +72,10 @@ class _Server(Controller):
         return _Conversation(self.handler, **self.SMTP_kwargs)
 
 
-@contextmanager
-def mail_server(
+@asynccontextmanager
+async def mail_server(
     *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None, login: bool = False, **mailbox: Any
-) -> Iterator[Mailbox]:
+) -> AsyncIterator[Mailbox]:
     """aiosmtpd in a thread, for as long as the context lasts."""
     box = Mailbox(port=_free_port(), **mailbox)
     controller = _Server(
@@ -97,7 +97,7 @@ def mail_server(
         # What is open when the loop ends is never closed.
         deadline = time.monotonic() + 5
         while box.open and time.monotonic() < deadline:
-            time.sleep(0.002)
+            await asyncio.sleep(0.002)
         controller.stop()
 
 

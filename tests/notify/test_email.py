@@ -60,7 +60,7 @@ async def failure(sender: EmailNotifier) -> DeliveryError:
 async def test_a_mail_arrives_in_text_and_html_with_all_that_makes_a_thread() -> None:
     alerts = (make_alert(id="a1", annotations={"summary": "Pool <main> & more"}), make_alert(id="a2"))
     notification = make_notification(id="n-1", alerts=alerts, environment="prod", external_url="https://d.example")
-    with mail_server() as box:
+    async with mail_server() as box:
         await notifier(f"smtp://127.0.0.1:{box.port}", "ops@example.com", "Dev <dev@example.com>").send(notification)
     ((recipients, mail),) = box.mails
     assert recipients == ["ops@example.com", "dev@example.com"]
@@ -81,7 +81,7 @@ async def test_a_mail_arrives_in_text_and_html_with_all_that_makes_a_thread() ->
 
 
 async def test_in_russian() -> None:
-    with mail_server() as box:
+    async with mail_server() as box:
         await notifier(f"smtp://127.0.0.1:{box.port}", locale="ru").send(make_notification())
     mail = box.mails[0][1]
     assert mail["Subject"] == "[КРИТИЧНО] shop: PoolUtilizationHigh: сработало"
@@ -94,7 +94,7 @@ async def test_in_russian() -> None:
 async def test_nothing_that_a_stranger_named_becomes_a_header_or_a_command(text: str) -> None:
     alert = make_alert(id=text, rule=text, annotations={"summary": text, "description": text, "runbook_url": text})
     notification = make_notification(id=text, group=text, service=text, environment=text, alerts=(alert,))
-    with mail_server() as box:
+    async with mail_server() as box:
         await notifier(f"smtp://127.0.0.1:{box.port}").send(notification)
     ((recipients, mail),) = box.mails
     assert recipients == ["ops@example.com"]
@@ -107,7 +107,7 @@ async def test_nothing_that_a_stranger_named_becomes_a_header_or_a_command(text:
 
 
 async def test_starttls_and_a_password(tls: ssl.SSLContext, ca_file: Path) -> None:
-    with mail_server(starttls=tls, login=True) as box:
+    async with mail_server(starttls=tls, login=True) as box:
         sender = notifier(f"smtp://{CREDENTIALS}127.0.0.1:{box.port}", ca_file=ca_file)
         await sender.prepare()
         await sender.send(make_notification())
@@ -117,13 +117,13 @@ async def test_starttls_and_a_password(tls: ssl.SSLContext, ca_file: Path) -> No
 
 
 async def test_tls_from_the_beginning(tls: ssl.SSLContext, ca_file: Path) -> None:
-    with mail_server(tls=tls) as box:
+    async with mail_server(tls=tls) as box:
         await notifier(f"smtps://127.0.0.1:{box.port}", ca_file=ca_file).send(make_notification())
     assert len(box.mails) == 1
 
 
 async def test_starttls_is_used_where_it_is_offered_and_not_required(tls: ssl.SSLContext, ca_file: Path) -> None:
-    with mail_server(starttls=tls) as box:
+    async with mail_server(starttls=tls) as box:
         await notifier(f"smtp://127.0.0.1:{box.port}", ca_file=ca_file).send(make_notification())
     assert box.encrypted == [True]
 
@@ -131,7 +131,7 @@ async def test_starttls_is_used_where_it_is_offered_and_not_required(tls: ssl.SS
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 async def test_a_certificate_that_nobody_trusts_is_refused(scheme: str, tls: ssl.SSLContext) -> None:
     given = {"starttls": tls, "login": True} if scheme == "smtp" else {"tls": tls}
-    with mail_server(**given) as box:
+    async with mail_server(**given) as box:
         failed = await failure(notifier(f"{scheme}://{CREDENTIALS}127.0.0.1:{box.port}"))
     assert "certificate" in failed.reason
     assert "ca_file" in failed.reason
@@ -142,13 +142,13 @@ async def test_a_certificate_that_nobody_trusts_is_refused(scheme: str, tls: ssl
 async def test_a_certificate_for_another_host_is_refused(authority: trustme.CA, ca_file: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("mail.example").configure_cert(context)
-    with mail_server(starttls=context) as box:
+    async with mail_server(starttls=context) as box:
         assert "certificate" in (await failure(notifier(f"smtp://127.0.0.1:{box.port}", ca_file=ca_file))).reason
     assert box.mails == []
 
 
 async def test_a_wrong_password_is_hopeless_and_not_repeated(tls: ssl.SSLContext, ca_file: Path) -> None:
-    with mail_server(starttls=tls, login=True) as box:
+    async with mail_server(starttls=tls, login=True) as box:
         failed = await failure(notifier(f"smtp://{USER}:wr0ng@127.0.0.1:{box.port}", ca_file=ca_file))
     assert "refused the user name or password: 535" in failed.reason
     assert "wr0ng" not in failed.reason
@@ -188,7 +188,7 @@ async def test_a_server_that_repeats_the_password_does_not_get_it_into_the_error
 async def test_a_recipient_refused_for_good_does_not_keep_the_mail_from_the_others(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with mail_server(recipients={"gone@example.com": "550 no such user"}) as box:
+    async with mail_server(recipients={"gone@example.com": "550 no such user"}) as box:
         await notifier(f"smtp://127.0.0.1:{box.port}", "gone@example.com", "ops@example.com").send(make_notification())
     assert box.mails[0][0] == ["ops@example.com"]
     (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
@@ -198,7 +198,7 @@ async def test_a_recipient_refused_for_good_does_not_keep_the_mail_from_the_othe
 async def test_one_who_is_put_off_gets_it_later_and_the_others_once() -> None:
     notification = make_notification()
     answers = {"grey@example.com": "451 later", "gone@example.com": "550 no such user"}
-    with mail_server(recipients=answers) as box:
+    async with mail_server(recipients=answers) as box:
         sender = notifier(f"smtp://127.0.0.1:{box.port}", "ops@example.com", "gone@example.com", "grey@example.com")
         with pytest.raises(DeliveryError, match="451 later") as raised:
             await sender.send(notification)
@@ -213,7 +213,7 @@ async def test_one_who_is_put_off_gets_it_later_and_the_others_once() -> None:
 
 async def test_who_was_put_off_and_is_then_refused_leaves_nobody_with_the_mail() -> None:
     notification = make_notification()
-    with mail_server(recipients={"a@example.com": "550 no", "b@example.com": "450 later"}) as box:
+    async with mail_server(recipients={"a@example.com": "550 no", "b@example.com": "450 later"}) as box:
         sender = notifier(f"smtp://127.0.0.1:{box.port}", "a@example.com", "b@example.com")
         with pytest.raises(DeliveryError) as raised:
             await sender.send(notification)
