@@ -51,6 +51,15 @@ class Keeper:
             self._commit, delivery.wake, on_failing=lambda changes: delivery.stand_in(changes.notifications)
         )
         self._opened = False
+        self._away_since: float | None = None
+        self.unavailable_seconds = 0.0
+        """How long the database has not answered, as of the last `look`; 0 while it does."""
+
+    def look(self, at: float) -> None:
+        """Note whether the database answers at *at* (Unix seconds). Call it once a cycle."""
+        answers = self._opened and self.journal.failing is None
+        self._away_since = None if answers else at if self._away_since is None else self._away_since
+        self.unavailable_seconds = 0.0 if self._away_since is None else at - self._away_since
 
     @property
     def durable(self) -> bool:

@@ -155,6 +155,7 @@ class Session:
         return found
 
     async def _evaluate(self, at: float) -> None:
+        self.keeper.look(at)
         self.apply(self.lifecycle.evaluate(self.store, at))
         self._evaluated_at = at
         self._on_cycle(at)
@@ -199,10 +200,10 @@ class _OwnFigures:
                 "dozor_journal_depth", "Changes that wait for the database.", "changes", session.keeper.journal.depth
             ),
             _gauge(
-                "dozor_store_durable",
-                "1 where changes of alerts are on disk, 0 where they are in memory only.",
-                "",
-                float(session.keeper.durable),
+                "dozor_store_unavailable_seconds",
+                "How long the database has not answered, in seconds; 0 while it does.",
+                "seconds",
+                session.keeper.unavailable_seconds,
             ),
             Family(
                 "dozor_internal_errors_total",

@@ -16,6 +16,7 @@ NAMES = {
     "PoolUtilizationHigh", "PoolConnectionsLow", "SlowQueries", "RedisDisconnected", "RedisMemoryHigh",
     "RedisHitRateLow", "RedisLoadHigh", "HostMemoryHigh", "HostCpuHigh", "DiskSpaceLow", "TooManyActiveAlerts",
     "HttpErrorsHigh", "HttpRequestsSlow", "PoolTimeouts", "MonitoringStale", "DatabaseDown",
+    "StoreUnavailable", "NotificationsFailing",
 }  # fmt: skip
 
 
@@ -61,7 +62,7 @@ def durations(world: World, rate: float, slow: float, route: str = "/slow", unti
 # The files
 
 
-def test_the_sixteen_are_there_by_their_names() -> None:
+def test_they_are_there_by_their_names() -> None:
     assert {rule.name for group in builtin_groups() for rule in group.alerting} == NAMES
 
 
@@ -109,6 +110,8 @@ def placeholders(template: str) -> set[str]:
         ("PoolTimeouts", "> 0", None),
         ("MonitoringStale", None, "seconds"),  # of the collector's own interval
         ("DatabaseDown", "== 0", None),
+        ("StoreUnavailable", "> 30", "seconds"),
+        ("NotificationsFailing", None, None),  # given up, or failed again and again
     ],
 )
 def test_their_thresholds_and_units(name: str, threshold: str | None, unit: str | None) -> None:
@@ -139,6 +142,8 @@ def test_their_thresholds_and_units(name: str, threshold: str | None, unit: str 
         ("PoolTimeouts", 0, "CRITICAL", "database", 180, set()),
         ("MonitoringStale", 0, "WARNING", "system", 1, {"RedisDisconnected"}),
         ("DatabaseDown", 15, "CRITICAL", "database", 30, set()),
+        ("StoreUnavailable", 0, "WARNING", "system", 30, set()),
+        ("NotificationsFailing", 0, "WARNING", "system", 0, set()),
     ],
 )  # fmt: skip
 def test_they_are_as_specified(
@@ -681,3 +686,47 @@ def test_a_clock_that_jumps_is_no_alarm() -> None:
     world.at += 3600
     world.run(120)
     assert not world.alerts()
+
+
+# What Dozor knows, kept and told
+
+
+def test_a_store_that_does_not_answer_fires_after_half_a_minute_and_ends_when_it_does(world: World) -> None:
+    world.put("dozor_store_unavailable_seconds", lambda elapsed: max(0.0, elapsed - 10) if elapsed < 100 else 0.0)
+    world.run(39)
+    assert world.state("StoreUnavailable") is None
+    world.run(3)
+    assert world.state("StoreUnavailable") is AlertState.FIRING
+    world.run(60)
+    assert world.state("StoreUnavailable") is AlertState.FIRING
+    world.run(30)
+    assert world.state("StoreUnavailable") is None
+
+
+def deliveries(world: World, receiver: str, result: str, rate: float, until: float) -> None:
+    world.put("dozor_notifications_total", counter(rate, until=until), receiver=receiver, result=result)
+
+
+def test_a_channel_that_fails_again_and_again_fires_until_it_takes_a_message(world: World) -> None:
+    deliveries(world, "slack", "failed", 0.1, until=60)
+    deliveries(world, "slack", "dead", 0, until=0)
+    deliveries(world, "log", "failed", 0, until=0)
+    world.put("dozor_receiver_up", lambda elapsed: 1.0 if elapsed > 600 else 0.0, receiver="slack")
+    world.put("dozor_receiver_up", 1, receiver="log")
+    world.run(60)
+    assert world.alert("NotificationsFailing").labels["receiver"] == "slack"
+    world.run(500)
+    assert world.state("NotificationsFailing") is AlertState.FIRING
+    world.run(60)
+    assert world.state("NotificationsFailing") is None
+
+
+def test_a_message_that_was_given_up_fires_at_once_and_one_that_came_late_does_not(world: World) -> None:
+    deliveries(world, "slack", "failed", 0.02, until=150)
+    deliveries(world, "pagerduty", "dead", 0.1, until=10)
+    world.put("dozor_receiver_up", 1, receiver="slack")
+    world.put("dozor_receiver_up", 1, receiver="pagerduty")
+    world.run(200)
+    assert world.alert("NotificationsFailing").labels["receiver"] == "pagerduty"
+    world.run(900)
+    assert world.state("NotificationsFailing") is None
