@@ -77,7 +77,8 @@ def test_the_layers_drawn_are_those_that_are_checked() -> None:
 ROUTES = (
     "pool/status pool/metrics pool/statistics pool/slow-queries redis/status redis/metrics redis/info redis/slow-log "
     "alerts/active alerts/history alerts/statistics alerts/rules alerts/{id}/acknowledge alerts/{id}/silence "
-    "alerts/{id}/resolve system/health metrics/all dashboard/overview /health /livez /readyz /metrics"
+    "alerts/{id}/resolve alerts/{id} alerts/{id}/notes silences silences/{id} silences/preview channels channels/{name}/test "
+    "notifications notifications/{id}/retry notifications/retry system/health metrics/all dashboard/overview /health /livez /readyz /metrics"
 )
 
 

@@ -133,7 +133,7 @@ def _quick_actions(alert: Alert) -> Html:
     return el(
         "div",
         None if alert.acknowledged else _button(f"{base}/acknowledge", "Acknowledge", "first"),
-        None if alert.silenced else silence,
+        None if alert.state is AlertState.SILENCED else silence,
         _button(f"{base}/resolve", "Resolve", "quiet"),
         el("a", "Details and other ways", href=base, class_="more"),
         class_="actions",
