@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any
 
 from dozor.alerts import Lifecycle
+from dozor.database.records import decode_alert, decode_silence, encode_alert, encode_silence
 from dozor.model.alert import Alert, AlertState
 from dozor.model.labels import Labels
 from dozor.model.notification import AuditEntry, Changes, Notification
@@ -44,7 +45,9 @@ class World:
         self.lifecycle = Lifecycle(self.rules, new_id=lambda: f"id{next(self._ids)}", **self.telling)
         if self.kept or self.kept_silences:
             fired = sum(alert.fired_at is not None for alert in self.kept.values())
-            self.lifecycle.restore(self.kept.values(), fired, self.kept_silences.values())
+            alerts = [decode_alert(encode_alert(alert)) for alert in self.kept.values()]
+            silences = [decode_silence(encode_silence(silence)) for silence in self.kept_silences.values()]
+            self.lifecycle.restore(alerts, fired, silences)
 
     def put(self, name: str, value: Value, /, **labels: str) -> None:
         self.series[name, Labels(labels)] = value

@@ -239,7 +239,6 @@ class Lifecycle:
         Raises:
             ConfigurationError: (key `matchers`, `starts_at` or `ends_at`) such a silence cannot be.
         """
-        self._silencing.apply(at)
         made = self._silencing.create(at, Wanted(matchers, starts_at, ends_at, by, comment))
         return self._silenced(made.id, at, by)
 
@@ -261,7 +260,6 @@ class Lifecycle:
             ActionForbidden: it has ended.
             ConfigurationError: such a silence cannot be.
         """
-        self._silencing.apply(at)
         self._silencing.update(silence_id, at, Wanted(matchers, starts_at, ends_at, by, comment))
         return self._silenced(silence_id, at, by)
 
@@ -274,12 +272,11 @@ class Lifecycle:
             SilenceNotFound: nothing of this id is known here.
             ActionForbidden: it has ended.
         """
-        self._silencing.apply(at)
         self._silencing.end(silence_id, at, by, comment)
         return self._silenced(silence_id, at, by)
 
     def _silenced(self, silence_id: str, at: float, by: str | None) -> tuple[Silence, Changes]:
-        self._silencing.apply(at, by)
+        self._silencing.apply(at, silence_id, by)
         return self._silencing.get(silence_id), self._finish(at)
 
     def remove_target(self, labels: Labels, reason: str, at: float) -> Changes:

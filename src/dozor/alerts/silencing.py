@@ -144,10 +144,10 @@ class Silencing:
         self._end(kept, at, AuditEntry(silence_id, at, "silence ended", by, comment))
         return kept.silence
 
-    def apply(self, at: float, by: str | None = None) -> None:
+    def apply(self, at: float, acted: str | None = None, by: str | None = None) -> None:
         """Let time begin and end silences, and have each open alert silenced by those that match it now.
 
-        *by* did what changes now, if a person did.
+        *by* has just made, changed or ended the silence of the id *acted*.
         """
         if not self._kept and not self._stale:
             return
@@ -157,10 +157,10 @@ class Silencing:
             self._active, self._stale = active, True
         if not active and not self._stale:
             return
-        self._mark_matched(self._silence(at, by), at)
+        self._mark_matched(self._silence(at, acted, by), at)
         self._stale = False
 
-    def _silence(self, at: float, by: str | None) -> set[str]:
+    def _silence(self, at: float, acted: str | None, by: str | None) -> set[str]:
         """Apply the active silences; the ids of those that match anything."""
         matching: set[str] = set()
         judged: dict[str, Severity] = {}
@@ -173,7 +173,8 @@ class Silencing:
                 names = self._silences_of(alert)
                 if names != alert.silenced_by:
                     why = self._words(names or alert.silenced_by)
-                    self._book.apply(track, tracked, Happening(Event.SILENCES, at, names=names, by=by, comment=why))
+                    who = by if acted in set(names).symmetric_difference(alert.silenced_by) else None
+                    self._book.apply(track, tracked, Happening(Event.SILENCES, at, names=names, by=who, comment=why))
             matching.update(names)
         self._judged = judged
         return matching
