@@ -144,6 +144,18 @@ def test_a_storm_is_shortened_after_it_is_split_so_that_nobody_misses_their_part
     assert parts["pager"].alerts == alerts[:10], "the worst are shown"
 
 
+def test_a_message_for_everybody_is_one_that_can_be_written_out_once() -> None:
+    parts = router(largest=10).split(make_notification(alerts=tuple(make_alert() for _ in range(50))))
+    assert len({id(each) for each in parts.values()}) == 1
+
+
+def test_the_answers_that_are_remembered_have_an_end() -> None:
+    routes = router(route('pool=~".*7"', "pager"), WARNING)
+    for number in range(10_010):
+        alert = make_alert(labels=Labels(alertname="Pool", pool=str(number)))
+        assert routes.receivers_of(alert) == (("log", "pager") if number % 10 == 7 else NAMES)
+
+
 def test_what_was_left_out_before_is_counted_for_those_who_get_the_rest() -> None:
     notification = make_notification(alerts=(make_alert(), make_alert(severity=Severity.WARNING)), omitted=7)
     parts = router(CRITICAL, WARNING).split(notification)

@@ -13,6 +13,8 @@ from dozor.store.matchers import Matcher, match_all
 LARGEST_MESSAGE: Final = 100
 """How many alerts one message shows."""
 
+_KNOWN_LIMIT: Final = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -30,7 +32,7 @@ class Route:
 
 
 class Router:
-    """Finds the receivers of an alert, and what of a notification each of them gets. Immutable; safe in any thread.
+    """Finds the receivers of an alert, and what of a notification each of them gets. Safe in any thread.
 
     Alerts that no route matches go to all receivers; the log gets everything.
 
@@ -48,6 +50,9 @@ class Router:
     ) -> None:
         self._routes, self._receivers, self._largest = tuple(routes), dict(receivers), largest_message
         self._everybody = tuple(receivers)
+        # A storm's alerts differ in labels that no route looks at, and are asked about again and again.
+        self._label_names = sorted({matcher.name for route in self._routes for matcher in route.matchers})
+        self._known: dict[tuple[str | None, ...], frozenset[str]] = {}
         for number, route in enumerate(self._routes, 1):
             unknown = [name for name in route.to if name not in self._everybody]
             if unknown:
@@ -66,7 +71,7 @@ class Router:
             return self._everybody
         names: set[str] = {LOG}
         for severity in alert.told_severities or (alert.told_severity or alert.severity,):
-            names.update(self._matching(labels_of(alert, severity)))
+            names |= self._matching(alert, severity)
         return tuple(name for name in self._everybody if name in names)
 
     def split(self, notification: Notification) -> dict[str, Notification]:
@@ -78,10 +83,13 @@ class Router:
         for alert in notification.alerts:
             for name in self.receivers_of(alert):
                 chosen[name].append(alert)
+        whole = part(notification, notification.alerts, self._largest)  # one for all, so that it is written out once
         parts = {}
         for name, alerts in chosen.items():
             wanted = self._wanted(self._receivers[name], notification.occasion, alerts)
-            if wanted:
+            if len(wanted) == len(notification.alerts):
+                parts[name] = whole
+            elif wanted:
                 parts[name] = part(notification, wanted, self._largest)
         return parts
 
@@ -90,7 +98,17 @@ class Router:
             return ()
         return alerts if receiver.send_resolved else [alert for alert in alerts if alert.resolved_at is None]
 
-    def _matching(self, labels: Mapping[str, str]) -> Iterable[str]:
+    def _matching(self, alert: Alert, severity: Severity) -> frozenset[str]:
+        labels = _labels(alert, severity)
+        key = tuple(labels.get(name) for name in self._label_names)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= _KNOWN_LIMIT:
+                self._known.clear()
+            found = self._known[key] = frozenset(self._ask(labels))
+        return found
+
+    def _ask(self, labels: Mapping[str, str]) -> Iterable[str]:
         matched = False
         for route in self._routes:
             if match_all(route.matchers, labels):
@@ -102,9 +120,9 @@ class Router:
             yield from self._everybody
 
 
-def labels_of(alert: Alert, severity: Severity | None = None) -> dict[str, str]:
-    """The labels by which *alert* is matched: its own, `component`, and `severity` (None: the one in force)."""
-    return {**alert.labels, "component": alert.component, "severity": (severity or alert.severity).value.lower()}
+def _labels(alert: Alert, severity: Severity) -> dict[str, str]:
+    """The labels by which *alert* is matched while *severity* is in force."""
+    return {**alert.labels, "component": alert.component, "severity": severity.value.lower()}
 
 
 def part(notification: Notification, alerts: Sequence[Alert], largest: int = LARGEST_MESSAGE) -> Notification:
