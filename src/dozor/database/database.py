@@ -106,7 +106,10 @@ class Database:
             raise
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             self.close()
-            raise self._unavailable(error) from None
+            unavailable = self._unavailable(error)
+            if not sqlite_file.is_corruption(getattr(error, "orig", error)) or not self._place.replace_corrupt():
+                raise unavailable from None
+            self.open()
 
     def close(self) -> None:
         """Close every connection. What is in memory is gone."""
