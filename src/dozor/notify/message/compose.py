@@ -15,6 +15,7 @@ from dozor.notify.message.texts import Headings, Texts
 
 _LONGEST_SUMMARY: Final = 300
 _LONGEST_NAME: Final = 200
+_OPERATORS: Final = frozenset({">", "<", ">=", "<=", "==", "!="})
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +204,13 @@ class _Composer:
         unit = self._alert.annotations.get("unit", "")
         value = figure(self._alert.value, unit, self._texts)
         operator, _, bound = (self._alert.threshold or "").partition(" ")
-        try:
-            threshold = f"{operator} {figure(float(bound), unit, self._texts)}"
-        except ValueError:
+        if operator not in _OPERATORS:
             return value
         phrase = self._texts.equality if operator in ("==", "!=") else self._texts.limit
-        return phrase.format(value=value, threshold=plain(threshold, _LONGEST_NAME))
+        try:
+            return phrase.format(value=value, threshold=f"{operator} {figure(float(bound), unit, self._texts)}")
+        except ValueError:
+            return value
 
     def _where(self) -> str:
         labels = self._alert.labels.without("alertname", "component")

@@ -43,8 +43,6 @@ ENGLISH: Final = Texts(
         open="Open in Dozor",
         acknowledge="Acknowledge",
         silence="Silence for 1 h",
-        resolve="Resolve",
-        test="This is a test: nothing has happened.",
     ),
     facts=Facts(
         severity="Severity",

@@ -48,8 +48,6 @@ RUSSIAN: Final = Texts(
         open="Открыть в Dozor",
         acknowledge="Взять в работу",
         silence="Заглушить на 1 ч",
-        resolve="Закрыть",
-        test="Это проверка канала: ничего не случилось.",
     ),
     facts=Facts(
         severity="Важность",

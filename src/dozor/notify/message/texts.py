@@ -17,8 +17,7 @@ class Headings(NamedTuple):
     Attributes:
         advice: before what to do first; evidence: before what was seen; runbook: before its address.
         open: on a link or button that leads to the alert.
-        acknowledge, silence, resolve: on buttons; *silence* is for an hour.
-        test: before a message that only tries the channel.
+        acknowledge, silence: on buttons; *silence* is for an hour.
     """
 
     advice: str
@@ -27,8 +26,6 @@ class Headings(NamedTuple):
     open: str
     acknowledge: str
     silence: str
-    resolve: str
-    test: str
 
 
 class Facts(NamedTuple):
