@@ -14,6 +14,7 @@ from tests.notify.delivering import CEILING, Away, Chat, Deliver, eventually, va
 
 from dozor.clock import Clock
 from dozor.database import Database, StoreThread
+from dozor.database.journal import Journal
 from dozor.errors import DeliveryError, StoreUnavailable
 from dozor.model.notification import Changes, Notification
 from dozor.notify import Delivery, RetryPolicy
@@ -205,6 +206,27 @@ async def test_a_database_that_hangs_delays_nobody(store: Database, deliver: Del
     delivery.stand_in([make_notification()])
     await eventually(lambda: len(own.notifications) == 1)
     release.set()
+
+
+async def test_a_journal_hands_over_what_it_cannot_write(store: Database, deliver: Deliver, away: Away) -> None:
+    own = RecordingNotifier()
+    delivery = deliver(clock=Clock(), run=away, own=own)
+
+    async def commit(changes: Changes) -> None:
+        await away(store.commit, changes, delivery.route(changes.notifications), timeout=5)
+
+    journal = Journal(commit, delivery.wake, on_failing=lambda changes: delivery.stand_in(changes.notifications))
+    delivery.start()
+    writing = asyncio.create_task(journal.run())
+    away.lost = True
+    sent = [make_notification(created_at=1.0) for _ in range(3)]
+    written = [journal.write(Changes(notifications=(each,))) for each in sent]
+    await eventually(lambda: len(own.notifications) == 3)
+    away.lost = False
+    await asyncio.wait_for(asyncio.gather(*written), 10)
+    await eventually(lambda: store.outbox_depth() == 0)
+    assert ids(own) == [each.id for each in sent]
+    writing.cancel()
 
 
 async def test_stopping_leaves_the_rest(deliver: Deliver, away: Away) -> None:

@@ -87,10 +87,9 @@ class Router:
         parts = {}
         for name, alerts in chosen.items():
             wanted = self._wanted(self._receivers[name], notification.occasion, alerts)
-            if len(wanted) == len(notification.alerts):
-                parts[name] = whole
-            elif wanted:
-                parts[name] = part(notification, wanted, self._largest)
+            if wanted:
+                everything = len(wanted) == len(notification.alerts)
+                parts[name] = whole if everything else part(notification, wanted, self._largest)
         return parts
 
     def _wanted(self, receiver: Receiver, occasion: Occasion, alerts: Sequence[Alert]) -> Sequence[Alert]:
