@@ -8,6 +8,7 @@ from urllib.parse import quote
 from dozor.model.alert import Alert, AlertState, Severity
 from dozor.model.notification import Notification, Occasion
 from dozor.notify.message import evidence
+from dozor.notify.message.english import ENGLISH
 from dozor.notify.message.figures import Dates, duration, figure, moment
 from dozor.notify.message.languages import texts_of
 from dozor.notify.message.plain import plain
@@ -88,18 +89,11 @@ def compose(notification: Notification, date: Dates, locale: str = "en") -> Mess
     )
 
 
-def line(alert: Alert, notification: Notification, date: Dates, locale: str = "en") -> str:
-    """One alert in one line, for a log."""
-    texts = texts_of(locale)
-    return texts.line.format(
-        severity=texts.severities[alert.severity],
-        speaker=_speaker(notification),
-        rule=plain(alert.rule, _LONGEST_NAME),
-        state=texts.states[alert.state].upper(),
-        labels=plain(str(alert.labels)),
-        since=moment(_since(alert), date, texts),
-        summary=_summary(alert, texts),
-    )
+def line(alert: Alert, notification: Notification, date: Dates) -> str:
+    """One alert in one line, for a log: in English, since logs are searched and parsed."""
+    shown = f"{plain(alert.rule, _LONGEST_NAME)} {alert.state} {plain(str(alert.labels))}"
+    since = moment(_since(alert), date, ENGLISH)
+    return f"[{alert.severity.value}] {_speaker(notification)}: {shown} since {since}: {_summary(alert, ENGLISH)}"
 
 
 def link(alert: Alert, notification: Notification) -> str | None:

@@ -99,5 +99,4 @@ ENGLISH: Final = Texts(
         "it has fired {count} times of late; you hear of it less often while that goes on",
     ),
     no_data="its data has stopped; the value is the last one that was seen",
-    line="[{severity}] {speaker}: {rule} {state} {labels} since {since}: {summary}",
 )

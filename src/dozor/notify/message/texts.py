@@ -110,7 +110,6 @@ class Texts:
     by_silence: str
     flapping: tuple[str, ...]
     no_data: str
-    line: str
 
     def counted(self, forms: tuple[str, ...], count: int) -> str:
         """The one of *forms* that goes with *count*, filled in."""
