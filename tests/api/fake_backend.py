@@ -378,6 +378,7 @@ class FakeBackend:
     ) -> tuple[Silence, bool]:
         found = self._open_silence(silence_id, "change")
         start = found.starts_at if starts_at is None else starts_at
+        by, comment = by or found.by, comment or found.comment
         changed = replace(found, matchers=tuple(matchers), starts_at=start, ends_at=ends_at, by=by, comment=comment)
         return self._keep(replace(changed, updated_at=self.clock.timestamp()), "silence changed")
 

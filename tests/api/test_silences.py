@@ -129,7 +129,7 @@ def test_a_silence_is_changed_as_a_whole_and_keeps_its_start(api: TestClient, ba
     answer = api.put("silences/s1", json={"matchers": ["alertname=X"], "duration": "4h", "by": "boris"})
     assert answer.status_code == 200, answer.text
     changed = answer.json()
-    assert (changed["matchers"], changed["by"], changed["comment"]) == (["alertname=X"], "boris", None)
+    assert (changed["matchers"], changed["by"], changed["comment"]) == (["alertname=X"], "boris", "moving")
     assert (changed["starts_at"], changed["ends_at"]) == ("2027-01-15T07:59:00Z", "2027-01-15T12:00:00Z")
 
 

@@ -171,7 +171,7 @@ class Backend(Protocol):
         by: str | None,
         comment: str | None,
     ) -> tuple[Silence, bool]:
-        """Make the silence what is said here, *starts_at* None: with the start that it has.
+        """Make the silence what is said here; what is None but *ends_at* stays as it was.
 
         Raises as `create_silence`, SilenceNotFound, and ActionForbidden for one that has expired. An alert's own silence
         does not come here.

@@ -161,7 +161,7 @@ def _add_changes(router: APIRouter, backend: Backend) -> None:
     async def silence_change(
         silence_id: SilenceId, body: Annotated[MatcherSilenceRequest, Depends(json_body(MatcherSilenceRequest))]
     ) -> Response:
-        """All of it, as when it is made; `starts_at` left out: as it was. What has expired cannot be changed."""
+        """Matchers and end are given anew; what else is left out stays as it was. What has expired cannot be changed."""
         found = await backend.in_dozor(lambda: find(backend, silence_id))
         if found.alert_id is not None:
             raise Problem(
