@@ -25,14 +25,15 @@ _COLOURS: Final = {
     Severity.EMERGENCY: "#a855c7",
 }
 _ENDED: Final = "#2f9e5f"
-_DIM: Final = "#7a828a"
+# Of the reader's own colour; where that is not known, it is simply as strong as the rest.
+_DIM: Final = "opacity:.7"
 _PAGE: Final = (
     '<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
     '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
     "<title>{subject}</title></head>"
     '<body style="margin:0;padding:16px;font:15px/1.45 system-ui,sans-serif">'
-    '<div style="max-width:640px"><h1 style="font-size:18px;margin:0 0 4px">{title}</h1>'
-    '<p style="margin:0 0 16px;color:{dim}">{speaker}</p>{body}</div></body></html>'
+    '<div style="max-width:640px;overflow-wrap:anywhere"><h1 style="font-size:18px;margin:0 0 4px">{title}</h1>'
+    '<p style="margin:0 0 16px;{dim}">{speaker}</p>{body}</div></body></html>'
 )
 
 
@@ -93,7 +94,7 @@ def _alert(alert: AlertText, headings: Headings) -> str:
 
 def _parts(alert: AlertText, headings: Headings) -> Iterator[str]:
     rows = "".join(
-        f'<tr><td style="padding:1px 12px 1px 0;color:{_DIM};vertical-align:top;white-space:nowrap">{escape(label)}</td>'
+        f'<tr><td style="padding:1px 12px 1px 0;{_DIM};vertical-align:top;white-space:nowrap">{escape(label)}</td>'
         f'<td style="padding:1px 0">{escape(fact)}</td></tr>'
         for label, fact in alert.facts
     )
