@@ -615,3 +615,54 @@ def test_evidence_is_taken_when_an_alert_fires() -> None:
     world.run(60)
     assert taken == ["once"]
     assert world.kept[world.alert("Hot").id].evidence == {"holders": ["app.py:12"]}
+
+
+def test_an_alert_carries_what_its_value_is_compared_with() -> None:
+    world = hot(Rule("Odd", "heat"))
+    world.run(5)
+    assert (world.alert("Hot").threshold, world.alert("Odd").threshold) == ("> 90", None)
+
+
+def test_the_end_of_what_was_told_is_told_although_its_rule_is_no_more() -> None:
+    world = hot()
+    world.run(20)
+    world.put("heat", 20, place="kitchen")
+    world.run(25)
+    assert world.words == [("Hot", "firing")]
+    world.rules = rules_of(WARM)
+    world.restart()
+    world.run(60)
+    assert world.words == [("Hot", "firing"), ("Hot", "resolved")]
+
+
+def test_nobody_acknowledges_and_it_escalates_once_out_of_a_cooldown_too() -> None:
+    slow = Rule("Slow", "heat > 90", annotations={"dozor_cooldown": "1h", "dozor_escalate": "5m: emergency"})
+    world = World(rules_of(slow))
+    for heat in (95, 20, 95):
+        world.put("heat", heat, place="kitchen")
+        world.run(70)
+    assert world.words == [("Slow", "firing"), ("Slow", "resolved")]
+    world.run(600)
+    assert world.words[2:] == [("Slow", "escalated")]
+    assert world.alert("Slow").severity is Severity.EMERGENCY
+
+
+def test_an_owner_hears_no_reminder_and_no_escalation_by_time() -> None:
+    slow = Rule("Slow", "heat > 90", annotations={"dozor_escalate": "5m: emergency"})
+    world = World(rules_of(slow), step=60.0)
+    world.put("heat", 95, place="kitchen")
+    world.run(120)
+    world.acknowledge("Slow")
+    world.run(5 * 3600)
+    assert world.words == [("Slow", "firing")]
+    assert world.updates == [("Slow", "acknowledged")]
+
+
+def test_an_update_about_a_storm_is_one_message_of_bounded_size() -> None:
+    world = World(rules_of(PLAIN))
+    for number in range(150):
+        world.put("heat", 95, place=f"room {number}")
+    world.run(10)
+    _, changes = world.lifecycle.create_silence(world.at, matchers=["alertname=Plain"], ends_at=world.at + 60)
+    (update,) = changes.notifications
+    assert (len(update.alerts), update.omitted) == (100, 50)
