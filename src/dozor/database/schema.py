@@ -64,7 +64,6 @@ alerts = Table(
     Column("fired_at", Double),
     Column("acknowledged_at", Double, comment="the first acknowledgement; a later one takes over and does not move it"),
     Column("resolved_at", Double),
-    Column("record", Text, nullable=False, comment="the whole alert, JSON"),
     Column(
         "labels",
         JSON().with_variant(JSONB(), "postgresql"),
@@ -72,6 +71,7 @@ alerts = Table(
         server_default=text("'{}'"),
         comment="those of the record, beside it: to search a history must not mean to parse all its evidence",
     ),
+    Column("record", Text, nullable=False, comment="the whole alert, JSON"),
     Index("dozor_alerts_fired_at", "fired_at", "id"),
     Index("dozor_alerts_resolved_at", "resolved_at"),
     Index("dozor_alerts_rule", "rule", "fired_at"),

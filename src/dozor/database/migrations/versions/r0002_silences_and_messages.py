@@ -39,17 +39,22 @@ def upgrade(op: Operations) -> None:
         "dozor_outbox",
         sa.Column("retried_at", sa.Double, comment="when a person had it tried again after it was given up"),
     )
-    op.add_column(
-        "dozor_alerts",
-        sa.Column(
-            "labels",
-            _json,
-            nullable=False,
-            server_default=sa.text("'{}'"),
-            comment="those of the record, beside it: to search a history must not mean to parse all its evidence",
-        ),
-    )
+    _add_labels(op)
     _fill_labels(op.get_bind())
+
+
+def _add_labels(op: Operations) -> None:
+    labels = sa.Column(
+        "labels",
+        _json,
+        nullable=False,
+        server_default=sa.text("'{}'"),
+        comment="those of the record, beside it: to search a history must not mean to parse all its evidence",
+    )
+    # SQLite reads through all of a long record to get at what stands behind it, so there the table is made anew.
+    in_front = op.get_bind().dialect.name == "sqlite"
+    with op.batch_alter_table("dozor_alerts", recreate="always" if in_front else "never") as table:
+        table.add_column(labels, insert_before="record" if in_front else None)
 
 
 def _fill_labels(connection: sa.Connection) -> None:
