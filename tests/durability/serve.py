@@ -16,6 +16,7 @@ from dozor.cli import main
 from dozor.database import Database
 from dozor.notify import RetryPolicy, delivery
 from dozor.notify.breaker import BreakerPolicy
+from dozor.notify.webhook import WebhookChannel
 
 PLACES = ("before-commit", "after-commit", "before-send", "before-settle")
 VARIABLE = "DOZOR_DURABILITY_KILL"
@@ -25,6 +26,7 @@ _METHODS = {"before-commit": "commit", "after-commit": "commit", "before-send": 
 def hasten() -> None:
     """Shorten every wait that a test would have to sit out; nothing else is other than it is for users."""
     setattr(delivery, "_LEASE_MARGIN_SECONDS", 0.5)  # noqa: B010 - which is Final for everybody else
+    WebhookChannel.rate = (10_000.0, 10_000)
     hasty = partial(
         delivery.Delivery,
         policy=RetryPolicy(first_seconds=0.05, longest_seconds=0.3),
