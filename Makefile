@@ -21,7 +21,7 @@ endif
 export UV_LINK_MODE ?= copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test chaos check bench fix lock promtool browser clean
+.PHONY: help setup run test chaos check bench fix lock others browser clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1\t\2/' | expand -t 16
@@ -31,8 +31,8 @@ setup: $(VENV)/ready  ## Make the environment .venv and install Dozor and its to
 run: $(VENV)/ready  ## Run the demo: a sample application on real servers, watched; http://127.0.0.1:8002/
 	exec $(BIN)/dozor demo
 
-test: $(VENV)/ready $(VENV)/sqlalchemy-2.0/ready promtool browser  ## Run all tests, those of the database also on SQLAlchemy 2.0
-	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest
+test: $(VENV)/ready $(VENV)/sqlalchemy-2.0/ready others browser  ## Run all tests, those of the database also on SQLAlchemy 2.0
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal
 
 chaos: SEED := $(or $(SEED),$(shell echo $$RANDOM))
 chaos: $(VENV)/ready  ## Run the long proofs whole, 10 minutes or so: hundreds of kills, many more examples; SEED=… repeats a run
@@ -80,15 +80,8 @@ $(VENV)/sqlalchemy-2.0/ready: requirements-sqlalchemy20.lock $(VENV)/uv-found
 	@$(UV) pip install -q --python $(BIN)/python --target $(@D) --no-deps --require-hashes -r $< || { $(NO_NETWORK); exit 1; }
 	@touch $@
 
-# promtool checks what we expose against Prometheus' own opinion. Taken out of Debian's package, because installing that would
-# start a Prometheus. Never a reason to fail: a test that misses it says so in the closing lines.
-promtool:
-	@PATH="$$PWD/$(BIN):$$PATH"; command -v promtool >/dev/null || { \
-	  t=$$(mktemp -d) && cd $$t && command -v apt-get >/dev/null && \
-	  { [ "$$(id -u)" != 0 ] || apt-get -qq $(APT) update; } && apt-get -qq $(APT) download prometheus && \
-	  dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool >promtool && \
-	  install -m 755 promtool '$(CURDIR)/$(BIN)/promtool'; rm -rf "$$t"; } >/dev/null 2>&1 || true; \
-	command -v promtool >/dev/null || echo 'make: promtool is not here and apt cannot bring it: what needs it is left out'
+others: $(VENV)/ready
+	@sh tests/others.sh $(BIN)
 
 # The page is tested in a real browser: Debian's, with the library that playwright's driver misses on a minimal system. The only
 # thing that is ever installed outside .venv, and only by root. Never a reason to fail either.
