@@ -1,12 +1,14 @@
 """10,000 alerts that fire and resolve: how many transitions a second, and how long until people are told.
 
 Beside the real Prometheus and Alertmanager in the same run. Both watch the same switch through the same rule file, every
-second; the switch is thrown for one and then for the other, at random moments, in turn.
+second; the switch is thrown for one and then for the other, at random moments, in turn. Messages are grouped by rule; there
+are so many rules that Dozor's own limit for a webhook (10 messages a second, 50 at once) is not what is measured.
 
 python -m benchmarks.alerts [--quick]
 """
 
 import json
+import logging
 import multiprocessing
 import random
 import shutil
@@ -32,7 +34,7 @@ from dozor import Dozor, Settings
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
-RULES: Final = 100
+RULES: Final = 20
 ALERTS: Final = 10_000
 LIMIT_SECONDS: Final = 120.0
 DOZOR, PEER = "Dozor", "Prometheus + Alertmanager"
@@ -57,10 +59,10 @@ class Switch:
 
 
 def rule_file() -> str:
-    """100 rules, each over a hundredth of the series."""
+    """The rules, each over an equal part of the series."""
     lines = ["groups:", "- name: bench", "  rules:"]
     for number in range(RULES):
-        lines += [f"  - alert: Bench{number:03d}", f'    expr: bench_on{{rule="{number}"}} == 1']
+        lines += [f"  - alert: Bench{number:02d}", f'    expr: bench_on{{rule="{number}"}} == 1']
         lines += ["    labels: {severity: critical}", "    annotations: {summary: 'series {{ $labels.series }} is on'}"]
     return "\n".join(lines) + "\n"
 
@@ -148,6 +150,7 @@ class SwitchCollector:
 
 def run_dozor(folder: str, count: int, receiver: str) -> None:
     """A process: Dozor, with a collector that reads the switch."""
+    logging.getLogger("dozor").addHandler(logging.NullHandler())  # what the channel `log` says is not to be seen here
     settings = Settings(
         store_url=f"sqlite:///{folder}/dozor.db", store_memory_bytes=512 * 2**20, webhook_url=f"{receiver}/dozor",
         group_interval_seconds=1, flapping_count=0,

@@ -48,10 +48,11 @@ def kill_at(place: str, times: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def hooked(self: Database, *args: Any, **options: Any) -> Any:
-        if place in {"before-commit", "before-settle"}:
+        # The log is told as well; what counts is the receiver that remembers.
+        if place == "before-commit" or (place == "before-settle" and args[0].receiver == "webhook"):
             count_and_kill()
         result = real(self, *args, **options)
-        if place == "after-commit" or (place == "before-send" and result):
+        if place == "after-commit" or (place == "before-send" and result and result[0].receiver == "webhook"):
             count_and_kill()
         return result
 
