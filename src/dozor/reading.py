@@ -6,7 +6,7 @@ from dozor.clock import Clock
 from dozor.instruments.query_monitor import SlowQuery
 from dozor.metrics import merge
 from dozor.model.alert import Alert
-from dozor.model.rule import RuleState
+from dozor.model.rule import GroupState, RuleState
 from dozor.model.sample import Family
 from dozor.notify import ChannelState
 from dozor.overview import (
@@ -63,8 +63,12 @@ class Reading:
         return [RedisDetails(name, one.info(), one.capabilities()) for name, one in self._targets.redis.items()]
 
     def rule_states(self) -> Sequence[RuleState]:
-        """Every rule."""
+        """Every rule that raises alerts."""
         return self._working().lifecycle.rule_states()
+
+    def rule_groups(self) -> Sequence[GroupState]:
+        """All groups with all their rules, recording ones too."""
+        return self._working().lifecycle.rule_groups()
 
     def sparklines(self) -> Sequence[Sparkline]:
         """Key figures of the last quarter of an hour."""

@@ -21,7 +21,7 @@ from dozor.errors import ActionForbidden, AlertNotFound, ConfigurationError, Sil
 from dozor.model.alert import Alert, AlertState, Severity
 from dozor.model.labels import Labels
 from dozor.model.notification import NOTE, AuditEntry, Changes
-from dozor.model.rule import RuleState
+from dozor.model.rule import GroupState, RuleState
 from dozor.model.sample import Family
 from dozor.model.silence import Silence
 from dozor.store.matchers import match_all
@@ -109,8 +109,12 @@ class Lifecycle:
         return found[1].current() if found else self._book.ended(alert_id)
 
     def rule_states(self) -> list[RuleState]:
-        """How each rule stands, in the order of evaluation."""
+        """How each rule that raises alerts stands, in the order of evaluation."""
         return [track.state() for track in self._book.tracks]
+
+    def rule_groups(self) -> list[GroupState]:
+        """All groups with all their rules, recording ones too, in the order of evaluation."""
+        return self._schedule.states()
 
     def restore(self, alerts: Iterable[Alert], total_fired: int = 0, silences: Iterable[Silence] = ()) -> None:
         """Continue with *alerts* as they were kept: open ones, and those that ended lately; and with *silences*.

@@ -45,6 +45,10 @@ class AlertRule(Protocol):
         """How long the condition must hold."""
 
     @property
+    def keep_firing_seconds(self) -> float:
+        """How long an alert outlasts the condition (`keep_firing_for`)."""
+
+    @property
     def clear_seconds(self) -> float:
         """How long the end must hold."""
 
@@ -64,6 +68,18 @@ class AlertRule(Protocol):
     def fixed_labels(self) -> Mapping[str, str]:
         """The labels that all its alerts have."""
 
+    @property
+    def label_texts(self) -> Mapping[str, str]:
+        """The labels as written, `severity` among them."""
+
+    @property
+    def annotation_texts(self) -> Mapping[str, str]:
+        """The annotations as written, without Dozor's own."""
+
+    @property
+    def file(self) -> str | None:
+        """The rule file."""
+
     def evaluate(self, store: Queryable, at: float, *, watched: bool) -> Evaluation:
         """What it says of *store* at *at*; *watched*: whether there are alerts whose end matters."""
 
@@ -78,12 +94,44 @@ class AlertRule(Protocol):
 class RecordRule(Protocol):
     """A rule that records a series."""
 
+    @property
+    def name(self) -> str:
+        """What the series is called."""
+
+    @property
+    def group(self) -> str:
+        """The group it stands in."""
+
+    @property
+    def expr(self) -> str:
+        """The expression as written."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What it adds to the labels of the result."""
+
+    @property
+    def file(self) -> str | None:
+        """The rule file."""
+
     def record(self, source: Queryable, into: Appendable, at: float) -> None:
         """Evaluate and append."""
 
 
 class RuleGroup(Protocol):
     """Rules evaluated in order."""
+
+    @property
+    def name(self) -> str:
+        """No two groups of a file share it."""
+
+    @property
+    def file(self) -> str | None:
+        """Where it is written."""
+
+    @property
+    def limit(self) -> int:
+        """How many alerts, or series, one rule may give; 0: any number."""
 
     @property
     def interval_seconds(self) -> float | None:

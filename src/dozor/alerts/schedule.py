@@ -1,18 +1,15 @@
 """Which rules are evaluated when: group by group, each at its interval, in order."""
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from dozor.alerts.book import AlertBook
 from dozor.alerts.conditions import Conditions
 from dozor.alerts.rule import RecordRule, RuleGroup, Store
-from dozor.alerts.tracking import RuleTrack
+from dozor.alerts.tracking import RecordTrack, RuleTrack
 from dozor.containment import report
 from dozor.errors import PromQLError
-from dozor.model.rule import Evaluation
-
-logger = logging.getLogger("dozor")
+from dozor.model.rule import GroupState
 
 
 class Schedule:
@@ -29,24 +26,30 @@ class Schedule:
         self._conditions.begin(at)
         for group in self._groups:
             if group.starts(at):
-                for rule in group.rules:
-                    if isinstance(rule, RuleTrack):
-                        self._evaluate(rule, store, at)
-                    else:
-                        _record(rule, store, at)
+                began = self._timer()
+                for track in group.tracks:
+                    self._evaluate(track, store, at)
+                group.last_evaluation, group.evaluation_seconds = at, self._timer() - began
 
-    def _evaluate(self, track: RuleTrack, store: Store, at: float) -> None:
-        started = self._timer()
+    def states(self) -> list[GroupState]:
+        """How the groups stand."""
+        return [group.state() for group in self._groups]
+
+    def _evaluate(self, track: RuleTrack | RecordTrack, store: Store, at: float) -> None:
+        began = self._timer()
         try:
-            evaluation = track.rule.evaluate(store, at, watched=track.watched)
-            if evaluation.error is None:
-                self._conditions.apply(track, evaluation, store, at)
-        except Exception as error:  # noqa: BLE001 - one broken rule must not keep the others from being evaluated
+            error = _record(track, store, at) if isinstance(track, RecordTrack) else self._judge(track, store, at)
+        except Exception as broken:  # noqa: BLE001 - one broken rule must not keep the others from being evaluated
             report("rules.evaluate")
-            evaluation = Evaluation({}, error=f"internal error: {type(error).__name__}")
-        track.health, track.last_error = ("ok", None) if evaluation.error is None else ("err", evaluation.error)
-        track.last_evaluation, track.evaluation_seconds = at, self._timer() - started
+            error = f"internal error: {type(broken).__name__}"
+        track.note(error, at, self._timer() - began)
+
+    def _judge(self, track: RuleTrack, store: Store, at: float) -> str | None:
         track.expire(at)
+        evaluation = track.rule.evaluate(store, at, watched=track.watched)
+        if evaluation.error is None:
+            self._conditions.apply(track, evaluation, store, at)
+        return evaluation.error
 
 
 class _ScheduledGroup:
@@ -57,24 +60,39 @@ class _ScheduledGroup:
     _PUNCTUAL_SECONDS: Final = 0.05
 
     def __init__(self, group: RuleGroup, book: AlertBook) -> None:
-        self.rules = [rule if isinstance(rule, RecordRule) else book.add(rule) for rule in group.rules]
-        self._interval = group.interval_seconds
+        self.group = group
+        self.tracks = [RecordTrack(rule) if isinstance(rule, RecordRule) else book.add(rule) for rule in group.rules]
+        self.last_evaluation: float | None = None
+        self.evaluation_seconds: float | None = None
         self._next: float | None = None
 
     def starts(self, at: float) -> bool:
         """Whether the group is to be evaluated at *at*; if so, that is noted."""
-        if self._interval is None:
+        interval = self.group.interval_seconds
+        if interval is None:
             return True
         if self._next is not None and at < self._next - self._PUNCTUAL_SECONDS:
             return False
-        self._next = at + self._interval
+        self._next = at + interval
         return True
 
+    def state(self) -> GroupState:
+        """How the group stands."""
+        group = self.group
+        return GroupState(
+            name=group.name,
+            file=group.file,
+            interval_seconds=group.interval_seconds,
+            limit=group.limit,
+            last_evaluation=self.last_evaluation,
+            evaluation_seconds=self.evaluation_seconds,
+            rules=tuple(track.state() for track in self.tracks),
+        )
 
-def _record(rule: RecordRule, store: Store, at: float) -> None:
+
+def _record(track: RecordTrack, store: Store, at: float) -> str | None:
     try:
-        rule.record(store, store, at)
+        track.rule.record(store, store, at)
     except PromQLError as error:
-        logger.debug("recording rule: %s", error)
-    except Exception:  # noqa: BLE001 - as for alerting rules
-        report("rules.record")
+        return str(error)
+    return None

@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass, replace
 
-from dozor.alerts.rule import AlertRule
+from dozor.alerts.rule import AlertRule, RecordRule
 from dozor.model.alert import Alert, Severity
 from dozor.model.labels import Labels
-from dozor.model.rule import Breach, RuleState
+from dozor.model.rule import Breach, RecordingState, RuleState
 
 
 class Tracked:
@@ -52,10 +52,49 @@ class HeldDown:
     since: float | None = None
 
 
-class RuleTrack:
+class Fate:
+    """How a rule fared at its last evaluation: see `RuleState`."""
+
+    def __init__(self) -> None:
+        self.health = "unknown"
+        self.last_error: str | None = None
+        self.last_evaluation: float | None = None
+        self.evaluation_seconds: float | None = None
+
+    def note(self, error: str | None, at: float, seconds: float) -> None:
+        """It was evaluated at *at*, which took *seconds* and failed for the reason *error*, if there is one."""
+        self.health, self.last_error = ("ok", None) if error is None else ("err", error)
+        self.last_evaluation, self.evaluation_seconds = at, seconds
+
+
+class RecordTrack(Fate):
+    """One recording rule."""
+
+    def __init__(self, rule: RecordRule) -> None:
+        super().__init__()
+        self.rule = rule
+
+    def state(self) -> RecordingState:
+        """How the rule stands."""
+        rule = self.rule
+        return RecordingState(
+            record=rule.name,
+            group=rule.group,
+            expr=rule.expr,
+            labels=rule.labels,
+            health=self.health,
+            last_error=self.last_error,
+            last_evaluation=self.last_evaluation,
+            evaluation_seconds=self.evaluation_seconds,
+            file=rule.file,
+        )
+
+
+class RuleTrack(Fate):
     """One rule and its alerts, by the labels that identify them."""
 
     def __init__(self, rule: AlertRule) -> None:
+        super().__init__()
         self.rule = rule
         self.open: dict[Labels, Tracked] = {}
         self.ended: dict[str, Alert] = {}
@@ -63,10 +102,6 @@ class RuleTrack:
         self.quiet_until: dict[Labels, float] = {}
         """The ends of cooldowns."""
         self.held_down: dict[Labels, HeldDown] = {}
-        self.health = "unknown"
-        self.last_error: str | None = None
-        self.last_evaluation: float | None = None
-        self.evaluation_seconds: float | None = None
 
     @property
     def watched(self) -> bool:
@@ -95,4 +130,9 @@ class RuleTrack:
             last_evaluation=self.last_evaluation,
             evaluation_seconds=self.evaluation_seconds,
             alerts=alerts,
+            keep_firing_seconds=rule.keep_firing_seconds,
+            labels=rule.label_texts,
+            annotations=rule.annotation_texts,
+            threshold=rule.threshold,
+            file=rule.file,
         )

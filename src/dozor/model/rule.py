@@ -1,7 +1,7 @@
 """What a rule says of a store at a moment, and how it stands: records that pass from rules to alerts and on to people."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dozor.model.alert import Alert, Severity
@@ -60,7 +60,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class RuleState:
-    """How a rule stands after its last evaluation.
+    """How a rule that raises alerts stands after its last evaluation. Durations are in seconds.
 
     Attributes:
         state: `inactive`, `pending` or `firing`, as Prometheus says it.
@@ -68,6 +68,10 @@ class RuleState:
         last_evaluation: Unix seconds.
         evaluation_seconds: how long it took.
         alerts: those that have not ended.
+        keep_firing_seconds: how long an alert outlasts its condition (`keep_firing_for`).
+        labels, annotations: as written, templates among them; `severity` is a label, Dozor's own annotations are left out.
+        threshold: what the expression compares the value with, such as `> 90`; None where that cannot be told.
+        file: the rule file; None for a rule written in Python.
     """
 
     rule: str
@@ -82,3 +86,46 @@ class RuleState:
     last_evaluation: float | None
     evaluation_seconds: float | None
     alerts: tuple[Alert, ...]
+    keep_firing_seconds: float = 0.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    threshold: str | None = None
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingState:
+    """How a recording rule stands after its last evaluation; the attributes are those of `RuleState`.
+
+    *record* is the name of the series that it writes, *labels* are what it adds to them.
+    """
+
+    record: str
+    group: str
+    expr: str
+    labels: Mapping[str, str]
+    health: str
+    last_error: str | None
+    last_evaluation: float | None
+    evaluation_seconds: float | None
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupState:
+    """A group of rules, in the order of evaluation.
+
+    Attributes:
+        file: where it is written; None for rules written in Python.
+        interval_seconds: how often it is evaluated; None: as often as there are new samples.
+        limit: how many alerts, or series, one rule may give; 0: any number.
+        last_evaluation: Unix seconds; None before the first. evaluation_seconds: how long all its rules took.
+    """
+
+    name: str
+    file: str | None
+    interval_seconds: float | None
+    limit: int
+    last_evaluation: float | None
+    evaluation_seconds: float | None
+    rules: tuple[RuleState | RecordingState, ...]

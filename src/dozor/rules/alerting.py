@@ -102,6 +102,16 @@ class AlertingRule:
         """The labels that every alert of this rule has; `severity` is none of an alert's labels."""
         return {name: label.text for name, label in self.labels.items() if label.static and name != "severity"}
 
+    @property
+    def label_texts(self) -> dict[str, str]:
+        """The labels as written, `severity` among them."""
+        return {name: label.text for name, label in self.labels.items()}
+
+    @property
+    def annotation_texts(self) -> dict[str, str]:
+        """The annotations as written, without Dozor's own."""
+        return {name: annotation.text for name, annotation in self.annotations.items()}
+
     def evaluate(self, store: Queryable, at: float, *, watched: bool) -> Evaluation:
         """What the rule says of *store* at *at*. Never raises `PromQLError`; see `Evaluation.error`.
 

@@ -15,13 +15,15 @@ logger = logging.getLogger("dozor")
 class RuleGroup:
     """Rules that are evaluated one after another, in this order.
 
-    *interval_seconds* is how often; None: at each evaluation.
+    *interval_seconds* is how often; None: at each evaluation. *limit* is how many alerts, or series, one rule may give; 0:
+    any number.
     """
 
     name: str
     rules: tuple[AlertingRule | RecordingRule, ...]
     interval_seconds: float | None = None
     file: str | None = None
+    limit: int = 0
 
     @property
     def alerting(self) -> tuple[AlertingRule, ...]:

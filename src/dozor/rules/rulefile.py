@@ -84,7 +84,7 @@ def _group(record: Record) -> RuleGroup:
     about = _Group(name, record["limit"].count(), record["query_offset"].seconds() or 0.0, record["labels"].mapping())
     interval = record["interval"].seconds() or None
     rules = tuple(_rule(field, about) for field in record["rules"].items())
-    return RuleGroup(name, rules, interval, record.whole.file)
+    return RuleGroup(name, rules, interval, record.whole.file, about.limit)
 
 
 def _rule(field: Field, group: _Group) -> AlertingRule | RecordingRule:
