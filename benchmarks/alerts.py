@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2
-from benchmarks.common import print_figure
 
 from dozor import Dozor, Settings
 from dozor.model.labels import Labels
@@ -304,14 +303,12 @@ def report(found: Mapping[str, Measured], count: int, rounds: int, singles: int)
     print(f"{count} alerts of {RULES} rules, looked at every second; {rounds} rounds, in turn with {PEER}:")
     for what, each in ((DOZOR, ours), (PEER, theirs)):
         print(f" {what}")
-        print_figure(
-            f"one alert to webhook, median of {2 * singles * rounds}", statistics.median(each.single), "s", "-"
-        )
-        print_figure("one alert to webhook, p99", p99(each.single), "s", "-")
-        print_figure(f"{count} at once, each to webhook, median", statistics.median(each.storm), "s", "-")
-        print_figure(f"{count} at once, each to webhook, p99", p99(each.storm), "s", "-")
-        print_figure("transitions, switch to last webhook", each.rate(count), "/s", "-")
-    print(f" {PEER} to {DOZOR}")
+        print_value(f"one alert to webhook, median of {2 * singles * rounds}", statistics.median(each.single), "s", "-")
+        print_value("one alert to webhook, p99", p99(each.single), "s")
+        print_value(f"{count} at once, each to webhook, median", statistics.median(each.storm), "s")
+        print_value(f"{count} at once, each to webhook, p99", p99(each.storm), "s")
+        print_value("transitions, switch to last webhook", each.rate(count), "/s")
+    print(f" {PEER}, as a multiple of {DOZOR}")
     print_ratio("one alert to webhook, median", statistics.median(theirs.single) / statistics.median(ours.single))
     print_ratio("one alert to webhook, p99", p99(theirs.single) / p99(ours.single))
     print_ratio(f"{count} at once, median", statistics.median(theirs.storm) / statistics.median(ours.storm))
@@ -319,8 +316,12 @@ def report(found: Mapping[str, Measured], count: int, rounds: int, singles: int)
     print_ratio("transitions a second", theirs.rate(count) / ours.rate(count))
 
 
+def print_value(what: str, value: float, unit: str) -> None:
+    print(f"  {what:<44} {value:9.3f} {unit}")
+
+
 def print_ratio(what: str, ratio: float) -> None:
-    print(f"  {what:<44} {ratio:9.2f} x")
+    print_value(what, ratio, "x")
 
 
 if __name__ == "__main__":
