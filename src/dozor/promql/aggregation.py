@@ -52,6 +52,11 @@ class Grouping:
         """The labels of the group that *labels* belong to."""
         return labels.without(METRIC_NAME, *self._names) if self._without else labels.only(self._names)
 
+    def key_of_value(self, labels: Labels, name: str, value: str) -> Labels:
+        """The same, with *value* as the label *name*: kept by `by`, though not named there, and dropped by `without`."""
+        valued = labels.with_({name: value})
+        return self.key(valued) if self._without else valued.only((*self._names, name))
+
     def _group(self, labels: list[Labels]) -> tuple[list[Labels], list[list[int]]]:
         if not self._names and not self._without:
             return (UNLABELLED, [list(range(len(labels)))]) if labels else (NO_LABELS, [])
@@ -125,8 +130,7 @@ def _count_values(node: "VectorNode", grouping: Grouping, label: str) -> "Vector
         vector = node(context)
         counts: dict[Labels, int] = {}
         for labels, value in zip(vector.labels, vector.values, strict=True):
-            counted = labels.with_({label: format_value(value)})
-            key = grouping.key(labels).with_({label: counted.get(label)})
+            key = grouping.key_of_value(labels, label, format_value(value))
             counts[key] = counts.get(key, 0) + 1
         return Vector(list(counts), [float(count) for count in counts.values()])
 

@@ -17,12 +17,14 @@ class Limits:
 
     Attributes:
         max_samples: samples looked at, those of subqueries and every step of a range query included.
+        max_points: points of all series of a result together.
         timeout_seconds: real time.
         lookback_seconds: how old the last sample of a series may be.
         subquery_step_seconds: the step of a subquery that names none.
     """
 
     max_samples: int = 20_000_000
+    max_points: int = 20_000_000
     timeout_seconds: float = 10.0
     lookback_seconds: float = LOOKBACK_SECONDS
     subquery_step_seconds: float = 60.0
@@ -49,11 +51,11 @@ class Notes:
 class Budget:
     """What is left of the limits of one query."""
 
-    __slots__ = ("_deadline", "_left", "limits")
+    __slots__ = ("_deadline", "_left", "_points", "limits")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._left = limits.max_samples
+        self._left, self._points = limits.max_samples, limits.max_points
         self._deadline = time.monotonic() + limits.timeout_seconds
 
     @property
@@ -71,6 +73,16 @@ class Budget:
             )
         if time.monotonic() > self._deadline:
             raise QueryTimeout(f"the query took longer than {self.limits.timeout_seconds:g} s and was stopped")
+
+
+    def keep(self, points: int) -> None:
+        """Take *points* off those that the result may have. Raises QueryLimitError once there are none left."""
+        self._points -= points
+        if self._points < 0:
+            raise QueryLimitError(
+                f"the result has more than {self.limits.max_points} points: narrow the query's selectors, shorten its"
+                " range or take larger steps"
+            )
 
 
 class Context:

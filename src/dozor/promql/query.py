@@ -107,6 +107,7 @@ class Query:
             vector = list(map(VectorSample, finished(found.labels), found.values))
         elif self._matrix is not None:
             ranges = self._matrix(context)
+            context.budget.keep(sum(window.size for window in ranges.windows))
             matrix = [
                 (labels, _points(window.time_slice(), window.value_slice()))
                 for labels, window in zip(finished(ranges.labels), ranges.windows, strict=True)
@@ -140,6 +141,7 @@ class Query:
             context.at = at
             vector = self._vector(context)
             context.budget.charge(len(vector.values) + 1)
+            context.budget.keep(len(vector.values))
             series.add(at, finished(vector.labels), vector.values)
         labels, windows = series.collected()
         matrix = [
