@@ -13,6 +13,7 @@ from dozor.errors import PromQLError
 from dozor.model.alert import Severity
 from dozor.model.rule import Escalation, Inhibitor
 from dozor.promql import Kind, Query, compile_query
+from dozor.rules.expression import Expression
 
 PREFIX: Final = "dozor_"
 _NAMES: Final = (
@@ -46,11 +47,11 @@ class Directives:
         escalate_when: elements of this vector lift their alerts to EMERGENCY.
     """
 
-    resolve: Query | None = None
+    resolve: Expression | None = None
     resolve_seconds: float = 0.0
     cooldown_seconds: float | None = None
     escalate: Escalation | None = None
-    escalate_when: Query | None = None
+    escalate_when: Expression | None = None
     inhibited_by: tuple[Inhibitor, ...] = ()
 
 

@@ -4,7 +4,7 @@ Nothing is skipped or guessed: an unknown key is an error, since it is mostly a 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -26,9 +26,13 @@ _GROUP_KEYS: Final = ("name", "interval", "query_offset", "limit", "labels", "ru
 _RULE_KEYS: Final = ("alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations")
 _RECORD_NAME: Final = re.compile(r"[^\s{}\"\\]+")
 
+Complain = Callable[[RuleError], None]
 
-def load_rule_file(path: Path | str) -> list[RuleGroup]:
+
+def load_rule_file(path: Path | str, complain: Complain | None = None) -> list[RuleGroup]:
     """The groups of the rule file at *path*.
+
+    Where *complain* is given, a rule that is wrong is left out and told to it, so that all of them can be listed.
 
     Raises:
         RuleError: it cannot be read, or something in it is wrong.
@@ -44,11 +48,11 @@ def load_rule_file(path: Path | str) -> list[RuleGroup]:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise RuleError("not UTF-8 text", file=str(path), line=line) from None
-    return parse_rules(text, str(path))
+    return parse_rules(text, str(path), complain)
 
 
-def parse_rules(text: str, file: str | None = None) -> list[RuleGroup]:
-    """The groups of a rule file's *text*; *file* is the name that errors carry.
+def parse_rules(text: str, file: str | None = None, complain: Complain | None = None) -> list[RuleGroup]:
+    """The groups of a rule file's *text*; *file* is the name that errors carry. *complain* as for `load_rule_file`.
 
     Raises:
         RuleError: something in it is wrong.
@@ -61,7 +65,7 @@ def parse_rules(text: str, file: str | None = None) -> list[RuleGroup]:
         return []
     groups: dict[str, RuleGroup] = {}
     for field in root.record(_FILE_KEYS)["groups"].items():
-        group = _group(field.record(_GROUP_KEYS))
+        group = _group(field.record(_GROUP_KEYS), complain)
         if group.name in groups:
             field.fail(f"a group named {group.name!r} stands above")
         groups[group.name] = group
@@ -77,14 +81,21 @@ class _Group(NamedTuple):
     labels: Mapping[str, Field]
 
 
-def _group(record: Record) -> RuleGroup:
+def _group(record: Record, complain: Complain | None) -> RuleGroup:
     name = record["name"].text()
     if not name:
         record["name"].fail("a group needs a name")
     about = _Group(name, record["limit"].count(), record["query_offset"].seconds() or 0.0, record["labels"].mapping())
     interval = record["interval"].seconds() or None
-    rules = tuple(_rule(field, about) for field in record["rules"].items())
-    return RuleGroup(name, rules, interval, record.whole.file, about.limit)
+    rules: list[AlertingRule | RecordingRule] = []
+    for field in record["rules"].items():
+        try:
+            rules.append(_rule(field, about))
+        except RuleError as error:
+            if complain is None:
+                raise
+            complain(error)
+    return RuleGroup(name, tuple(rules), interval, record.whole.file, about.limit)
 
 
 def _rule(field: Field, group: _Group) -> AlertingRule | RecordingRule:

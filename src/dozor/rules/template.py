@@ -5,7 +5,7 @@ with a poor description is worth more than none.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -50,6 +50,7 @@ class TemplateContext:
         value: what the rule's expression gave for it.
         at: Unix seconds of the evaluation.
         query: answers the template function `query`; it may raise.
+        external_url, external_labels: what there is to say of the monitor itself.
     """
 
     labels: Mapping[str, str]
@@ -57,6 +58,7 @@ class TemplateContext:
     at: float = 0.0
     query: RunQuery = _no_query
     external_url: str = ""
+    external_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Template:
@@ -116,7 +118,7 @@ class _Expansion:
 
     def __init__(self, tree: Tree, context: TemplateContext) -> None:
         self._tree, self._context = tree, context
-        self._root = _Root(context.labels, {}, context.external_url, context.value)
+        self._root = _Root(context.labels, context.external_labels, context.external_url, context.value)
         self._out: list[str] = []
         self._length = 0
         self._steps = 0
