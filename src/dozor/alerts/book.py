@@ -54,6 +54,11 @@ class AlertBook:
         """All alerts that have not ended; they may end while this is read."""
         return iter(list(self._open.values()))
 
+    @property
+    def open_count(self) -> int:
+        """How many alerts have not ended."""
+        return len(self._open)
+
     def find(self, alert_id: str) -> tuple[RuleTrack, Tracked] | None:
         """The alert of this id, if it has not ended."""
         return self._open.get(alert_id)
@@ -64,7 +69,7 @@ class AlertBook:
 
     def begin(self, track: RuleTrack, breach: Breach, at: float) -> Tracked | None:
         """A new alert for *breach*; None while one that was closed by hand keeps it down."""
-        labels, severity, component = breach.identity
+        labels, severity, component, _ = breach.identity
         active_at = at
         held = track.held_down.get(labels)
         if held is not None:

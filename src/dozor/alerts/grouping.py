@@ -108,23 +108,20 @@ def compose(
     telling: Telling,
     new_id: Callable[[], str],
 ) -> Notification:
-    """One message about the alerts that are *due*, which must not be empty."""
-    shown = _worst((alert for _, alert in due), telling.largest_message)
+    """One message about the alerts that are *due*, which must not be empty: all of them.
+
+    Who gets which of them, and how many, is decided for each receiver.
+    """
     return Notification(
         id=new_id(),
         group=group,
         occasion=max((occasion for occasion, _ in due), key=_WEIGHT.__getitem__),
-        alerts=tuple(shown),
+        alerts=tuple(sorted((alert for _, alert in due), key=worst_first)),
         created_at=at,
         service=telling.service,
         environment=telling.environment,
         external_url=telling.external_url,
-        omitted=len(due) - len(shown),
     )
-
-
-def _worst(alerts: Iterable[Alert], count: int) -> list[Alert]:
-    return heapq.nsmallest(count, alerts, key=worst_first)
 
 
 _RANK: Final = {"EMERGENCY": 0, "CRITICAL": 1, "WARNING": 2, "INFO": 3}

@@ -112,6 +112,11 @@ class Lifecycle:
         """How each rule that raises alerts stands, in the order of evaluation."""
         return [track.state() for track in self._book.tracks]
 
+    @property
+    def alerts_without_series(self) -> int:
+        """How many alerts have no series `ALERTS`, because there are too many."""
+        return max(0, self._book.open_count - self._schedule.series.count)
+
     def rule_groups(self) -> list[GroupState]:
         """All groups with all their rules, recording ones too, in the order of evaluation."""
         return self._schedule.states()

@@ -1,6 +1,6 @@
 """What the life of alerts asks of rules; `rules` satisfies it by shape."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from dozor.model.alert import Severity
@@ -69,6 +69,14 @@ class AlertRule(Protocol):
         """The labels that all its alerts have."""
 
     @property
+    def offset_seconds(self) -> float:
+        """How far back it looks (the group's `query_offset`); its series are written as of then."""
+
+    @property
+    def definition(self) -> Hashable:
+        """Equal for two readings of a rule that was not changed."""
+
+    @property
     def label_texts(self) -> Mapping[str, str]:
         """The labels as written, `severity` among them."""
 
@@ -114,8 +122,15 @@ class RecordRule(Protocol):
     def file(self) -> str | None:
         """The rule file."""
 
+    @property
+    def definition(self) -> Hashable:
+        """Equal for two readings of a rule that was not changed."""
+
     def record(self, source: Queryable, into: Appendable, at: float) -> None:
         """Evaluate and append."""
+
+    def end(self, into: Appendable, at: float) -> None:
+        """It is no more: end its series."""
 
 
 class RuleGroup(Protocol):

@@ -6,6 +6,7 @@ from typing import Final
 from dozor.alerts.book import AlertBook
 from dozor.alerts.conditions import Conditions
 from dozor.alerts.rule import RecordRule, RuleGroup, Store
+from dozor.alerts.series import AlertSeries
 from dozor.alerts.tracking import RecordTrack, RuleTrack
 from dozor.containment import report
 from dozor.errors import PromQLError
@@ -20,6 +21,7 @@ class Schedule:
     ) -> None:
         self._groups = [_ScheduledGroup(group, book) for group in groups]
         self._conditions, self._timer = conditions, timer
+        self.series = AlertSeries()
 
     def run(self, store: Store, at: float) -> None:
         """Evaluate the groups that are due at *at*."""
@@ -43,6 +45,8 @@ class Schedule:
             report("rules.evaluate")
             error = f"internal error: {type(broken).__name__}"
         track.note(error, at, self._timer() - began)
+        if isinstance(track, RuleTrack):
+            self.series.write(track, store, at)
 
     def _judge(self, track: RuleTrack, store: Store, at: float) -> str | None:
         track.expire(at)

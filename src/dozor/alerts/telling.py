@@ -21,7 +21,6 @@ class Telling:
         group_interval_seconds: between two messages about one group; the first goes at once.
         reminder_interval_seconds: until a firing alert that nobody owns is told again; 0: never.
         cooldown_seconds: by severity; for rules that say nothing of their own.
-        largest_message: how many alerts one message shows.
         flapping: when an alert flaps, and how seldom people then hear of it.
         service, environment, external_url: see `Notification`.
     """
@@ -29,7 +28,6 @@ class Telling:
     group_interval_seconds: float = 60.0
     reminder_interval_seconds: float = 4 * 3600.0
     cooldown_seconds: Mapping[Severity, float] = field(default_factory=lambda: DEFAULT_COOLDOWNS)
-    largest_message: int = 100
     flapping: FlappingPolicy = field(default_factory=FlappingPolicy)
     service: str = ""
     environment: str | None = None

@@ -25,11 +25,15 @@ class Inhibitor:
 
 
 class Identity(NamedTuple):
-    """What an alert for one series is known by (*labels*, without `severity`), and what its labels say of it."""
+    """What an alert for one series is known by (*labels*, without `severity`), and what its labels say of it.
+
+    *severity_text* is the label `severity` as the rule gives it; empty where it gives none.
+    """
 
     labels: Labels
     severity: Severity
     component: str
+    severity_text: str = ""
 
 
 class Breach(NamedTuple):

@@ -14,6 +14,7 @@ from dozor.model.labels import METRIC_NAME, Labels
 from dozor.model.rule import Breach, Escalation, Evaluation, Identity, Inhibitor
 from dozor.promql import Query, VectorSample, compile_query
 from dozor.rules.directives import Directives
+from dozor.rules.expression import Expression
 from dozor.rules.template import Template, TemplateContext
 from dozor.rules.template_functions import QueryResult
 from dozor.store.interface import Queryable
@@ -55,13 +56,15 @@ class AlertingRule:
         severity, component: from the labels, as far as those are not templates; the defaults otherwise.
         limit: how many series may hold at once before that counts as an error; 0: any number.
         offset_seconds: the group's `query_offset`.
+        written: the annotations as they stand in the file, Dozor's own and all translations too.
         threshold: what the value is compared with, such as `> 90`; None where the expression does not tell.
         file, line: where the rule stands.
+        external_url, external_labels: what its templates may say of the monitor itself.
     """
 
     name: str
     expr: str
-    query: Query
+    query: Expression
     for_seconds: float = 0.0
     keep_firing_seconds: float = 0.0
     labels: Mapping[str, Template]
@@ -72,9 +75,12 @@ class AlertingRule:
     group: str = ""
     limit: int = 0
     offset_seconds: float = 0.0
+    written: tuple[tuple[str, str], ...] = ()
     threshold: str | None = None
     file: str | None = None
     line: int | None = None
+    external_url: str = ""
+    external_labels: Mapping[str, str] = field(default_factory=dict)
     _identities: dict[Labels, Identity] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -101,6 +107,12 @@ class AlertingRule:
     def fixed_labels(self) -> dict[str, str]:
         """The labels that every alert of this rule has; `severity` is none of an alert's labels."""
         return {name: label.text for name, label in self.labels.items() if label.static and name != "severity"}
+
+    @property
+    def definition(self) -> tuple[object, ...]:
+        """All that is written of the rule, and where but for the line: equal for two readings of an unchanged rule."""
+        about = (self.file, self.group, self.name, self.expr, self.for_seconds, self.keep_firing_seconds)
+        return (*about, tuple(self.label_texts.items()), self.written, self.limit, self.offset_seconds)
 
     @property
     def label_texts(self) -> dict[str, str]:
@@ -171,7 +183,7 @@ class AlertingRule:
             raise PromQLError("several series have the same labels once the rule's own labels are applied")
         return breaches
 
-    def _matched(self, query: Query, store: Queryable, at: float) -> frozenset[Labels]:
+    def _matched(self, query: Expression, store: Queryable, at: float) -> frozenset[Labels]:
         return frozenset(self._identity(labels, value, store, at).labels for labels, value in query.instant(store, at))
 
     def _identity(self, series: Labels, value: float, store: Queryable, at: float) -> Identity:
@@ -182,9 +194,11 @@ class AlertingRule:
         labels = {name: template.expand(context) for name, template in self.labels.items()}
         known = {**series, **labels, "alertname": self.name}
         known.pop(METRIC_NAME, None)
-        severity = parse_severity(known.pop("severity", "")) or DEFAULT_SEVERITY
+        severity_text = known.pop("severity", "")
+        severity = parse_severity(severity_text) or DEFAULT_SEVERITY
         component = known.get("component", DEFAULT_COMPONENT)
-        identity = Identity(Labels(known), severity, component if component in COMPONENTS else DEFAULT_COMPONENT)
+        component = component if component in COMPONENTS else DEFAULT_COMPONENT
+        identity = Identity(Labels(known), severity, component, severity_text)
         if all(template.static for template in self.labels.values()):
             if len(self._identities) >= _MOST_IDENTITIES:
                 self._identities.clear()
@@ -192,7 +206,7 @@ class AlertingRule:
         return identity
 
     def _context(self, series: Labels, value: float, store: Queryable, at: float) -> TemplateContext:
-        return TemplateContext(series, value, at, _query_runner(store, at))
+        return TemplateContext(series, value, at, _query_runner(store, at), self.external_url, self.external_labels)
 
 
 def _metric(name: str, store: Queryable, at: float) -> list[VectorSample]:

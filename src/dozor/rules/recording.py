@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from dozor.errors import PromQLError
 from dozor.model.labels import METRIC_NAME, Labels
 from dozor.model.sample import Sample
-from dozor.promql import Query
+from dozor.rules.expression import Expression
 from dozor.store.interface import Appendable, Queryable
 
 SeriesKey = tuple[str, Labels]
@@ -18,7 +18,7 @@ class RecordingRule:
 
     name: str
     expr: str
-    query: Query
+    query: Expression
     labels: Mapping[str, str]
     group: str = ""
     limit: int = 0
@@ -41,8 +41,16 @@ class RecordingRule:
             raise PromQLError("several series have the same labels once the rule's own labels are applied")
         return samples
 
+    @property
+    def definition(self) -> tuple[object, ...]:
+        """All that is written of the rule, and where but for the line: equal for two readings of an unchanged rule."""
+        about = (self.file, self.group, self.name, self.expr, self.limit, self.offset_seconds)
+        return (*about, tuple(self.labels.items()))
+
     def record(self, source: Queryable, into: Appendable, at: float) -> None:
         """Append to *into* what the rule says of *source*, and end the series that it no longer gives.
+
+        With a `query_offset` all that is as of the time that the expression looked at, as in Prometheus.
 
         Raises:
             PromQLError: see `evaluate`. All its series end, as in Prometheus.
@@ -56,5 +64,10 @@ class RecordingRule:
             self._written.clear()
             self._written.update(written)
             if ended:
-                into.mark_stale(at, ended)
-        into.append(at, samples)
+                into.mark_stale(at - self.offset_seconds, ended)
+        into.append(at - self.offset_seconds, samples)
+
+    def end(self, into: Appendable, at: float) -> None:
+        """The rule is no more: its series end."""
+        into.mark_stale(at - self.offset_seconds, self._written)
+        self._written.clear()

@@ -142,6 +142,7 @@ def alerting_rule(field: Field, group: _Group = _NO_GROUP) -> AlertingRule:
         group=group.name,
         limit=group.limit,
         offset_seconds=group.offset_seconds,
+        written=tuple((key, value.text()) for key, value in annotations.items()),
         threshold=threshold_of(query.expr),
         file=field.file,
         line=field.line,
