@@ -114,27 +114,36 @@ class AlertBook:
         return True
 
     def _united(self, track: RuleTrack, restored: Tracked) -> Tracked:
-        """*restored* with what was told of a younger alert of its identity, which ends silently."""
+        """*restored* with what was told of, and done about, a younger alert of its identity, which ends silently.
+
+        Where only the younger one has fired, it is the one that goes on.
+        """
         younger = track.open.get(restored.alert.labels)
         if younger is None:
             return restored
-        alert, other = restored.alert, younger.alert
+        if restored.alert.fired_at is None and younger.alert.fired_at is not None:
+            self.journal.drop(restored.alert)
+            return younger
+        other = younger.alert
         self._leave(track, other)
         if other.fired_at is None:
             self.journal.drop(other)
         else:
-            reason = f"it goes on as alert {alert.id}"
+            reason = f"it goes on as alert {restored.alert.id}"
             self.journal.keep(replace(other, resolved_at=other.fired_at, resolve_reason=reason, told_resolved=True))
             self.journal.note(AuditEntry(other.id, other.fired_at, "resolved", comment=reason))
-        if other.told_severity is not None:
-            restored.alert = replace(
-                alert,
-                told_severity=other.told_severity,
-                told_at=other.told_at,
-                told_severities=tuple(dict.fromkeys([*alert.told_severities, *other.told_severities])),
-            )
-            self.journal.keep(restored.alert)
+        restored.alert = self._with_deeds(_with_words(restored.alert, other), other)
+        self.journal.keep(restored.alert)
         return restored
+
+    def _with_deeds(self, alert: Alert, other: Alert) -> Alert:
+        """*alert* with what people did about *other*, in its trail too."""
+        for event, deed in (("acknowledged", other.acknowledged), ("silenced", other.silenced)):
+            if deed is not None:
+                self.journal.note(AuditEntry(alert.id, deed.at, event, deed.by, deed.comment))
+        return replace(
+            alert, acknowledged=other.acknowledged or alert.acknowledged, silenced=other.silenced or alert.silenced
+        )
 
     def end_orphan(self, alert: Alert, happening: Happening) -> Alert | None:
         """End *alert*, which was read back and belongs to no rule; the alert if people once heard of it."""
@@ -241,6 +250,14 @@ class AlertBook:
         ] or self.named(alert.rule)
         same = [track for track in fitting if track.rule.severity is alert.severity]
         return next(iter([*same, *fitting]), None)
+
+
+def _with_words(alert: Alert, other: Alert) -> Alert:
+    """*alert* with what people were told of *other*."""
+    if other.told_severity is None:
+        return alert
+    severities = tuple(dict.fromkeys([*alert.told_severities, *other.told_severities]))
+    return replace(alert, told_severity=other.told_severity, told_at=other.told_at, told_severities=severities)
 
 
 def _has(labels: Labels, wanted: Mapping[str, str]) -> bool:
