@@ -1,7 +1,7 @@
 """All alerts in memory, found by rule or by id; the one place where `step` is called and its result written down."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -39,12 +39,12 @@ class AlertBook:
         self._open: dict[str, tuple[RuleTrack, Tracked]] = {}
         self._recent: OrderedDict[str, Alert] = OrderedDict()
 
-    def add(self, rule: AlertRule) -> RuleTrack:
-        """Keep the alerts of *rule* too."""
-        track = RuleTrack(rule)
-        self.tracks.append(track)
-        self._by_name.setdefault(rule.name, []).append(track)
-        return track
+    def keep_to(self, tracks: Iterable[RuleTrack]) -> None:
+        """Keep the alerts of these from now on, in this order; whoever takes one away sees to its alerts."""
+        self.tracks = list(tracks)
+        self._by_name = {}
+        for track in self.tracks:
+            self._by_name.setdefault(track.rule.name, []).append(track)
 
     def named(self, name: str) -> list[RuleTrack]:
         """The tracks of the rules of this name."""
@@ -144,6 +144,14 @@ class AlertBook:
         return replace(
             alert, acknowledged=other.acknowledged or alert.acknowledged, silenced=other.silenced or alert.silenced
         )
+
+    def move(self, tracked: Tracked, old: RuleTrack, heir: RuleTrack) -> None:
+        """*tracked* is an alert of *heir* from now on."""
+        labels = tracked.alert.labels
+        del old.open[labels]
+        self._enter(heir, tracked)
+        self.flaps.move(labels, old, heir)
+        self.journal.keep(tracked.current())
 
     def end_orphan(self, alert: Alert, happening: Happening) -> Alert | None:
         """End *alert*, which was read back and belongs to no rule; the alert if people once heard of it."""

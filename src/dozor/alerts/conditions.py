@@ -111,7 +111,7 @@ class Conditions:
         if evaluation.clear is not None and tracked.alert.fired_at is not None:
             # A new process counts from nothing, so a route that is not asked for again has no series and no traffic.
             if waited >= _FORGOTTEN_SECONDS:
-                self._book.apply(track, tracked, ending(at, "no data since Dozor was started again"))
+                self._book.apply(track, tracked, ending(at, "no data since Dozor was started, or the rule was changed"))
             return True
         return waited >= _GRACE_SECONDS
 

@@ -59,6 +59,14 @@ class FlapRecord:
         heard = self._heard.get((track, labels))
         return None if heard is None else heard + self.policy.quiet_seconds
 
+    def move(self, labels: Labels, old: RuleTrack, heir: RuleTrack) -> None:
+        """What is known of *labels* under *old* is so under *heir*."""
+        for times in self._fired.pop((old, labels), ()):
+            self.fired(heir, labels, times)
+        heard = self._heard.pop((old, labels), None)
+        if heard is not None:
+            self.heard(heir, labels, heard)
+
     def prune(self, at: float) -> None:
         """Forget what no longer counts at *at*."""
         if at - self._pruned_at < _PRUNE_SECONDS:

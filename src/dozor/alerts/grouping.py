@@ -1,6 +1,5 @@
 """A storm is one message: alerts are told by the group, a rule's name, the first message at once, the rest at intervals."""
 
-import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 

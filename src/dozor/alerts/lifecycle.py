@@ -15,20 +15,20 @@ from dozor.alerts.journal import Journal
 from dozor.alerts.rule import Rules, Store
 from dozor.alerts.schedule import Schedule
 from dozor.alerts.silencing import Silencing, Wanted, parse_matchers
+from dozor.alerts.succession import RULE_REMOVED, Succession
 from dozor.alerts.telling import DEFAULT_COOLDOWNS, Telling, owes_end
 from dozor.alerts.transitions import Event, Happening
 from dozor.errors import ActionForbidden, AlertNotFound, ConfigurationError, SilenceNotFound
 from dozor.model.alert import Alert, AlertState, Severity
 from dozor.model.labels import Labels
 from dozor.model.notification import NOTE, AuditEntry, Changes
-from dozor.model.rule import GroupState, RuleState
+from dozor.model.rule import GroupState, RuleChanges, RuleState
 from dozor.model.sample import Family
 from dozor.model.silence import Silence
 from dozor.store.matchers import match_all
 
 OWN_SILENCE_PREFIX: Final = "alert-"
 """In the inventory of silences an alert's own goes by this and the alert's id."""
-RULE_REMOVED: Final = "its rule was removed"
 
 
 def _new_id() -> str:
@@ -85,6 +85,7 @@ class Lifecycle:
         self._inhibition = Inhibition(self._book, inhibit)
         self._silencing = Silencing(self._book, new_id)
         self._speaker = Speaker(self._book, telling, new_id)
+        self._succession = Succession(self._book, self._conditions, self._speaker)
         self._orphans: list[Alert] = []
         self._metrics = AlertFamilies()
         self._families = self._metrics.build((), 0)
@@ -137,6 +138,17 @@ class Lifecycle:
                 self._orphans.append(alert)
         self._silencing.restore(silences)
         self._publish()
+
+    def replace_rules(self, rules: Rules, store: Store, at: float) -> tuple[RuleChanges, Changes]:
+        """Have *rules* in force from now on; what was not changed among them goes on as if nothing had happened.
+
+        Alerts of a rule that was changed go on if their labels could be its own; those of one that is gone end.
+        """
+        exchange = self._schedule.replace(rules.groups)
+        for track in exchange.old:
+            self._schedule.close(track, store, at)
+        self._succession.carry(exchange.old_alerting, exchange.new_alerting, at)
+        return exchange.changes, self._finish(at)
 
     def evaluate(self, store: Store, at: float) -> Changes:
         """Evaluate all rules that are due over *store* at *at*, in Unix seconds, and all that follows from it."""

@@ -1,16 +1,45 @@
 """Which rules are evaluated when: group by group, each at its interval, in order."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from dozor.alerts.book import AlertBook
 from dozor.alerts.conditions import Conditions
-from dozor.alerts.rule import RecordRule, RuleGroup, Store
+from dozor.alerts.rule import AlertRule, RecordRule, RuleGroup, Store
 from dozor.alerts.series import AlertSeries
 from dozor.alerts.tracking import RecordTrack, RuleTrack
 from dozor.containment import report
 from dozor.errors import PromQLError
-from dozor.model.rule import GroupState
+from dozor.model.rule import GroupState, RuleChanges
+
+AnyTrack = RuleTrack | RecordTrack
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Which tracks others have taken the place of, and which are new; those in neither have gone on."""
+
+    old: list[AnyTrack]
+    new: list[AnyTrack]
+    total: int
+
+    @property
+    def old_alerting(self) -> list[RuleTrack]:
+        """Of the old ones, those with alerts."""
+        return [track for track in self.old if isinstance(track, RuleTrack)]
+
+    @property
+    def new_alerting(self) -> list[RuleTrack]:
+        """Of the new ones, those with alerts."""
+        return [track for track in self.new if isinstance(track, RuleTrack)]
+
+    @property
+    def changes(self) -> RuleChanges:
+        """In the names of rules."""
+        before, after = ({track.rule.name for track in tracks} for tracks in (self.old, self.new))
+        added, changed, removed = (tuple(sorted(names)) for names in (after - before, after & before, before - after))
+        return RuleChanges(self.total, added, changed, removed)
 
 
 class Schedule:
@@ -19,9 +48,42 @@ class Schedule:
     def __init__(
         self, groups: Iterable[RuleGroup], book: AlertBook, conditions: Conditions, timer: Callable[[], float]
     ) -> None:
-        self._groups = [_ScheduledGroup(group, book) for group in groups]
-        self._conditions, self._timer = conditions, timer
+        self._book, self._conditions, self._timer = book, conditions, timer
+        self._groups: list[_ScheduledGroup] = []
         self.series = AlertSeries()
+        self.replace(groups)
+
+    def replace(self, groups: Iterable[RuleGroup]) -> Exchange:
+        """Evaluate the rules of these *groups* from now on. A rule that was not changed keeps its track, a group its turn."""
+        earlier = {group.key: group for group in self._groups}
+        spare: dict[Hashable, list[AnyTrack]] = {}
+        for track in self._tracks():
+            spare.setdefault(track.rule.definition, []).append(track)
+        new: list[AnyTrack] = []
+
+        def track_of(rule: AlertRule | RecordRule) -> AnyTrack:
+            same = spare.get(rule.definition)
+            if same:
+                return same.pop(0)
+            new.append(RecordTrack(rule) if isinstance(rule, RecordRule) else RuleTrack(rule))
+            return new[-1]
+
+        self._groups = [_ScheduledGroup(group, [track_of(rule) for rule in group.rules]) for group in groups]
+        for group in self._groups:
+            group.follow(earlier.get(group.key))
+        tracks = self._tracks()
+        self._book.keep_to(track for track in tracks if isinstance(track, RuleTrack))
+        return Exchange([track for tracks in spare.values() for track in tracks], new, len(tracks))
+
+    def close(self, track: AnyTrack, store: Store, at: float) -> None:
+        """End the series of a rule that is no more."""
+        if isinstance(track, RuleTrack):
+            self.series.end(track, store, at)
+        else:
+            track.rule.end(store, at)
+
+    def _tracks(self) -> list[AnyTrack]:
+        return [track for group in self._groups for track in group.tracks]
 
     def run(self, store: Store, at: float) -> None:
         """Evaluate the groups that are due at *at*."""
@@ -37,7 +99,7 @@ class Schedule:
         """How the groups stand."""
         return [group.state() for group in self._groups]
 
-    def _evaluate(self, track: RuleTrack | RecordTrack, store: Store, at: float) -> None:
+    def _evaluate(self, track: AnyTrack, store: Store, at: float) -> None:
         began = self._timer()
         try:
             error = _record(track, store, at) if isinstance(track, RecordTrack) else self._judge(track, store, at)
@@ -63,12 +125,23 @@ class _ScheduledGroup:
     # then miss a turn.
     _PUNCTUAL_SECONDS: Final = 0.05
 
-    def __init__(self, group: RuleGroup, book: AlertBook) -> None:
-        self.group = group
-        self.tracks = [RecordTrack(rule) if isinstance(rule, RecordRule) else book.add(rule) for rule in group.rules]
+    def __init__(self, group: RuleGroup, tracks: list[AnyTrack]) -> None:
+        self.group, self.tracks = group, tracks
         self.last_evaluation: float | None = None
         self.evaluation_seconds: float | None = None
         self._next: float | None = None
+
+    @property
+    def key(self) -> tuple[str | None, str]:
+        """What the group is known by."""
+        return self.group.file, self.group.name
+
+    def follow(self, earlier: "_ScheduledGroup | None") -> None:
+        """Take the turns of the group in whose place this one is."""
+        if earlier is not None:
+            self.last_evaluation, self.evaluation_seconds = earlier.last_evaluation, earlier.evaluation_seconds
+            if earlier.group.interval_seconds == self.group.interval_seconds:
+                self._next = earlier._next
 
     def starts(self, at: float) -> bool:
         """Whether the group is to be evaluated at *at*; if so, that is noted."""

@@ -63,6 +63,20 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleChanges:
+    """What reading the rules again has changed, by the names of rules; of those in force there are *rules*."""
+
+    rules: int
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything has changed."""
+        return bool(self.added or self.changed or self.removed)
+
+
+@dataclass(frozen=True, slots=True)
 class RuleState:
     """How a rule that raises alerts stands after its last evaluation. Durations are in seconds.
 
