@@ -241,7 +241,8 @@ class Monitor:
         cache = sys.modules.get("dozor.response_cache")
         if cache is not None:
             collectors.append(cache.METRICS)
-        return [*collectors, *self._targets.redis.values(), *self._targets.bouncers.values()]
+        targets = self._targets
+        return [*collectors, *targets.redis.values(), *targets.bouncers.values(), *targets.expositions.values()]
 
     async def _forget(self, name: str, collectors: Sequence[Collector]) -> None:
         session = self._working()

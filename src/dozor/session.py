@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Final, Protocol, runtime_checkable
 
 from dozor import containment
@@ -22,6 +23,7 @@ from dozor.rules import RuleSet
 from dozor.runtime import Runtime
 from dozor.scrape import Collector, Scraper
 from dozor.settings import Settings
+from dozor.store.intake import Intake
 from dozor.store.memory import MemoryStore
 
 logger = logging.getLogger("dozor")
@@ -29,6 +31,9 @@ logger = logging.getLogger("dozor")
 _HEARTBEAT_SECONDS: Final = 1.0
 _REFRESH_SECONDS: Final = 1.0
 _DRAIN_SECONDS: Final = 1.0
+_MOST_QUERIES: Final = 64
+# A query under way is not waited for: its thread ends with it, or with the process.
+_QUERY_END_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,16 @@ class Closing(Protocol):
 
     async def close(self) -> None:
         """Close it."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A collector that fills the store itself, at a pace of its own."""
+
+    interval_seconds: float
+
+    async def scrape(self, intake: Intake) -> None:
+        """Read once."""
 
 
 class Session:
@@ -74,6 +89,8 @@ class Session:
         self._clock, self._runtime, self._settings, self._on_cycle = clock, runtime, settings, on_cycle
         self._instruments_evidence = evidence
         self.store = MemoryStore(max_bytes=settings.store_memory_bytes)
+        # Series of others never take the room of Dozor's own.
+        self.intake = Intake(self.store, clock, max_series=self.store.stats.max_series // 2)
         self.trends = Trends(self.store)
         self._routes = Routes(self.store)
         self.lifecycle = Lifecycle(
@@ -92,6 +109,8 @@ class Session:
         )
         self.scraper = Scraper(self.store, clock, settings.interval_seconds, self._evaluate)
         self.thread = StoreThread()
+        self.queries = StoreThread("dozor-query", max_waiting=_MOST_QUERIES)
+        """Where people's queries are evaluated, one at a time: however long one takes, it delays no collector and no rule."""
         self.database = Database(settings.store_url, name=identity.name, strict=strict, exclusive=True, clock=clock)
         self.delivery = Delivery(
             self.database,
@@ -112,6 +131,7 @@ class Session:
             ConfigurationError: the store is of a newer release, or (strict) cannot be used.
         """
         runtime = self._runtime
+        runtime.on_stop("queries", self._end_queries)
         runtime.on_stop("store", self.keeper.close)
         await self.keeper.open()
         runtime.every(RETENTION_SECONDS, "retention", self.keeper.retain)
@@ -127,6 +147,8 @@ class Session:
             self.scraper.add(collector)
             if isinstance(collector, Closing):
                 runtime.on_stop(collector.name, collector.close)
+            if isinstance(collector, Paced):
+                runtime.every(collector.interval_seconds, collector.name, partial(collector.scrape, self.intake))
         self.scraper.add(_OwnFigures(self))
         runtime.every(self._settings.interval_seconds, "scrape", self.scraper.cycle)
 
@@ -139,6 +161,11 @@ class Session:
         found, stats = self.keeper.complaints(), self.store.stats
         if stats.dropped_series:
             found.append(f"{stats.dropped_series} series are not kept: the store's memory has no room for more.")
+        if self.intake.crowded:
+            found.append(
+                f"Series from outside are refused: there are {self.intake.max_series} already; scrape or send fewer, or raise "
+                "DOZOR_STORE_MEMORY."
+            )
         return found
 
     def heartbeat_families(self) -> Iterable[Family]:
@@ -163,6 +190,9 @@ class Session:
     async def _beat(self) -> None:
         if self._heartbeat is not None:
             await self._heartbeat.beat(self._evaluated_at)
+
+    async def _end_queries(self) -> None:
+        self.queries.close(_QUERY_END_SECONDS)
 
     async def _refresh(self) -> None:
         """Say again what fires to receivers that forget."""
@@ -193,6 +223,7 @@ class _OwnFigures:
             *session.lifecycle.families(),
             *session.delivery.families(),
             *session.heartbeat_families(),
+            *session.intake.families(),
             _gauge("dozor_store_samples", "Samples in the time-series store.", "samples", stats.samples),
             _gauge("dozor_store_series", "Series in the time-series store.", "series", stats.series),
             _gauge("dozor_store_size_bytes", "Memory that the samples take, in bytes.", "bytes", stats.bytes),

@@ -10,6 +10,7 @@ from dozor.clock import Clock
 from dozor.errors import ConfigurationError
 from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
 from dozor.instruments.database_server_monitor import DatabaseServerMonitor
+from dozor.instruments.exposition_monitor import ExpositionMonitor
 from dozor.instruments.pgbouncer_monitor import PgBouncerMonitor
 from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.redis_monitor import RedisMonitor
@@ -59,10 +60,11 @@ class Targets:
     pools: dict[str, WatchedPool]
     redis: dict[str, RedisMonitor]
     bouncers: dict[str, PgBouncerMonitor]
+    expositions: dict[str, ExpositionMonitor]
 
     @property
     def names(self) -> set[str]:
-        """Every name."""
+        """Every name, but those of what is scraped: no status follows from that by itself."""
         return {*self.pools, *self.redis, *self.bouncers}
 
 
@@ -72,7 +74,7 @@ def build_targets(engines: Mapping[str, Any], redis: Mapping[str, Any], settings
     Raises:
         ConfigurationError: something given is nothing that can be watched, or two things have one name.
     """
-    targets = Targets({}, {}, {})
+    targets = Targets({}, {}, {}, {})
     for name, engine in engines.items():
         targets.pools[name] = _watched_engine(name, engine, settings, clock)
     for given in settings.database_urls:
@@ -88,6 +90,14 @@ def build_targets(engines: Mapping[str, Any], redis: Mapping[str, Any], settings
     for given in settings.redis_urls:
         _claim(given.name, (targets.redis,), "redis_url")
         targets.redis[given.name] = RedisMonitor(given.name, given.url, clock, interval=settings.interval_seconds)
+    for given in settings.scrape_urls:
+        targets.expositions[given.name] = ExpositionMonitor(
+            given.name,
+            given.url,
+            clock,
+            interval_seconds=settings.scrape_interval_seconds,
+            token_file=settings.scrape_token_file,
+        )
     return targets
 
 

@@ -72,6 +72,20 @@ def test_servers_are_named_in_a_table_of_the_file_or_by_nested_variables() -> No
     assert settings.redis_urls == (NamedUrl("cache", "redis://h"),)
 
 
+def test_what_is_scraped_is_named_by_its_host_where_it_has_no_name() -> None:
+    settings = _load(
+        DOZOR_SCRAPE="http://u:s3cret@shop.example:8000/metrics, jobs=https://h/m?name[]=a,b,http://[::1]/metrics",
+        DOZOR_SCRAPE_TOKEN_FILE="/run/token",
+    )
+    assert [one.name for one in settings.scrape_urls] == ["shop.example-8000", "jobs", "1"]
+    assert settings.scrape_urls[1].url == "https://h/m?name[]=a,b"
+    assert settings.scrape_token_file == Path("/run/token")
+    shown = {key: value for key, value, _ in settings.shown()}
+    assert "s3cret" not in str(shown)
+    assert shown["scrape_token_file"] == "/run/token"
+    assert shown["scrape_interval"] == "5s"
+
+
 def test_a_bare_number_counts_what_the_name_says() -> None:
     assert _load(DOZOR_SLOW_QUERY_MS="250").slow_query_seconds == 0.25
     assert _load("slow_query_ms = 500").slow_query_seconds == 0.5

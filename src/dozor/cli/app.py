@@ -32,6 +32,9 @@ def serve(
     redis_url: Annotated[
         list[str] | None, typer.Option(metavar="[NAME=]URL", help="A Redis or Valkey server to watch.")
     ] = None,
+    scrape: Annotated[
+        list[str] | None, typer.Option(metavar="[NAME=]URL", help="A /metrics page to read, as Prometheus would.")
+    ] = None,
     rules: Annotated[
         list[str] | None, typer.Option(metavar="FILE", help="A Prometheus rule file, beside the default rules.")
     ] = None,
@@ -51,8 +54,8 @@ def serve(
     from dozor.cli.serve import serve as run  # noqa: PLC0415
 
     flags = {
-        "host": host, "port": port, "database_url": database_url, "redis_url": redis_url, "rules": rules,
-        "store_url": store_url, "interval": interval, "config": config_file,
+        "host": host, "port": port, "database_url": database_url, "redis_url": redis_url, "scrape": scrape,
+        "rules": rules, "store_url": store_url, "interval": interval, "config": config_file,
     }  # fmt: skip
     raise typer.Exit(run(flags))
 

@@ -89,10 +89,11 @@ def _log_to_stderr() -> None:
 def _greeting(settings: Settings, store: str) -> Iterator[str]:
     yield f"Dozor {__version__}"
     yield f"  page     http://{_address(settings)}/"
-    for what, servers in (("database", settings.database_urls), ("redis", settings.redis_urls)):
+    watched = [("database", settings.database_urls), ("redis", settings.redis_urls), ("scrape", settings.scrape_urls)]
+    for what, servers in watched:
         for server in servers:
             yield f"  {what:<8} {server.name}: {server.shown}"
-    if not settings.database_urls and not settings.redis_urls:
-        yield "  watched  this host only; --database-url and --redis-url add servers"
+    if not any(servers for _, servers in watched):
+        yield "  watched  this host only; --database-url, --redis-url and --scrape add servers and applications"
     yield f"  store    {store}"
     yield "Ctrl-C ends it."

@@ -13,6 +13,12 @@ class MetricType(StrEnum):
     COUNTER = "counter"
     GAUGE = "gauge"
     HISTOGRAM = "histogram"
+    # What other programs expose; Dozor's own metrics are one of the three above.
+    SUMMARY = "summary"
+    GAUGE_HISTOGRAM = "gaugehistogram"
+    INFO = "info"
+    STATE_SET = "stateset"
+    UNKNOWN = "unknown"
 
 
 class Sample(NamedTuple):

@@ -65,6 +65,14 @@ class Settings(BaseSettings):
     slow_query_seconds: Annotated[
         float, BeforeValidator(values.duration(0.001, 3600)), Key("slow_query_ms", unit="ms")
     ] = 1.0
+    scrape_urls: Annotated[
+        tuple[NamedUrl, ...],
+        PlainValidator(values.urls(values.SCRAPED, values.host_name)),
+        Key("scrape", secret=True),
+    ] = ()
+    scrape_interval_seconds: Annotated[float, BeforeValidator(values.duration(1, 300)), Key("scrape_interval")] = 5.0
+    scrape_token_file: Annotated[Path | None, BeforeValidator(values.path), Key("scrape_token_file")] = None
+    """The file itself is read before each scrape: such tokens are renewed while Dozor runs."""
     leak_after_seconds: Annotated[float, BeforeValidator(values.duration(0.1, 86400)), Key("leak_after")] = 60.0
 
     # Dozor itself.

@@ -115,6 +115,7 @@ STORE: Final = UrlKind(
     needs_host=False,
 )
 WEB: Final = UrlKind(_same("http", "https"), example="https://host/path")
+SCRAPED: Final = UrlKind(_same("http", "https"), example="http://host:8000/metrics")
 
 
 def text(value: object) -> str:
@@ -255,6 +256,11 @@ def paths(value: object) -> tuple[Path, ...]:
     return tuple(Path(item).expanduser() for item in items(value))
 
 
+def path(value: object) -> Path:
+    """One file."""
+    return Path(text(str(value) if isinstance(value, Path) else value)).expanduser()
+
+
 def url(kind: UrlKind) -> Callable[[object], str]:
     """One URL of *kind*."""
 
@@ -264,13 +270,28 @@ def url(kind: UrlKind) -> Callable[[object], str]:
     return parse
 
 
-def urls(kind: UrlKind) -> Callable[[object], tuple[NamedUrl, ...]]:
-    """Several `[NAME=]URL` of *kind*: separated by commas, a list of them, or a mapping of names to URLs."""
+def host_name(given: str) -> str:
+    """What a URL is called that was given no name: its host, and its port where that is told."""
+    try:
+        parts = urlsplit(given)
+        words = [parts.hostname or "", str(parts.port or "")]
+    except ValueError:
+        return "default"
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", "-".join(filter(None, words))).strip("-._")[:63] or "default"
+
+
+def urls(
+    kind: UrlKind, unnamed: Callable[[str], str] = lambda _: "default"
+) -> Callable[[object], tuple[NamedUrl, ...]]:
+    """Several `[NAME=]URL` of *kind*: separated by commas, a list of them, or a mapping of names to URLs.
+
+    *unnamed* gives a name to those that come without one.
+    """
 
     def parse(value: object) -> tuple[NamedUrl, ...]:
         found: dict[str, NamedUrl] = {}
         for entry in _entries(value):
-            one = entry if isinstance(entry, NamedUrl) else _named_url(entry, kind)
+            one = entry if isinstance(entry, NamedUrl) else _named_url(entry, kind, unnamed)
             if not NAME.fullmatch(one.name):
                 raise ValueError(f"{one.name!r} is not a name; {NAME_RULE}")
             if one.name in found:
@@ -324,11 +345,12 @@ def _entries(value: object) -> list[Any]:
     ]
 
 
-def _named_url(entry: str, kind: UrlKind) -> NamedUrl:
+def _named_url(entry: str, kind: UrlKind, unnamed: Callable[[str], str]) -> NamedUrl:
     found = _NAMED_URL.fullmatch(entry.strip().rstrip(","))
     if found is None:
         raise ValueError(f"this is not a URL; write one like {kind.example}")
-    return NamedUrl("default" if found["name"] is None else found["name"].strip(), found["url"].strip())
+    written = found["url"].strip()
+    return NamedUrl(unnamed(written) if found["name"] is None else found["name"].strip(), written)
 
 
 def _checked_url(given: str, kind: UrlKind) -> str:
