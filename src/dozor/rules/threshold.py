@@ -8,7 +8,7 @@ import promql_parser as tree
 from dozor.promql.binary import ARITHMETIC, COMPARISONS
 from dozor.promql.parsing import Expr, Kind, kind, parse, unwrapped
 
-_MIRRORED: Final = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
+MIRRORED: Final = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
 # What these give holds whatever comparison all that they are given holds.
 _KEEPING: Final = frozenset({"label_replace", "label_join", "sort", "sort_desc", "sort_by_label", "sort_by_label_desc"})
 _CHOOSING: Final = frozenset({"min", "max", "avg", "topk", "bottomk"})
@@ -49,17 +49,17 @@ def _of_operation(operation: Expr) -> str | None:
             return left if left == right else None
     if sign not in COMPARISONS or (operation.modifier is not None and operation.modifier.return_bool):
         return None
-    number = _constant(operation.rhs)
+    number = constant_of(operation.rhs)
     if number is not None:
         # Of `0 < x < 10` the first is as good as the second.
         return _threshold(operation.lhs) or f"{sign} {number:.15g}"
-    number = _constant(operation.lhs)
+    number = constant_of(operation.lhs)
     if number is not None:
-        return _threshold(operation.rhs) or f"{_MIRRORED[sign]} {number:.15g}"
+        return _threshold(operation.rhs) or f"{MIRRORED[sign]} {number:.15g}"
     return _threshold(operation.lhs)
 
 
-def _constant(expr: Expr) -> float | None:
+def constant_of(expr: Expr) -> float | None:
     """The number that *expr* always is, as in `5 * 60`."""
     if kind(expr) is not Kind.SCALAR:
         return None
@@ -67,10 +67,10 @@ def _constant(expr: Expr) -> float | None:
         case tree.NumberLiteral(val=value):
             return float(value) if math.isfinite(value) else None
         case tree.UnaryExpr(expr=operand):
-            number = _constant(operand)
+            number = constant_of(operand)
             return None if number is None else -number
         case tree.BinaryExpr(lhs=lhs, rhs=rhs, op=op) if str(op) in ARITHMETIC:
-            left, right = _constant(lhs), _constant(rhs)
+            left, right = constant_of(lhs), constant_of(rhs)
             return None if left is None or right is None else _finite(ARITHMETIC[str(op)](left, right))
     return None
 
