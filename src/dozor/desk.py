@@ -15,12 +15,14 @@ from dozor.overview import OWN_PREFIX, Known, own_silence
 from dozor.reading import Reading
 from dozor.runtime import Runtime
 from dozor.session import Session
+from dozor.store import Queryable
 from dozor.targets import Targets
 
 T = TypeVar("T")
 
 _ACTION_SECONDS: Final = 2.0
 _READ_SECONDS: Final = 1.0
+_QUERY_SECONDS: Final = 30.0
 
 
 class Desk(Reading):
@@ -51,6 +53,17 @@ class Desk(Reading):
     def in_dozor(self, work: Callable[[], T]) -> Awaitable[T]:
         """What *work* returns, run in Dozor's thread. Raises StoreUnavailable after a second."""
         return self._soon(_called(work))
+
+    async def run_query(self, work: Callable[[Queryable], T]) -> T:
+        """What *work* makes of the series, in the thread for queries.
+
+        Raises StoreUnavailable where too many wait there, or it has not come to this one after half a minute.
+        """
+        session = self._working()
+        try:
+            return await session.queries.run(work, session.store, timeout=_QUERY_SECONDS)
+        except StoreUnavailable:
+            raise StoreUnavailable("Dozor is busy with other queries, or stops; ask again in a moment") from None
 
     # -- what is kept --------------------------------------------------------------------------------------------------
 
@@ -112,6 +125,10 @@ class Desk(Reading):
         return await self._act(
             lambda session, at: session.lifecycle.end_silence(silence_id, at, by=by, comment=comment)
         )
+
+    async def reload_rules(self) -> RuleChanges:
+        """Read the rules again. Raises ConfigurationError where something in them is wrong; the old ones stay in force."""
+        return await self._run(self._working().reloader.reload())
 
     # -- who is told ---------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from dozor.overview import (
     Sparkline,
     http_figures,
 )
+from dozor.scrape import CollectorHealth
 from dozor.session import Session
 from dozor.targets import Targets
 
@@ -90,6 +91,10 @@ class Reading:
     def preview(self, matchers: Sequence[str]) -> Sequence[Alert]:
         """What a silence by *matchers* would silence now. Raises ConfigurationError for such as no silence may have."""
         return self._working().lifecycle.matching(matchers)
+
+    def collectors(self) -> Sequence[CollectorHealth]:
+        """What is collected from, and how that goes."""
+        return self._working().scraper.health()
 
     def channels(self) -> Sequence[ChannelState]:
         """Who is told, and how each fares."""

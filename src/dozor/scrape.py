@@ -65,11 +65,20 @@ class _Watch:
 
 @dataclass(frozen=True, slots=True)
 class CollectorHealth:
-    """How one collector fares: seconds since its last success, its present failure in words (None: it succeeds)."""
+    """How one collector fares.
+
+    Attributes:
+        age_seconds: since its last success.
+        failing: its present failure in words; None: it succeeds.
+        collected_at: when it was last stored, in Unix seconds; None before the first time.
+        duration_seconds: how long the last collection took.
+    """
 
     name: str
     age_seconds: float
     failing: str | None
+    collected_at: float | None
+    duration_seconds: float | None
 
 
 @dataclass(slots=True)
@@ -142,7 +151,13 @@ class Scraper:
         """How each collector fares. Safe in any thread."""
         now = self.clock.monotonic()
         return [
-            CollectorHealth(watch.collector.name, now - watch.succeeded_at, watch.failing)
+            CollectorHealth(
+                watch.collector.name,
+                now - watch.succeeded_at,
+                watch.failing,
+                watch.stored_at,
+                watch.duration_seconds,
+            )
             for watch in list(self._watches.values())
         ]
 

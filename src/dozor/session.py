@@ -34,6 +34,9 @@ _DRAIN_SECONDS: Final = 1.0
 _MOST_QUERIES: Final = 64
 # A query under way is not waited for: its thread ends with it, or with the process.
 _QUERY_END_SECONDS: Final = 0.1
+_MOST_QUERIES: Final = 64
+# A query under way is not waited for: its thread ends with it, or with the process.
+_QUERY_END_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ class Session:
         self.thread = StoreThread()
         self.queries = StoreThread("dozor-query", max_waiting=_MOST_QUERIES)
         """Where people's queries are evaluated, one at a time: however long one takes, it delays no collector and no rule."""
+        self.queries = StoreThread("dozor-query", max_waiting=_MOST_QUERIES)
+        """Where people's queries are evaluated, one at a time: however long one takes, it delays no collector and no rule."""
         self.database = Database(settings.store_url, name=identity.name, strict=strict, exclusive=True, clock=clock)
         self.delivery = Delivery(
             self.database,
@@ -131,6 +136,7 @@ class Session:
             ConfigurationError: the store is of a newer release, or (strict) cannot be used.
         """
         runtime = self._runtime
+        runtime.on_stop("queries", self._end_queries)
         runtime.on_stop("queries", self._end_queries)
         runtime.on_stop("store", self.keeper.close)
         await self.keeper.open()
@@ -190,6 +196,9 @@ class Session:
     async def _beat(self) -> None:
         if self._heartbeat is not None:
             await self._heartbeat.beat(self._evaluated_at)
+
+    async def _end_queries(self) -> None:
+        self.queries.close(_QUERY_END_SECONDS)
 
     async def _end_queries(self) -> None:
         self.queries.close(_QUERY_END_SECONDS)

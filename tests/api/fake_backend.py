@@ -37,7 +37,7 @@ from dozor.metrics.instruments import Histogram
 from dozor.model.alert import Acknowledgement, Alert, AlertSilence, AlertState, Severity
 from dozor.model.labels import Labels
 from dozor.model.notification import NOTE, AuditEntry, Notification, Occasion
-from dozor.model.rule import RuleState
+from dozor.model.rule import GroupState, RuleState
 from dozor.model.sample import Family, MetricType, Sample
 from dozor.model.silence import Silence, SilenceState
 from dozor.notify import ChannelCondition, ChannelState
@@ -58,7 +58,8 @@ from dozor.overview import (
     matching_labels,
     own_silence,
 )
-from dozor.store import MemoryStore
+from dozor.scrape import CollectorHealth
+from dozor.store import MemoryStore, Queryable
 from dozor.store.matchers import match_all, parse_matcher
 from dozor.testing import FakeClock
 
@@ -177,6 +178,8 @@ class FakeBackend:
         self.commands: list[ServerCommand] = []
         self.holders: list[Holder] = []
         self.rules = [a_rule("PoolUtilizationHigh"), a_rule("RedisDisconnected", group="redis", component="redis")]
+        self.groups: list[GroupState] = []
+        self.collected: list[CollectorHealth] = []
         self.changes: dict[str, Any] = {}
         self.extra_families: list[Family] = []
         self.wait = Histogram((0.001, 0.01, 0.1, 1.0))
@@ -214,6 +217,11 @@ class FakeBackend:
         self._check()
         self.bridged += 1
         return work()
+
+    async def run_query(self, work: Callable[[Queryable], T]) -> T:
+        self._check()
+        self.bridged += 1
+        return work(self.store)
 
     def families(self) -> Sequence[Family]:
         labels = Labels(pool="default")
@@ -253,6 +261,12 @@ class FakeBackend:
 
     def rule_states(self) -> Sequence[RuleState]:
         return self.rules
+
+    def rule_groups(self) -> Sequence[GroupState]:
+        return self.groups
+
+    def collectors(self) -> Sequence[CollectorHealth]:
+        return self.collected
 
     def sparklines(self) -> Sequence[Sparkline]:
         return self._trends.read(self.clock.timestamp())

@@ -9,11 +9,13 @@ from dozor.database import AlertStatistics, HistoryFilter, OutboxFilter, OutboxR
 from dozor.instruments.query_monitor import SlowQuery
 from dozor.model.alert import Alert
 from dozor.model.notification import AuditEntry
-from dozor.model.rule import RuleState
+from dozor.model.rule import GroupState, RuleChanges, RuleState
 from dozor.model.sample import Family
 from dozor.model.silence import Silence
 from dozor.notify import ChannelState
 from dozor.overview import Known, PoolRecord, Recent, RedisDetails, ServerCommand, SilenceRecord, Sparkline
+from dozor.scrape import CollectorHealth
+from dozor.store import Queryable
 
 T = TypeVar("T")
 
@@ -68,6 +70,13 @@ class Backend(Protocol):
             StoreUnavailable: Dozor's thread is not running, or did not get to it within a second.
         """
 
+    def run_query(self, work: Callable[[Queryable], T]) -> Awaitable[T]:
+        """What *work* returns or raises, handed the store in the thread for queries: it may take long, and delays nobody.
+
+        Raises:
+            StoreUnavailable: Dozor does not run, or is busy with other queries.
+        """
+
     # -- in Dozor's thread -----------------------------------------------------------------------------------------
 
     def families(self) -> Sequence[Family]:
@@ -87,6 +96,9 @@ class Backend(Protocol):
 
     def rule_states(self) -> Sequence[RuleState]:
         """Every rule, in the order of evaluation."""
+
+    def rule_groups(self) -> Sequence[GroupState]:
+        """All groups with all their rules, recording ones too, in the order of evaluation."""
 
     def sparklines(self) -> Sequence[Sparkline]:
         """The key figures of the last quarter of an hour; see `overview.Trends`."""
@@ -108,6 +120,9 @@ class Backend(Protocol):
 
     def channels(self) -> Sequence[ChannelState]:
         """Who is told, and how each fares."""
+
+    def collectors(self) -> Sequence[CollectorHealth]:
+        """What is collected from, and how that goes."""
 
     # -- on any event loop -----------------------------------------------------------------------------------------
 
@@ -181,6 +196,12 @@ class Backend(Protocol):
         """End the silence now; of an alert's own (`overview.OWN_PREFIX`), take it off the alert (`overview.own_silence`).
 
         Raises SilenceNotFound, and ActionForbidden for one that has expired.
+        """
+
+    async def reload_rules(self) -> RuleChanges:
+        """Read all rules again and put them in force: what that has changed.
+
+        Raises ConfigurationError where something in them is wrong; those from before stay in force then.
         """
 
     async def test_channel(self, name: str) -> float:

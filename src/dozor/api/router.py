@@ -12,7 +12,20 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute
 
 from dozor._version import __version__
-from dozor.api import actions, alerts, channels, metrics, pool, problems, redis, rules, silences, slack, system
+from dozor.api import (
+    actions,
+    alerts,
+    channels,
+    metrics,
+    pool,
+    problems,
+    prometheus,
+    redis,
+    rules,
+    silences,
+    slack,
+    system,
+)
 from dozor.api.auth import Door, gate, guards
 from dozor.api.backend import Backend
 from dozor.api.problems import MonitoringRoute
@@ -23,7 +36,8 @@ PROBES: Final = ("/health", "/livez", "/readyz", "/metrics")
 _DESCRIPTION: Final = (
     "Monitoring of connection pools, queries, Redis, HTTP, host and runtime; alerts and what people do about them. "
     "Times are RFC 3339 in UTC, percentages run from 0 to 100, what is unknown is absent. "
-    "Errors are problem documents (RFC 9457)."
+    "Errors are problem documents (RFC 9457). Beside what is described here, Prometheus' own HTTP API answers below "
+    f"{PREFIX}/prometheus, for Grafana and promtool."
 )
 
 Add = Callable[[APIRouter, Backend], None]
@@ -58,6 +72,7 @@ def build_router(backend: Backend, *, pages: Pages | None = None) -> APIRouter:
         *_routes(system.add_routes, backend, "system"),
         *_routes(metrics.add_routes, backend, "metrics"),
         *_routes(metrics.add_exposition, backend, "metrics"),
+        *_prometheus(backend, f"{PREFIX}/prometheus"),
         *_routes(system.add_probes, backend, "probes", everybody=True),
     ]
     if pages is not None:
@@ -77,7 +92,10 @@ def build_probes(backend: Backend, paths: Sequence[str] = PROBES) -> APIRouter:
 
 
 def create_app(backend: Backend, *, pages: Pages | None = None) -> FastAPI:
-    """The application that the agent and `listen=` serve: probes, /openapi.json, the API, and (with *pages*) / and /docs."""
+    """The application that the agent and `listen=` serve: probes, /openapi.json, the API, and (with *pages*) / and /docs.
+
+    Prometheus' API is at the root too, so that its clients need not be told more than the address.
+    """
     app = FastAPI(
         title="Dozor", version=__version__, description=_DESCRIPTION, docs_url=None, redoc_url=None, openapi_url=None
     )
@@ -87,18 +105,38 @@ def create_app(backend: Backend, *, pages: Pages | None = None) -> FastAPI:
     if pages is not None:
         pages.add_docs(documents, app, door)
     app.router.routes += [*build_probes(backend).routes, *documents.routes, *build_router(backend, pages=pages).routes]
+    app.router.routes += _prometheus(backend, "")
     if pages is not None:
         app.router.routes += _page(pages, backend, "")
     app.add_exception_handler(HTTPException, _no_route)
     return app
 
 
-def _routes(add: Add, backend: Backend, tag: str, *, prefix: str = PREFIX, everybody: bool = False) -> list[BaseRoute]:
+def _prometheus(backend: Backend, prefix: str) -> list[BaseRoute]:
+    """Prometheus' API, below *prefix*."""
+    return _routes(
+        prometheus.add_routes,
+        backend,
+        "prometheus",
+        prefix=prefix + prometheus.PATH,
+        route_class=prometheus.PrometheusRoute,
+    )
+
+
+def _routes(
+    add: Add,
+    backend: Backend,
+    tag: str,
+    *,
+    prefix: str = PREFIX,
+    everybody: bool = False,
+    route_class: type[APIRoute] = MonitoringRoute,
+) -> list[BaseRoute]:
     """The routes that *add* makes; behind the gate, unless *everybody* may use them."""
     router = APIRouter(
         prefix=prefix,
         tags=[tag],
-        route_class=MonitoringRoute,
+        route_class=route_class,
         dependencies=[] if everybody else guards(gate(backend.access), backend.access),
         generate_unique_id_function=_operation_id,
     )

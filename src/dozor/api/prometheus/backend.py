@@ -1,26 +1,30 @@
-"""What Prometheus' API asks of Dozor, beside what the rest of the API does."""
+"""What Prometheus' API asks of Dozor."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from dozor.clock import Clock
-from dozor.model.alert import Alert
-from dozor.model.rule import RuleState
+from dozor.model.rule import GroupState
 from dozor.model.sample import Family
+from dozor.overview import Known
+from dozor.scrape import CollectorHealth
 from dozor.store import Queryable
 
 T = TypeVar("T")
 
 
 class PrometheusBackend(Protocol):
-    """Threads are as in `api.backend.Backend`, which the desk satisfies too."""
+    """A part of `api.backend.Backend`; threads are as there."""
 
     @property
     def clock(self) -> Clock:
         """Dates what is shown."""
 
+    def known(self) -> Known:
+        """What is known now, the alerts among it."""
+
     def run_query(self, work: Callable[[Queryable], T]) -> Awaitable[T]:
-        """What *work* makes of the store, in a thread for queries: however long it takes, it delays no collector and no rule.
+        """What *work* returns or raises, handed the store in the thread for queries.
 
         Raises:
             StoreUnavailable: Dozor does not run, or too many queries wait.
@@ -32,8 +36,8 @@ class PrometheusBackend(Protocol):
     def families(self) -> Sequence[Family]:
         """In Dozor's thread: all metrics as they stand."""
 
-    def rule_states(self) -> Sequence[RuleState]:
-        """In Dozor's thread: every rule that alerts, in the order of evaluation."""
+    def rule_groups(self) -> Sequence[GroupState]:
+        """In Dozor's thread: all groups with all their rules, in the order of evaluation."""
 
-    def open_alerts(self) -> Sequence[Alert]:
-        """In Dozor's thread: the alerts that have not ended, pending ones too."""
+    def collectors(self) -> Sequence[CollectorHealth]:
+        """In Dozor's thread: what is collected from, and how that went."""

@@ -1,24 +1,29 @@
 """series, labels, label/{name}/values and metadata: what there is to ask for."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from fastapi import Response
 
 from dozor.api.prometheus.backend import PrometheusBackend
-from dozor.api.prometheus.envelope import bad_parameter, respond, success
+from dozor.api.prometheus.envelope import ApiError, ErrorType, respond, success
 from dozor.api.prometheus.parameters import EARLIEST, LATEST, Parameters
+from dozor.api.prometheus.values import TRUNCATED
 from dozor.model.labels import METRIC_NAME, Labels
 from dozor.model.sample import Family
 from dozor.store import Matcher, Matchers, MatchOperator, Queryable, milliseconds
 
 _ALL: Final[Matchers] = (Matcher(METRIC_NAME, MatchOperator.REGEX, ".+"),)
-_TRUNCATED: Final = "results truncated due to limit"
+_ESCAPED_PREFIX: Final = "U__"
+_ESCAPED: Final = re.compile(r"__|_([0-9a-fA-F]{1,6})_")
 
 
 async def series(backend: PrometheusBackend, given: Parameters) -> Response:
     """The label sets that match any of `match[]`."""
-    return await _listed(backend, given, lambda found: [dict(labels) for labels in sorted(found)], required=True)
+    if not given.all("match[]"):
+        raise ApiError(ErrorType.BAD_DATA, "no match[] parameter provided")
+    return await _listed(backend, given, lambda found: [dict(labels) for labels in sorted(found)])
 
 
 async def label_names(backend: PrometheusBackend, given: Parameters) -> Response:
@@ -26,10 +31,9 @@ async def label_names(backend: PrometheusBackend, given: Parameters) -> Response
     return await _listed(backend, given, lambda found: sorted({name for labels in found for name in labels}))
 
 
-async def label_values(backend: PrometheusBackend, given: Parameters, name: str) -> Response:
-    """The values of one label. In Prometheus' escaped form (`U__a_2e_b`) the name may be any text."""
-    if not name:
-        raise bad_parameter("name", "the name of the label is empty")
+async def label_values(backend: PrometheusBackend, given: Parameters) -> Response:
+    """The values of one label."""
+    name = unescaped(given.path["name"])
     return await _listed(
         backend, given, lambda found: sorted({labels.get(name) for labels in found if labels.get(name)})
     )
@@ -37,10 +41,28 @@ async def label_values(backend: PrometheusBackend, given: Parameters, name: str)
 
 async def metadata(backend: PrometheusBackend, given: Parameters) -> Response:
     """Type, help and unit of metrics."""
-    limit, only = given.limit(), given.get("metric")
-    families = await backend.in_dozor(backend.families)
-    shown = [family for family in families if not only or family.name == only][:limit]
-    return respond(success({family.name: [_described(family)] for family in shown}))
+    limit, only = given.integer("limit", -1), given.get("metric")
+
+    def build() -> bytes:
+        shown = [family for family in backend.families() if not only or family.name == only]
+        return success({family.name: [_described(family)] for family in shown[: limit if limit >= 0 else None]})
+
+    return respond(await backend.in_dozor(build))
+
+
+def unescaped(name: str) -> str:
+    """The label that *name* stands for: clients write names that are no plain words as `U__http_2e_route`."""
+    if not name.startswith(_ESCAPED_PREFIX):
+        return name
+    return _ESCAPED.sub(_character, name.removeprefix(_ESCAPED_PREFIX))
+
+
+def _character(found: "re.Match[str]") -> str:
+    code = found[1]
+    if code is None:
+        return "_"
+    point = int(code, 16)
+    return chr(point) if point <= 0x10FFFF else found[0]
 
 
 def _described(family: Family) -> dict[str, str]:
@@ -48,17 +70,11 @@ def _described(family: Family) -> dict[str, str]:
 
 
 async def _listed(
-    backend: PrometheusBackend,
-    given: Parameters,
-    make: Callable[[Iterable[Labels]], Sequence[Any]],
-    *,
-    required: bool = False,
+    backend: PrometheusBackend, given: Parameters, make: Callable[[Iterable[Labels]], Sequence[Any]]
 ) -> Response:
-    selectors = given.selectors(required=required) or [_ALL]
     start, end = given.time("start", EARLIEST), given.time("end", LATEST)
+    selectors = given.selectors() or [_ALL]
     limit = given.limit()
-    if end < start:
-        raise bad_parameter("end", "end timestamp must not be before start time")
 
     def look(store: Queryable) -> bytes:
         found = {
@@ -68,6 +84,6 @@ async def _listed(
         }
         items = make(found)
         cut = limit is not None and len(items) > limit
-        return success(items[:limit], warnings=[_TRUNCATED] if cut else ())
+        return success(items[:limit], warnings=[TRUNCATED] if cut else ())
 
     return respond(await backend.run_query(look))

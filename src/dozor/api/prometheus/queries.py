@@ -1,35 +1,43 @@
-"""query, query_range and format_query."""
+"""query, query_range, query_exemplars and format_query.
+
+Expressions are compiled where they are evaluated, in the thread for queries: what a stranger wrote may take a while.
+"""
 
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from fastapi import Response
 
 from dozor.api.prometheus.backend import PrometheusBackend
-from dozor.api.prometheus.envelope import ApiError, ErrorType, bad_parameter, respond, result_data, success
+from dozor.api.prometheus.envelope import ApiError, ErrorType, bad_parameter, respond, success
 from dozor.api.prometheus.parameters import Parameters
-from dozor.errors import PromQLError
+from dozor.api.prometheus.values import TRUNCATED, result_data
+from dozor.errors import PromQLError, QueryTimeout
 from dozor.promql import LOOKBACK_SECONDS, Kind, Limits, Query, Result, compile_query, format_expression
 from dozor.store import Queryable
 
 T = TypeVar("T")
 
-MAX_POINTS: Final = 11_000
-"""Of one series in one answer, as in Prometheus."""
-MAX_SAMPLES: Final = 5_000_000
+MAX_STEPS: Final = 11_000
+"""From start to end of a range, as in Prometheus."""
+MAX_POINTS: Final = 1_000_000
+"""In one answer, which is made in what may be an application's process."""
 MAX_SECONDS: Final = 10.0
+
+_LONG_NAMES: Final = {Kind.MATRIX: "range vector", Kind.STRING: "string"}
 
 
 async def query(backend: PrometheusBackend, given: Parameters) -> Response:
     """An expression at one moment."""
-    at = given.time("time", backend.clock.now().timestamp())
-    limits, compiled = _limits(given), _compiled(given)
+    at = given.time("time", backend.clock.timestamp())
+    wanted = _wanted(given)
 
     def evaluate(store: Queryable) -> bytes:
-        started = time.perf_counter()
-        result = compiled.evaluate(store, at, limits=limits)
-        return _answer(result, at, given, started)
+        watch = _Watch()
+        compiled = _compiled(given)
+        watch.prepared()
+        return _answer(compiled.evaluate(store, at, limits=wanted.limits), at, wanted, watch)
 
     return respond(await backend.run_query(evaluate))
 
@@ -44,33 +52,42 @@ async def query_range(backend: PrometheusBackend, given: Parameters) -> Response
         raise bad_parameter(
             "step", "zero or negative query resolution step widths are not accepted. Try a positive integer"
         )
-    if (end - start) / step > MAX_POINTS:
+    if (end - start) / step > MAX_STEPS:
         raise ApiError(
             ErrorType.BAD_DATA,
-            f"exceeded maximum resolution of {MAX_POINTS:,} points per timeseries. "
+            f"exceeded maximum resolution of {MAX_STEPS:,} points per timeseries. "
             "Try decreasing the query resolution (?step=XX)",
         )
-    limits, compiled = _limits(given), _compiled(given)
-    if compiled.type not in (Kind.VECTOR, Kind.SCALAR):
-        named = _LONG_NAMES[compiled.type]
-        raise bad_parameter(
-            "query", f'invalid expression type "{named}" for range query, must be Scalar or instant Vector'
-        )
+    wanted = _wanted(given)
 
     def evaluate(store: Queryable) -> bytes:
-        started = time.perf_counter()
-        result = compiled.evaluate_range(store, start, end, step, limits=limits)
-        return _answer(result, end, given, started)
+        watch = _Watch()
+        compiled = _compiled(given)
+        if compiled.type in _LONG_NAMES:
+            raise ApiError(
+                ErrorType.BAD_DATA,
+                f'invalid expression type "{_LONG_NAMES[compiled.type]}" for range query, '
+                "must be Scalar or instant Vector",
+            )
+        watch.prepared()
+        return _answer(compiled.evaluate_range(store, start, end, step, limits=wanted.limits), end, wanted, watch)
 
     return respond(await backend.run_query(evaluate))
 
 
-async def format_query(_: PrometheusBackend, given: Parameters) -> Response:
+async def query_exemplars(backend: PrometheusBackend, given: Parameters) -> Response:
+    """None: Dozor keeps no exemplars. Clients ask for them beside a query, and take an error for its failure."""
+
+    def check(_: Queryable) -> bytes:
+        _compiled(given)
+        return success([])
+
+    return respond(await backend.run_query(check))
+
+
+async def format_query(backend: PrometheusBackend, given: Parameters) -> Response:
     """An expression, laid out for reading."""
-    return respond(success(_read(given, format_expression)))
-
-
-_LONG_NAMES: Final = {Kind.MATRIX: "range vector", Kind.STRING: "string"}
+    return respond(await backend.run_query(lambda _: success(_read(given, format_expression))))
 
 
 def _compiled(given: Parameters) -> Query:
@@ -85,35 +102,57 @@ def _read(given: Parameters, read: Callable[[str], T]) -> T:
         raise bad_parameter("query", error) from None
 
 
-def _limits(given: Parameters) -> Limits:
+class _Wanted(NamedTuple):
+    """What a query says beside the expression: what it may take, how many series, whether with statistics."""
+
+    limits: Limits
+    series: int | None
+    statistics: bool
+
+
+def _wanted(given: Parameters) -> _Wanted:
     timeout = given.duration("timeout", MAX_SECONDS)
+    if timeout <= 0:
+        raise QueryTimeout("the query's timeout is over before it begins")
     lookback = given.duration("lookback_delta", LOOKBACK_SECONDS)
-    if lookback <= 0:
-        raise bad_parameter("lookback_delta", "it must be longer than 0")
-    return Limits(max_samples=MAX_SAMPLES, timeout_seconds=min(timeout, MAX_SECONDS), lookback_seconds=lookback)
+    limits = Limits(
+        max_points=MAX_POINTS,
+        timeout_seconds=min(timeout, MAX_SECONDS),
+        lookback_seconds=lookback if lookback > 0 else LOOKBACK_SECONDS,
+    )
+    return _Wanted(limits, given.limit(), bool(given.get("stats")))
 
 
-def _answer(result: Result, at: float, given: Parameters, started: float) -> bytes:
-    limit, warnings = given.limit(), list(result.warnings)
-    if limit is not None and max(len(result.vector), len(result.matrix)) > limit:
-        del result.vector[limit:], result.matrix[limit:]
-        warnings.append("results truncated due to limit")
-    data = result_data(result, at)
-    if given.get("stats"):
-        data["stats"] = _stats(result, started)
-    return success(data, warnings=warnings, infos=result.infos)
+class _Watch:
+    """Measures what `stats` asks for, in seconds."""
 
+    def __init__(self) -> None:
+        self._began = self._prepared = time.perf_counter()
 
-def _stats(result: Result, started: float) -> dict[str, Any]:
-    seconds = time.perf_counter() - started
-    return {
-        "timings": {
-            "evalTotalTime": seconds,
+    def prepared(self) -> None:
+        """The expression is compiled."""
+        self._prepared = time.perf_counter()
+
+    def timings(self) -> dict[str, float]:
+        """How long it took, by Prometheus' names."""
+        now = time.perf_counter()
+        return {
+            "evalTotalTime": now - self._began,
             "resultSortTime": 0,
-            "queryPreparationTime": 0,
-            "innerEvalTime": seconds,
+            "queryPreparationTime": self._prepared - self._began,
+            "innerEvalTime": now - self._prepared,
             "execQueueTime": 0,
-            "execTotalTime": seconds,
-        },
-        "samples": {"totalQueryableSamples": result.samples, "peakSamples": result.samples},
-    }
+            "execTotalTime": now - self._began,
+        }
+
+
+def _answer(result: Result, at: float, wanted: _Wanted, watch: _Watch) -> bytes:
+    timings, warnings = watch.timings(), list(result.warnings)
+    if wanted.series is not None and max(len(result.vector), len(result.matrix)) > wanted.series:
+        del result.vector[wanted.series :], result.matrix[wanted.series :]
+        warnings.append(TRUNCATED)
+    data = result_data(result, at)
+    if wanted.statistics:
+        samples = {"totalQueryableSamples": result.samples, "peakSamples": result.samples}
+        data["stats"] = {"timings": timings, "samples": samples}
+    return success(data, warnings=warnings, infos=result.infos)
