@@ -13,6 +13,7 @@ from dozor.errors import ConfigurationError
 from dozor.notify.alertmanager import AlertmanagerChannel
 from dozor.notify.apprise import AppriseChannel
 from dozor.notify.email import EmailChannel
+from dozor.notify.notifier import table
 from dozor.notify.pagerduty import PagerDutyChannel
 from dozor.notify.slack import SlackChannel
 from dozor.notify.telegram import TelegramChannel
@@ -54,6 +55,23 @@ def mistake(text: str = "", **environ: str) -> str:
     with pytest.raises(ConfigurationError) as caught:
         load(text, **environ)
     return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        ("webhook", 'url = "https://h"'),
+        ("slack", 'webhook_url = "https://h/x"'),
+        ("email", 'smtp_url = "smtp://h"\nfrom = "a@example.com"\nto = ["b@example.com"]'),
+        ("telegram", 'token = "1:x"\nchat = "@ops"'),
+        ("apprise", 'urls = ["json://h"]'),
+    ],
+)
+def test_who_does_not_want_to_hear_of_ends_says_so(kind: str, keys: str) -> None:
+    text = f'[channels.a]\ntype = "{kind}"\n{keys}\n'
+    for written, wanted in (("", True), ("send_resolved = false", False)):
+        receivers = table(load(text + written).channels, (), FakeClock(), "en")
+        assert receivers["a"].send_resolved is wanted
 
 
 def test_each_type_has_a_channel_by_variables_alone() -> None:

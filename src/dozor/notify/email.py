@@ -34,6 +34,7 @@ class EmailChannel:
             this machine. A server's certificate is always checked.
         ca_file: certificates of the authorities to trust instead of the system's.
         timeout_seconds: for the whole conversation with the server.
+        send_resolved: whether ends are told.
 
     Raises:
         ConfigurationError: one of them is wrong.
@@ -48,6 +49,7 @@ class EmailChannel:
     starttls: str | None = None
     ca_file: Path | None = None
     timeout_seconds: float = 10.0
+    send_resolved: bool = True
 
     def __post_init__(self) -> None:
         self._server()

@@ -49,6 +49,7 @@ class SlackChannel:
         channel: where the app posts: a name (`#alerts`) or an id (`C0123456789`).
         signing_secret: the app's; with it, messages have buttons.
         api_url: where Slack's Web API is.
+        send_resolved: whether ends are told.
     """
 
     kind: ClassVar[str] = "slack"
@@ -59,6 +60,7 @@ class SlackChannel:
     channel: str | None = None
     signing_secret: str | None = field(default=None, repr=False, metadata=_SECRET)
     api_url: str = "https://slack.com/api"
+    send_resolved: bool = True
 
     def __post_init__(self) -> None:
         if self.webhook_url and self.token:

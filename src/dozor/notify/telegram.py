@@ -53,6 +53,7 @@ class TelegramChannel:
         token: the bot's, from @BotFather.
         chat: the chat's id (`-1001234567890`), or the name of a public channel (`@alerts`).
         api_url: where Telegram's Bot API is.
+        send_resolved: whether ends are told.
     """
 
     kind: ClassVar[str] = "telegram"
@@ -62,6 +63,7 @@ class TelegramChannel:
     token: str = field(default="", repr=False, metadata={"secret": True})
     chat: str = ""
     api_url: str = "https://api.telegram.org"
+    send_resolved: bool = True
 
     def __post_init__(self) -> None:
         if not _TOKEN.fullmatch(self.token):
