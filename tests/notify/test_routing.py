@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.database.records import START, make_alert, make_notification
 
-from dozor.alerts.telling import told
+from dozor.alerts.grouping import compose
+from dozor.alerts.telling import Telling, told
 from dozor.errors import ConfigurationError
 from dozor.model.alert import Alert, Severity
 from dozor.model.labels import Labels
@@ -142,6 +143,17 @@ def test_a_storm_is_shortened_after_it_is_split_so_that_nobody_misses_their_part
         "chat": (1, 0),
     }
     assert parts["pager"].alerts == alerts[:10], "the worst are shown"
+
+
+def test_who_is_told_of_mild_alerts_is_not_left_out_of_a_storm_of_worse_ones() -> None:
+    storm = [*(make_alert() for _ in range(5000)), *(make_alert(severity=Severity.WARNING) for _ in range(150))]
+    message = compose("R", [(Occasion.FIRING, alert) for alert in storm], START, Telling(), lambda: "m-1")
+    parts = router(CRITICAL, WARNING).split(message)
+    assert {name: (len(each.alerts), each.omitted) for name, each in parts.items()} == {
+        "log": (100, 5050),
+        "pager": (100, 4900),
+        "chat": (100, 50),
+    }
 
 
 def test_a_message_for_everybody_is_one_that_can_be_written_out_once() -> None:
