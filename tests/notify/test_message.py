@@ -121,7 +121,7 @@ def test_a_message_says_who_what_since_when_how_bad_and_what_to_do() -> None:
     ("occasion", "english", "russian"),
     [
         (Occasion.FIRING, "[EMERGENCY] shop: R firing", "[АВАРИЯ] shop: R: сработало"),
-        (Occasion.ESCALATED, "[EMERGENCY] shop: R worse than before", "[АВАРИЯ] shop: R: стало хуже"),
+        (Occasion.ESCALATED, "[EMERGENCY] shop: R escalated", "[АВАРИЯ] shop: R: важность повышена"),
         (Occasion.REMINDER, "[EMERGENCY] shop: R still firing", "[АВАРИЯ] shop: R: всё ещё не устранено"),
         (Occasion.RESOLVED, "[RESOLVED] shop: R resolved", "[УСТРАНЕНО] shop: R: устранено"),
         (Occasion.ACKNOWLEDGED, "[EMERGENCY] shop: R acknowledged", "[АВАРИЯ] shop: R: взято в работу"),

@@ -29,7 +29,7 @@ ENGLISH: Final = Texts(
     },
     occasions={
         Occasion.FIRING: "firing",
-        Occasion.ESCALATED: "worse than before",
+        Occasion.ESCALATED: "escalated",
         Occasion.REMINDER: "still firing",
         Occasion.RESOLVED: "resolved",
         Occasion.ACKNOWLEDGED: "acknowledged",

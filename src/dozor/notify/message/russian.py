@@ -34,7 +34,7 @@ RUSSIAN: Final = Texts(
     },
     occasions={
         Occasion.FIRING: "сработало",
-        Occasion.ESCALATED: "стало хуже",
+        Occasion.ESCALATED: "важность повышена",
         Occasion.REMINDER: "всё ещё не устранено",
         Occasion.RESOLVED: "устранено",
         Occasion.ACKNOWLEDGED: "взято в работу",
