@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar
 
 from dozor.errors import StoreUnavailable
+from dozor.locks import FORKS
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -107,7 +108,8 @@ class StoreThread:
 
 def _settle(future: "Future[Any]", call: Callable[[], Any]) -> None:
     try:
-        result = call()
+        with FORKS.section():
+            result = call()
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked
         future.set_exception(error)
     else:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
+from dozor.locks import FORKS
+
 R = TypeVar("R")
 
 
@@ -42,7 +44,9 @@ class SideThread:
 
         def work() -> None:
             try:
-                future.set_result(call())
+                with FORKS.section():
+                    result = call()
+                future.set_result(result)
             except BaseException as error:  # noqa: BLE001 - handed to the caller
                 future.set_exception(error)
 
