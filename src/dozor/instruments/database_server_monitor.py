@@ -15,6 +15,7 @@ from dozor.instruments.database_figures import ServerFigures, TopStatement, read
 from dozor.instruments.database_probe import OwnEngineProbe, Probe, own_engine, probe_of, reason
 from dozor.instruments.last_reading import LastReading
 from dozor.instruments.side_thread import SideThread, StillBusyError
+from dozor.locks import FORKS
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
@@ -75,7 +76,7 @@ class DatabaseServerMonitor(LastReading):
         """The engine observed or, for a URL, Dozor's own (a synchronous one, also where the driver is not)."""
         self._own = isinstance(self._probe, OwnEngineProbe)
         self._asks_figures = server_figures and self._own and self.engine.dialect.name == "postgresql"
-        self._side = SideThread(f"dozor-{self.name}")
+        self._side = SideThread(f"dozor-{self.name}", section=FORKS.section)
         self._task: asyncio.Task[Any] | None = None
         self._reading: _Reading = _Reading()
         self._top: tuple[TopStatement, ...] = ()

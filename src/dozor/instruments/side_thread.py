@@ -5,9 +5,8 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
-
-from dozor.locks import FORKS
 
 R = TypeVar("R")
 
@@ -21,10 +20,14 @@ class SideThread:
 
     The executors of asyncio will not do: the interpreter waits for their threads when it ends. `run` belongs to one
     event loop at a time.
+
+    Args:
+        name: the thread's.
+        section: what a call is made in.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, *, section: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        self._name, self._section = name, section
         self._running: Future[object] | None = None
         self._pid = os.getpid()
 
@@ -44,7 +47,7 @@ class SideThread:
 
         def work() -> None:
             try:
-                with FORKS.section():
+                with self._section():
                     result = call()
                 future.set_result(result)
             except BaseException as error:  # noqa: BLE001 - handed to the caller
