@@ -52,6 +52,12 @@ def test_text_that_no_database_can_hold_is_repaired_and_kept(store: Database) ->
     assert [each.id for each in store.history(HistoryFilter(rule="Nul\0")).items] == [alert.id]
 
 
+@pytest.mark.parametrize("alert_id", ["\0", "\ud800", "x" * 5000])
+def test_an_id_that_no_database_can_hold_is_nobodys(store: Database, alert_id: str) -> None:
+    assert store.get(alert_id) is None
+    assert store.audit(alert_id) == []
+
+
 def test_evidence_that_is_no_json_is_kept_as_text(store: Database) -> None:
     alert = make_alert(evidence={"error": ValueError("boom"), 3: frozenset({1})})
     commit(store, alert)

@@ -84,7 +84,7 @@ def trail(connection: Connection, alert_id: str) -> list[AuditEntry]:
     """What happened to an alert, oldest first."""
     c = audit.c
     rows = connection.execute(
-        select(c.alert_id, c.at, c.event, c.by, c.comment).where(c.alert_id == alert_id).order_by(c.id)
+        select(c.alert_id, c.at, c.event, c.by, c.comment).where(c.alert_id == clean(alert_id)).order_by(c.id)
     )
     return [AuditEntry(*row) for row in rows]
 
@@ -100,7 +100,7 @@ def recent(connection: Connection, since: float) -> list[Alert]:
 
 def get(connection: Connection, alert_id: str) -> Alert | None:
     """The alert with this id."""
-    text = connection.scalar(select(alerts.c.record).where(alerts.c.id == alert_id))
+    text = connection.scalar(select(alerts.c.record).where(alerts.c.id == clean(alert_id)))
     return None if text is None else decode_alert(text)
 
 
