@@ -50,10 +50,14 @@ def test_what_is_not_known_is_404(api: TestClient, path: str) -> None:
     assert api.post("alerts/nobody/notes", json={"text": "x"}).status_code == 404
 
 
-def test_while_the_store_does_not_answer_the_timeline_is_503(api: TestClient, backend: FakeBackend) -> None:
+def test_while_the_store_does_not_answer_what_is_known_is_shown_without_timeline(
+    api: TestClient, backend: FakeBackend
+) -> None:
     backend.add(an_alert())
     backend.store_answers = False
     answer = api.get("alerts/a1")
+    assert (answer.status_code, answer.json()["state"], answer.json()["timeline"]) == (200, "FIRING", None)
+    answer = api.get("alerts/a1/notes")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
 
 

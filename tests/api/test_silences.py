@@ -153,6 +153,15 @@ def test_a_silence_is_ended_and_stays_listed(api: TestClient, backend: FakeBacke
     assert api.get("silences/s1").json()["timeline"][-1]["comment"] == "done"
 
 
+def test_while_the_store_does_not_answer_a_silence_is_shown_without_timeline(
+    api: TestClient, backend: FakeBackend
+) -> None:
+    backend.by_matchers["s1"] = a_silence()
+    backend.store_answers = False
+    answer = api.get("silences/s1")
+    assert (answer.status_code, answer.json()["state"], answer.json()["timeline"]) == (200, "ACTIVE", None)
+
+
 def test_what_has_expired_can_be_neither_changed_nor_ended(api: TestClient, backend: FakeBackend) -> None:
     backend.by_matchers["s1"] = a_silence(ends_at=AT - 1)
     assert api.put("silences/s1", json={"matchers": [POOL], "duration": "1h"}).status_code == 409

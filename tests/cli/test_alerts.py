@@ -68,6 +68,15 @@ def test_one_alert_is_shown_with_its_timeline(dozor: Dozor, dozor_command: Run) 
     assert lines[3].endswith(" note (anna: looking)")
 
 
+def test_an_alert_is_shown_while_its_timeline_is_not_known(dozor: Dozor, dozor_command: Run) -> None:
+    dozor.answers["GET alerts/active"] = listed(alert())
+    dozor.answers["GET alerts/0f6c2f7e5f0e4d0b"] = alert(timeline=None)
+    shown = dozor_command("alerts", "0f6c")
+    assert shown.status == 0
+    assert "PoolUtilizationHigh" in shown.out
+    assert shown.out.splitlines()[-1] == "What happened to it is not known now: the store does not answer."
+
+
 @pytest.mark.parametrize(
     ("arguments", "path", "body", "said"),
     [

@@ -13,6 +13,7 @@ from dozor.api.schemas import (
     ActionAnswer,
     ActionRequest,
     AlertAnswer,
+    EventModel,
     NoteAnswer,
     NoteList,
     NoteModel,
@@ -21,6 +22,7 @@ from dozor.api.schemas import (
 )
 from dozor.api.span import end_of
 from dozor.clock import Clock
+from dozor.errors import StoreUnavailable
 from dozor.model.alert import Alert
 from dozor.model.notification import NOTE, AuditEntry
 
@@ -49,14 +51,19 @@ def _add_alert(router: APIRouter, backend: Backend) -> None:
     async def alert(alert_id: AlertId) -> Response:
         """Active or ended, with its evidence and the whole timeline: who did what, when and why."""
         found = await backend.alert(alert_id)
-        entries = await backend.timeline(alert_id)
+        events = await timeline(backend, alert_id)
         return await answer(
             backend,
-            lambda: AlertAnswer(
-                **alert_fields(found, clock, backend.known().silences),
-                timeline=[event_model(entry, clock) for entry in entries],
-            ),
+            lambda: AlertAnswer(**alert_fields(found, clock, backend.known().silences), timeline=events),
         )
+
+
+async def timeline(backend: Backend, subject: str) -> list[EventModel] | None:
+    """What happened to an alert or a silence; None while the store does not answer, as it may in just this incident."""
+    try:
+        return [event_model(entry, backend.clock) for entry in await backend.timeline(subject)]
+    except StoreUnavailable:
+        return None
 
 
 def _add_notes(router: APIRouter, backend: Backend) -> None:

@@ -154,7 +154,9 @@ class AlertAnswer(AlertModel):
 
     model_config = example({**ALERT, "timeline": TIMELINE})
 
-    timeline: list[EventModel]
+    timeline: Annotated[
+        list[EventModel] | None, Field(description="null while the store, which alone knows it, does not answer.")
+    ]
 
 
 class NoteModel(BaseModel):

@@ -104,7 +104,9 @@ class SilenceDetail(SilenceModel):
 
     model_config = example({**SILENCE, "timeline": TIMELINE[-1:]})
 
-    timeline: list[EventModel]
+    timeline: Annotated[
+        list[EventModel] | None, Field(description="null while the store, which alone knows it, does not answer.")
+    ]
 
 
 class SilenceList(BaseModel):

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BeforeValidator
 
 from dozor.api import problems
-from dozor.api.alert_json import alert_model, event_model
+from dozor.api.actions import timeline
+from dozor.api.alert_json import alert_model
 from dozor.api.backend import Backend
 from dozor.api.parameters import (
     Cursor,
@@ -97,9 +98,8 @@ def _add_reads(router: APIRouter, backend: Backend) -> None:
     async def silence(silence_id: SilenceId) -> Response:
         """With the alerts that it silences now. One that has been over for more than a day is not found."""
         found = await backend.in_dozor(lambda: find(backend, silence_id))
-        entries = await backend.timeline(found.alert_id or silence_id)
-        timeline = [event_model(entry, clock) for entry in entries]
-        return await answer(backend, lambda: SilenceDetail(**_fields(found, clock), timeline=timeline))
+        events = await timeline(backend, found.alert_id or silence_id)
+        return await answer(backend, lambda: SilenceDetail(**_fields(found, clock), timeline=events))
 
 
 def _add_preview(router: APIRouter, backend: Backend) -> None:

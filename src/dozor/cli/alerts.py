@@ -77,6 +77,8 @@ def show(client: Client, beginning: str, *, as_json: bool) -> None:
         print_json(alert)
         return
     print_alerts([alert])
+    if alert.get("timeline") is None:
+        say("What happened to it is not known now: the store does not answer.")
     for entry in alert.get("timeline") or ():
         about = ": ".join(filter(None, [entry.get("by"), entry.get("comment")]))
         say(f"{moment(entry['at'])} {entry['event']}{f' ({about})' if about else ''}")
