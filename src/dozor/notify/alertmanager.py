@@ -32,7 +32,7 @@ class AlertmanagerChannel:
     """
 
     kind: ClassVar[str] = "alertmanager"
-    rate: ClassVar[tuple[float, int]] = (10.0, 50)
+    rate: ClassVar[tuple[float, int]] = (50.0, 500)
 
     url: str = field(repr=False, metadata={"secret": True})
 

@@ -37,7 +37,7 @@ class WebhookChannel:
     """
 
     kind: ClassVar[str] = "webhook"
-    rate: ClassVar[tuple[float, int]] = (10.0, 50)
+    rate: ClassVar[tuple[float, int]] = (50.0, 500)
 
     url: str = field(repr=False, metadata={"secret": True})
     secret: str | None = field(default=None, repr=False, metadata={"secret": True})
