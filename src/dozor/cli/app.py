@@ -7,6 +7,7 @@ import typer
 from dozor.cli import alert_commands, print_version, silence_commands
 from dozor.cli.notify_commands import notify
 from dozor.cli.options import AsJson, ConfigFile, Url
+from dozor.cli.rules_commands import rules
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -84,6 +85,7 @@ def check(*, url: Url = None, as_json: AsJson = False, config_file: ConfigFile =
 alert_commands.add_commands(app)
 silence_commands.add_commands(app)
 app.add_typer(notify, name="notify")
+app.add_typer(rules, name="rules")
 app.add_typer(config, name="config")
 app.add_typer(db, name="db")
 

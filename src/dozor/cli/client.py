@@ -94,6 +94,8 @@ class Client:
             raise self.stranger(status, path)
         if answer.is_success:
             return document
+        if document.get("status") == "error" and "errorType" in document:  # as Prometheus' API says it
+            raise (BadRequest if status == 400 else Refused)(str(document.get("error")))
         if answer.headers.get("content-type", "").partition(";")[0] != _PROBLEM:
             raise self.stranger(status, path)
         detail = str(document.get("detail") or document.get("title") or f"it answered {status}")

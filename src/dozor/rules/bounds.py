@@ -76,6 +76,8 @@ def _comparisons(expr: Expr) -> Iterator[tuple[str, Expr, float, str]]:
     for node in nodes(expr):
         if not isinstance(node, tree.BinaryExpr) or str(node.op) not in COMPARISONS:
             continue
+        if node.modifier is not None and node.modifier.return_bool:
+            continue  # it gives 0 or 1, and filters nothing
         right, left = constant_of(node.rhs), constant_of(node.lhs)
         if right is not None and left is None:
             yield str(node.op), node.lhs, right, _short(node)
@@ -177,7 +179,7 @@ _ARITHMETIC: Final[Mapping[str, Callable[[float, float], float]]] = {
 
 
 def _of_operation(operation: Expr) -> Range:
-    sign = str(operation.op).removeprefix("bool ")
+    sign = str(operation.op)
     left, right = bounds(operation.lhs), bounds(operation.rhs)
     if sign in COMPARISONS:
         if operation.modifier is not None and operation.modifier.return_bool:
@@ -203,4 +205,4 @@ def _corners(left: Range, right: Range, apply: Callable[[float, float], float]) 
     found = [apply(one, other) for one in left for other in right]
     # 0 times infinity: nothing large times nothing is nothing.
     found = [0.0 if math.isnan(value) and apply is operator.mul else value for value in found]
-    return _ANY if any(map(math.isnan, found)) else Range(min(found), max(found))
+    return _ANY if any(map(math.isnan, found)) else Range(min(found) + 0.0, max(found) + 0.0)  # no -0
