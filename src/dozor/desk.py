@@ -23,6 +23,7 @@ T = TypeVar("T")
 _ACTION_SECONDS: Final = 2.0
 _READ_SECONDS: Final = 1.0
 _QUERY_SECONDS: Final = 30.0
+_RECEIVE_SECONDS: Final = 10.0
 
 
 class Desk(Reading):
@@ -53,6 +54,14 @@ class Desk(Reading):
     def in_dozor(self, work: Callable[[], T]) -> Awaitable[T]:
         """What *work* returns, run in Dozor's thread. Raises StoreUnavailable after a second."""
         return self._soon(_called(work))
+
+    async def receive(self, body: bytes) -> None:
+        """Keep the series that a remote write's *body* holds; in a thread of its own, since many may be sent."""
+        session = self._working()
+        try:
+            await session.receiving.run(session.remote_write.take, body, timeout=_RECEIVE_SECONDS)
+        except StoreUnavailable:
+            raise StoreUnavailable("more series are sent than Dozor can take; send them again in a moment") from None
 
     async def run_query(self, work: Callable[[Queryable], T]) -> T:
         """What *work* makes of the series, in the thread for queries.

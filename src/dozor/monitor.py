@@ -85,7 +85,12 @@ class Monitor:
         self._rules = load_rules([*settings.rules, *rules], disabled=settings.disabled_rules, locale=settings.locale)
         self._receivers = table(settings.channels, notifiers, self.clock, settings.locale)
         key = settings.api_key
-        self.access = Access(key.get_secret_value() if key is not None else None, auth, _signing_secret(settings))
+        self.access = Access(
+            key.get_secret_value() if key is not None else None,
+            auth,
+            _signing_secret(settings),
+            remote_write=settings.remote_write,
+        )
         self._address = parse_address(listen) if listen else None
         self._host, self._process = HostMonitor(self.clock), RuntimeMonitor(self.clock)
         self._picture = Picture(self._targets, self._host, self._process, settings.interval_seconds, required)

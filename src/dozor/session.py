@@ -11,6 +11,7 @@ from dozor import containment
 from dozor.alerts import FlappingPolicy, Lifecycle
 from dozor.clock import Clock
 from dozor.database import Database, StoreThread
+from dozor.instruments.exposition_monitor import SCRAPE_PREFIX
 from dozor.keeping import RETENTION_SECONDS, Keeper
 from dozor.model.alert import Alert
 from dozor.model.labels import Labels
@@ -25,6 +26,7 @@ from dozor.scrape import Collector, Scraper
 from dozor.settings import Settings
 from dozor.store.intake import Intake
 from dozor.store.memory import MemoryStore
+from dozor.store.remote_write import RemoteWrite
 
 logger = logging.getLogger("dozor")
 
@@ -32,6 +34,7 @@ _HEARTBEAT_SECONDS: Final = 1.0
 _REFRESH_SECONDS: Final = 1.0
 _DRAIN_SECONDS: Final = 1.0
 _MOST_QUERIES: Final = 64
+_MOST_WRITES: Final = 16
 # A query under way is not waited for: its thread ends with it, or with the process.
 _QUERY_END_SECONDS: Final = 0.1
 _MOST_QUERIES: Final = 64
@@ -94,6 +97,9 @@ class Session:
         self.store = MemoryStore(max_bytes=settings.store_memory_bytes)
         # Series of others never take the room of Dozor's own.
         self.intake = Intake(self.store, clock, max_series=self.store.stats.max_series // 2)
+        self.remote_write = RemoteWrite(self.intake)
+        self.receiving = StoreThread("dozor-intake", max_waiting=_MOST_WRITES)
+        """Where what is written remotely is read, one request at a time."""
         self.trends = Trends(self.store)
         self._routes = Routes(self.store)
         self.lifecycle = Lifecycle(
@@ -167,6 +173,11 @@ class Session:
         found, stats = self.keeper.complaints(), self.store.stats
         if stats.dropped_series:
             found.append(f"{stats.dropped_series} series are not kept: the store's memory has no room for more.")
+        found += [
+            f"{one.name} fails: {one.failing}."
+            for one in self.scraper.health()
+            if one.failing is not None and one.name.startswith(SCRAPE_PREFIX)
+        ]
         if self.intake.crowded:
             found.append(
                 f"Series from outside are refused: there are {self.intake.max_series} already; scrape or send fewer, or raise "
@@ -199,6 +210,7 @@ class Session:
 
     async def _end_queries(self) -> None:
         self.queries.close(_QUERY_END_SECONDS)
+        self.receiving.close(_QUERY_END_SECONDS)
 
     async def _end_queries(self) -> None:
         self.queries.close(_QUERY_END_SECONDS)

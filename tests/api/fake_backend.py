@@ -59,6 +59,8 @@ from dozor.overview import (
     own_silence,
 )
 from dozor.scrape import CollectorHealth
+from dozor.store.intake import Intake
+from dozor.store.remote_write import RemoteWrite
 from dozor.store import MemoryStore, Queryable
 from dozor.store.matchers import match_all, parse_matcher
 from dozor.testing import FakeClock
@@ -217,6 +219,10 @@ class FakeBackend:
         self._check()
         self.bridged += 1
         return work()
+
+    async def receive(self, body: bytes) -> None:
+        self._check()
+        RemoteWrite(Intake(self.store, self.clock, max_series=100)).take(body)
 
     async def run_query(self, work: Callable[[Queryable], T]) -> T:
         self._check()

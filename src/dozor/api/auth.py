@@ -38,8 +38,8 @@ def guards(check: Gate, access: Access) -> list[Any]:
     return [Depends(check), *own]
 
 
-def gate(access: Access) -> Gate:
-    """A dependency that raises a Problem (401, 403, 413) for requests that may not pass."""
+def gate(access: Access, limit: int = MAX_BODY_BYTES) -> Gate:
+    """A dependency that raises a Problem (401, 403, 413) for requests that may not pass; *limit* is that of the body."""
 
     async def check(request: Request) -> None:
         # async, so that it runs where it is called and not in the application's thread pool.
@@ -48,7 +48,7 @@ def gate(access: Access) -> Gate:
             raise _unauthorized()
         if access.loopback_only:
             check_local(request)
-        check_size(request)
+        check_size(request, limit)
 
     return check
 

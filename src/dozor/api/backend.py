@@ -30,11 +30,13 @@ class Access:
             a loopback address are answered.
         slack_signing_secret: what Slack signs the presses of its buttons with, which is all that those need; None: there
             are no buttons.
+        remote_write: whether whoever may ask may also send series.
     """
 
     api_key: str | None = field(default=None, repr=False)
     dependency: Callable[..., Any] | None = None
     slack_signing_secret: str | None = field(default=None, repr=False)
+    remote_write: bool = False
 
     @property
     def loopback_only(self) -> bool:
@@ -68,6 +70,14 @@ class Backend(Protocol):
 
         Raises:
             StoreUnavailable: Dozor's thread is not running, or did not get to it within a second.
+        """
+
+    def receive(self, body: bytes) -> Awaitable[None]:
+        """Keep the series that a remote write's *body* holds.
+
+        Raises:
+            WireError: it holds none that can be read.
+            StoreUnavailable: Dozor does not run, or too many wait.
         """
 
     def run_query(self, work: Callable[[Queryable], T]) -> Awaitable[T]:

@@ -21,6 +21,7 @@ from dozor.api import (
     problems,
     prometheus,
     redis,
+    remote_write,
     rules,
     silences,
     slack,
@@ -114,13 +115,11 @@ def create_app(backend: Backend, *, pages: Pages | None = None) -> FastAPI:
 
 def _prometheus(backend: Backend, prefix: str) -> list[BaseRoute]:
     """Prometheus' API, below *prefix*."""
-    return _routes(
-        prometheus.add_routes,
-        backend,
-        "prometheus",
-        prefix=prefix + prometheus.PATH,
-        route_class=prometheus.PrometheusRoute,
-    )
+    path, kind = prefix + prometheus.PATH, prometheus.PrometheusRoute
+    return [
+        *_routes(prometheus.add_routes, backend, "prometheus", prefix=path, route_class=kind),
+        *_routes(remote_write.add_routes, backend, "prometheus", prefix=path, route_class=kind, everybody=True),
+    ]
 
 
 def _routes(

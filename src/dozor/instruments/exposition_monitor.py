@@ -25,6 +25,8 @@ from dozor.model.labels import Labels
 from dozor.model.sample import Family, Sample
 from dozor.web import USER_AGENT, Address, in_words, read_async, unlogged
 
+SCRAPE_PREFIX: Final = "scrape:"
+"""Of the names of these collectors."""
 BODY_LIMIT_BYTES: Final = 16 * 2**20
 LONGEST_SCRAPE_SECONDS: Final = 10.0
 
@@ -78,7 +80,7 @@ class ExpositionMonitor:
         token_file: Path | None = None,
         limits: ExpositionLimits | None = None,
     ) -> None:
-        self.name = f"scrape:{name}"
+        self.name = f"{SCRAPE_PREFIX}{name}"
         self.interval_seconds = interval_seconds
         self.timeout_seconds = min(interval_seconds, LONGEST_SCRAPE_SECONDS)
         self._address = Address(url)

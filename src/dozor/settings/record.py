@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     scrape_interval_seconds: Annotated[float, BeforeValidator(values.duration(1, 300)), Key("scrape_interval")] = 5.0
     scrape_token_file: Annotated[Path | None, BeforeValidator(values.path), Key("scrape_token_file")] = None
     """The file itself is read before each scrape: such tokens are renewed while Dozor runs."""
+    remote_write: Annotated[bool, BeforeValidator(values.switch), Key("remote_write")] = False
+    """Whether others may send series."""
     leak_after_seconds: Annotated[float, BeforeValidator(values.duration(0.1, 86400)), Key("leak_after")] = 60.0
 
     # Dozor itself.

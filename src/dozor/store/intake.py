@@ -26,6 +26,7 @@ class Outcome(StrEnum):
     OLD = "old"  # older than what the store keeps
     AHEAD = "ahead"  # of the future
     CROWDED = "crowded"  # of a new series, and there is no room for more
+    UNSUPPORTED = "unsupported"  # a native histogram
 
 
 class Intake:
@@ -75,6 +76,10 @@ class Intake:
             kept = self._sift(source, time, samples)
             self._store.append(at, kept)
         self._count(source, Outcome.STORED, len(kept))
+
+    def pass_over(self, source: str, histograms: int) -> None:
+        """Count native histograms, which are not kept."""
+        self._count(source, Outcome.UNSUPPORTED, histograms)
 
     def end(self, at: float, keys: Iterable[tuple[str, Labels]]) -> None:
         """The series of these keys ended at *at*."""
