@@ -10,6 +10,7 @@ from dozor.database import AlertStatistics, HistoryFilter, OutboxFilter, OutboxR
 from dozor.errors import ActionForbidden, AlertNotFound, ChannelNotFound, SilenceNotFound, StoreUnavailable
 from dozor.model.alert import Alert
 from dozor.model.notification import NOTE, AuditEntry, Changes
+from dozor.model.rule import RuleChanges
 from dozor.model.silence import Silence
 from dozor.overview import OWN_PREFIX, Known, own_silence
 from dozor.reading import Reading

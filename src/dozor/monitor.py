@@ -21,13 +21,14 @@ from dozor.instruments.host_monitor import HostMonitor
 from dozor.instruments.middleware import HttpMonitor
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.labels import Labels
+from dozor.model.rule import RuleChanges
 from dozor.notify import table
 from dozor.notify.slack import SlackChannel
 from dozor.overview import (
     Known,
 )
 from dozor.picture import Circumstances, Picture
-from dozor.rules import Rule, load_rules
+from dozor.rules import Rule, RuleSource, load_rules
 from dozor.runtime import Runtime
 from dozor.scrape import Collector
 from dozor.serving import OwnServer, bind, parse_address
@@ -82,7 +83,10 @@ class Monitor:
         self._runtime = Runtime(self.clock)
         self._targets = build_targets(engines, redis, settings, self.clock)
         _check_names(required, self._targets)
-        self._rules = load_rules([*settings.rules, *rules], disabled=settings.disabled_rules, locale=settings.locale)
+        self._rules = RuleSource(
+            [*settings.rules, *rules],
+            lambda given: load_rules(given, disabled=settings.disabled_rules, locale=settings.locale),
+        )
         self._receivers = table(settings.channels, notifiers, self.clock, settings.locale)
         key = settings.api_key
         self.access = Access(
@@ -179,6 +183,16 @@ class Monitor:
             gone.extend(pool.collectors)
         if self.running:
             self._runtime.submit(self._forget(name, gone)).result(_ACTION_SECONDS)
+
+    def reload_rules(self) -> "Future[RuleChanges]":
+        """Read the rules again; what that has changed, once it is done. Where there is a mistake, the old ones stay in force.
+
+        The future raises ConfigurationError then; the mistake is in the log and in `system/health` too.
+
+        Raises:
+            RuntimeError: Dozor does not run.
+        """
+        return self._runtime.submit(self._working().reloader.reload())
 
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Measure the lag of the application's *loop*."""

@@ -16,11 +16,13 @@ from dozor.keeping import RETENTION_SECONDS, Keeper
 from dozor.model.alert import Alert
 from dozor.model.labels import Labels
 from dozor.model.notification import Changes
+from dozor.model.rule import RuleChanges
 from dozor.model.sample import Family, MetricType, Sample
 from dozor.notify import Delivery, Heartbeat, Receiver, Speaker
 from dozor.overview import Trends
 from dozor.overview.routes import Routes
-from dozor.rules import RuleSet
+from dozor.reloading import WATCH_SECONDS, Reloader
+from dozor.rules import RuleSet, RuleSource
 from dozor.runtime import Runtime
 from dozor.scrape import Collector, Scraper
 from dozor.settings import Settings
@@ -35,9 +37,6 @@ _REFRESH_SECONDS: Final = 1.0
 _DRAIN_SECONDS: Final = 1.0
 _MOST_QUERIES: Final = 64
 _MOST_WRITES: Final = 16
-# A query under way is not waited for: its thread ends with it, or with the process.
-_QUERY_END_SECONDS: Final = 0.1
-_MOST_QUERIES: Final = 64
 # A query under way is not waited for: its thread ends with it, or with the process.
 _QUERY_END_SECONDS: Final = 0.1
 
@@ -73,6 +72,7 @@ class Session:
     """One run, from `begin` to the runtime's stop. Everything here belongs on Dozor's loop.
 
     Args:
+        rules: what is in force; they are read again while it runs.
         evidence: what the instruments know about an alert at the moment it fires.
         receivers: those who are told, by name.
         on_cycle: called after each evaluation with its time.
@@ -86,7 +86,7 @@ class Session:
         runtime: Runtime,
         settings: Settings,
         identity: Identity,
-        rules: RuleSet,
+        rules: RuleSource,
         receivers: Mapping[str, Receiver],
         evidence: Callable[[Alert], Mapping[str, object]],
         on_cycle: Callable[[float], None],
@@ -103,7 +103,7 @@ class Session:
         self.trends = Trends(self.store)
         self._routes = Routes(self.store)
         self.lifecycle = Lifecycle(
-            rules,
+            rules.rules,
             cooldowns=settings.cooldowns,
             group_interval_seconds=settings.group_interval_seconds,
             reminder_interval_seconds=settings.reminder_interval_seconds,
@@ -116,10 +116,9 @@ class Session:
             external_url=identity.external_url,
             evidence=self._evidence,
         )
+        self.reloader = Reloader(rules, self._put_in_force, clock)
         self.scraper = Scraper(self.store, clock, settings.interval_seconds, self._evaluate)
         self.thread = StoreThread()
-        self.queries = StoreThread("dozor-query", max_waiting=_MOST_QUERIES)
-        """Where people's queries are evaluated, one at a time: however long one takes, it delays no collector and no rule."""
         self.queries = StoreThread("dozor-query", max_waiting=_MOST_QUERIES)
         """Where people's queries are evaluated, one at a time: however long one takes, it delays no collector and no rule."""
         self.database = Database(settings.store_url, name=identity.name, strict=strict, exclusive=True, clock=clock)
@@ -143,7 +142,6 @@ class Session:
         """
         runtime = self._runtime
         runtime.on_stop("queries", self._end_queries)
-        runtime.on_stop("queries", self._end_queries)
         runtime.on_stop("store", self.keeper.close)
         await self.keeper.open()
         runtime.every(RETENTION_SECONDS, "retention", self.keeper.retain)
@@ -163,6 +161,8 @@ class Session:
                 runtime.every(collector.interval_seconds, collector.name, partial(collector.scrape, self.intake))
         self.scraper.add(_OwnFigures(self))
         runtime.every(self._settings.interval_seconds, "scrape", self.scraper.cycle)
+        if self.reloader.watches:
+            runtime.every(WATCH_SECONDS, "rule files", self.reloader.watch)
 
     def apply(self, changes: Changes) -> "asyncio.Future[None] | None":
         """Have *changes* written; the answer is done once they are. None where there are none."""
@@ -170,7 +170,12 @@ class Session:
 
     def complaints(self) -> list[str]:
         """What is wrong with Dozor itself, each one sentence."""
-        found, stats = self.keeper.complaints(), self.store.stats
+        found, stats = [*self.keeper.complaints(), *self.reloader.complaints()], self.store.stats
+        if self.lifecycle.alerts_without_series:
+            found.append(
+                f"{self.lifecycle.alerts_without_series} alerts have no series ALERTS: there are too many at once; "
+                "alerts/active has them all."
+            )
         if stats.dropped_series:
             found.append(f"{stats.dropped_series} series are not kept: the store's memory has no room for more.")
         found += [
@@ -198,6 +203,13 @@ class Session:
                 found["routes"] = [asdict(route) for route in routes]
         return found
 
+    def _put_in_force(self, rules: RuleSet) -> RuleChanges:
+        at = self._clock.timestamp()
+        changed, changes = self.lifecycle.replace_rules(rules, self.store, at)
+        self.apply(changes)
+        self._on_cycle(at)
+        return changed
+
     async def _evaluate(self, at: float) -> None:
         self.keeper.look(at)
         self.apply(self.lifecycle.evaluate(self.store, at))
@@ -211,9 +223,6 @@ class Session:
     async def _end_queries(self) -> None:
         self.queries.close(_QUERY_END_SECONDS)
         self.receiving.close(_QUERY_END_SECONDS)
-
-    async def _end_queries(self) -> None:
-        self.queries.close(_QUERY_END_SECONDS)
 
     async def _refresh(self) -> None:
         """Say again what fires to receivers that forget."""
@@ -244,6 +253,7 @@ class _OwnFigures:
             *session.lifecycle.families(),
             *session.delivery.families(),
             *session.heartbeat_families(),
+            *session.reloader.families(),
             *session.intake.families(),
             _gauge("dozor_store_samples", "Samples in the time-series store.", "samples", stats.samples),
             _gauge("dozor_store_series", "Series in the time-series store.", "series", stats.series),

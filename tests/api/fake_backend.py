@@ -37,7 +37,7 @@ from dozor.metrics.instruments import Histogram
 from dozor.model.alert import Acknowledgement, Alert, AlertSilence, AlertState, Severity
 from dozor.model.labels import Labels
 from dozor.model.notification import NOTE, AuditEntry, Notification, Occasion
-from dozor.model.rule import GroupState, RuleState
+from dozor.model.rule import GroupState, RuleChanges, RuleState
 from dozor.model.sample import Family, MetricType, Sample
 from dozor.model.silence import Silence, SilenceState
 from dozor.notify import ChannelCondition, ChannelState
@@ -59,10 +59,10 @@ from dozor.overview import (
     own_silence,
 )
 from dozor.scrape import CollectorHealth
-from dozor.store.intake import Intake
-from dozor.store.remote_write import RemoteWrite
 from dozor.store import MemoryStore, Queryable
+from dozor.store.intake import Intake
 from dozor.store.matchers import match_all, parse_matcher
+from dozor.store.remote_write import RemoteWrite
 from dozor.testing import FakeClock
 
 T = TypeVar("T")
@@ -190,6 +190,7 @@ class FakeBackend:
         self.channel_states = [a_channel("log"), a_channel("webhook")]
         self.letters: dict[int, OutboxRow] = {}
         self.unreachable: DeliveryError | None = None
+        self.reloaded: RuleChanges | ConfigurationError = RuleChanges(2)
         self._trends = Trends(self.store)
 
     def add(self, *alerts: Alert) -> None:
@@ -279,6 +280,11 @@ class FakeBackend:
 
     def http_figures(self) -> Mapping[str, float]:
         return http_figures(self.store, self.clock.timestamp())
+
+    async def reload_rules(self) -> RuleChanges:
+        if isinstance(self.reloaded, ConfigurationError):
+            raise self.reloaded
+        return self.reloaded
 
     def silences(self) -> Sequence[SilenceRecord]:
         at = self.clock.timestamp()

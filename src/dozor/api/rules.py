@@ -17,9 +17,10 @@ from dozor.api.parameters import (
     decode_cursor,
     encode_cursor,
 )
-from dozor.api.rendering import answer, date
-from dozor.api.schemas import RuleList, RuleModel
+from dozor.api.rendering import answer, date, json_response, to_json
+from dozor.api.schemas import RuleList, RuleModel, RulesReloaded
 from dozor.clock import Clock
+from dozor.errors import ConfigurationError
 from dozor.model.rule import RuleState
 from dozor.model.silence import Silence
 
@@ -64,6 +65,32 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
             )
 
         return await answer(backend, build)
+
+    @router.post(
+        "/alerts/rules/reload",
+        response_model=RulesReloaded,
+        responses=problems.documented(422),
+        summary="Read the rules again",
+    )
+    async def alerts_rules_reload() -> Response:
+        """All rules are read and put in force at once, or, where there is a mistake (422), none: then the old ones stay.
+
+        Alerts of rules that were not changed go on untouched. Files that change are read again without being asked.
+        """
+        try:
+            changes = await backend.reload_rules()
+        except ConfigurationError as error:
+            raise problems.Problem(422, f"Those from before stay in force, since there is a mistake: {error}") from None
+        return json_response(
+            to_json(
+                RulesReloaded(
+                    rules=changes.rules,
+                    added=list(changes.added),
+                    changed=list(changes.changed),
+                    removed=list(changes.removed),
+                )
+            )
+        )
 
 
 def _rule_model(state: RuleState, clock: Clock, silences: Mapping[str, Silence]) -> RuleModel:

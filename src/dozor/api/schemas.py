@@ -256,6 +256,17 @@ class RuleList(BaseModel):
     next_cursor: str | None
 
 
+class RulesReloaded(BaseModel):
+    """What reading the rules again has changed."""
+
+    model_config = example({"rules": 17, "added": ["CheckoutSlow"], "changed": [], "removed": []})
+
+    rules: Annotated[int, Field(description="How many are in force.")]
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+
+
 class DayModel(BaseModel):
     """The alerts that fired on one day (UTC)."""
 

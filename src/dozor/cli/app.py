@@ -50,7 +50,8 @@ def serve(
 ) -> None:
     """Watch servers from outside, as an agent of its own, with API and page.
 
-    Ends in an orderly way within 5 seconds: with status 0 at SIGTERM, 130 at Ctrl-C.
+    Ends in an orderly way within 5 seconds: with status 0 at SIGTERM, 130 at Ctrl-C. At SIGHUP, and when a rule file has
+    changed, it reads the rules again.
     """
     from dozor.cli.serve import serve as run  # noqa: PLC0415
 

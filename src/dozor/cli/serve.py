@@ -1,20 +1,24 @@
 """`dozor serve`: Dozor as a program of its own."""
 
+import contextlib
 import logging
 import os
+import queue
 import signal
-import threading
 from collections.abc import Iterator, Mapping
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from dozor import __version__
-from dozor.errors import ConfigurationError
+from dozor.errors import ConfigurationError, StoreUnavailable
 from dozor.main import Dozor
 from dozor.settings import Settings
 from dozor.settings.values import is_loopback
+
+if TYPE_CHECKING:
+    from dozor.monitor import Monitor
 
 AGENT: Final = "agent"
 """What a Dozor is called that runs by itself and was given no name."""
@@ -33,38 +37,62 @@ def serve(flags: Mapping[str, object]) -> int:
     if dozor.monitor is None:
         typer.echo("Dozor is switched off by DOZOR_ENABLED.")
         return 0
-    ending = _Ending()
+    signals = _Signals(dozor.monitor)
     dozor.start()
     try:
         for line in _greeting(settings, dozor.monitor.store_location):
             typer.echo(line)
-        received = ending.wait()
+        received = signals.ending()
         typer.echo(f"Stopping ({received.name}).")
     finally:
         dozor.stop()
     return 0 if received == signal.SIGTERM else 128 + received
 
 
-class _Ending:
-    """Waits for SIGTERM or SIGINT. A second one ends the process at once, whatever hangs."""
+class _Signals:
+    """Waits for SIGTERM or SIGINT, which end the process; a second one does so at once, whatever hangs.
 
-    def __init__(self) -> None:
-        self._asked = threading.Event()
-        self._signal = signal.SIGTERM
-        # HUP too: a terminal that is closed ends what runs in it.
+    SIGHUP has *monitor* read the rules again, as servers do; but where it says that the terminal has been closed in which
+    this runs, it ends the process, as terminals expect.
+    """
+
+    def __init__(self, monitor: "Monitor") -> None:
+        self._monitor = monitor
+        self._asked = queue.SimpleQueue[signal.Signals | None]()
+        self._ending = False
+        # Under nohup the end of the terminal means nothing.
+        self._in_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._receive)
 
-    def wait(self) -> signal.Signals:
-        """The signal, once it has come."""
-        self._asked.wait()
-        return self._signal
+    def ending(self) -> signal.Signals:
+        """The signal that ends the process, once it has come; until then, rules are read again as often as asked."""
+        while (asked := self._asked.get()) is None:
+            # What comes of it is in the log.
+            with contextlib.suppress(RuntimeError, StoreUnavailable):
+                self._monitor.reload_rules()
+        return asked
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        if self._asked.is_set():
+        if number == signal.SIGHUP and not self._lost_terminal():
+            self._asked.put(None)
+            return
+        if self._ending:
             os._exit(128 + number)
-        self._signal = signal.Signals(number)
-        self._asked.set()
+        self._ending = True
+        self._asked.put(signal.Signals(number))
+
+    def _lost_terminal(self) -> bool:
+        return self._in_terminal and not _has_terminal()
+
+
+def _has_terminal() -> bool:
+    """Whether this process has a terminal that controls it."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _refuse_strangers(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from dozor.rules.group import RuleGroup, RuleSet
 from dozor.rules.localisation import LOCALES, localised
 from dozor.rules.recording import RecordingRule
 from dozor.rules.rulefile import load_rule_file, parse_rules
+from dozor.rules.source import RuleSource
 
 __all__ = [
     "LOCALES",
@@ -18,6 +19,7 @@ __all__ = [
     "Rule",
     "RuleGroup",
     "RuleSet",
+    "RuleSource",
     "builtin_groups",
     "load_rule_file",
     "load_rules",
