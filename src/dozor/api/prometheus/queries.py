@@ -21,8 +21,8 @@ T = TypeVar("T")
 
 MAX_STEPS: Final = 11_000
 """From start to end of a range, as in Prometheus."""
-MAX_POINTS: Final = 1_000_000
-"""In one answer, which is made in what may be an application's process."""
+MAX_POINTS: Final = 500_000
+"""In one answer. It takes about 100 MiB to make, in what may be an application's process."""
 MAX_SECONDS: Final = 10.0
 
 _LONG_NAMES: Final = {Kind.MATRIX: "range vector", Kind.STRING: "string"}

@@ -1,6 +1,6 @@
 """How Prometheus' HTTP API writes numbers, moments and the results of queries.
 
-Written by hand where there may be a million of them: a result goes from its floats straight to the bytes of the answer.
+Written by hand, since there may be half a million of them: a result goes from its floats straight to the bytes of the answer.
 """
 
 import math
@@ -26,8 +26,8 @@ _PLAIN_BELOW: Final = 1e21
 def number(value: float) -> str:
     """*value* as Prometheus writes that of a sample: shortest digits, an exponent only for the very large and small."""
     text = repr(value)
-    if text.endswith(".0"):
-        return text[:-2]
+    if "e" not in text and "n" not in text:  # nor inf or nan: nearly all
+        return text.removesuffix(".0")
     if "e" in text and not _PLAIN_FROM <= abs(value) < _PLAIN_BELOW:
         return text
     return plain(value)
