@@ -1,7 +1,11 @@
-"""Runs scripts in the notation of promqltest: `load`, `clear`, `eval`, `expect`."""
+"""Runs scripts in the notation of promqltest: `load`, `clear`, `eval`, `expect`.
+
+python -m tests.promql.promqltest FOLDER    prints what passed of each script, and why the rest was left out
+"""
 
 import math
 import re
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -305,3 +309,19 @@ def _close(one: float, other: float) -> bool:
 def run_file(path: Path, dialect: Dialect = DIALECT) -> Outcome:
     """The outcome of the script at *path*."""
     return Script(path.read_text(encoding="utf-8"), dialect).run()
+
+
+def main(folder: Path) -> None:
+    """Print how the scripts of *folder* went."""
+    passed = total = 0
+    for path in sorted(folder.glob("*.test")):
+        outcome = run_file(path)
+        passed, total = passed + outcome.passed, total + outcome.total
+        left_out = ", ".join(f"{count} {reason}" for reason, count in outcome.excluded.most_common())
+        print(f"{path.name:<28} {outcome.passed:5} of {outcome.total:5}   {left_out}")
+        print(*(f"    FAILED {failure}" for failure in outcome.failures), sep="\n", end="\n" * bool(outcome.failures))
+    print(f"{'all':<28} {passed:5} of {total:5}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -58,12 +58,7 @@ class Prometheus:
 
     def get(self, path: str, **parameters: object) -> Any:
         """The `data` of what the API answers. Raises PrometheusError with its error."""
-        self._connection.request(
-            "POST",
-            f"/api/v1/{path}",
-            urlencode(parameters),
-            {"Content-Type": "application/x-www-form-urlencoded"},
-        )
+        self._connection.request("GET", f"/api/v1/{path}?{urlencode(parameters)}")
         answer = json.loads(self._connection.getresponse().read())
         if answer["status"] != "success":
             raise PrometheusError(answer["error"])

@@ -1,7 +1,7 @@
 """Arithmetic as IEEE 754 has it and Prometheus with it: no exceptions, but infinities and NaN."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 NAN: Final = math.nan
@@ -39,32 +39,30 @@ def power(base: float, exponent: float) -> float:
         return math.copysign(INFINITY, base) if odd else INFINITY
 
 
-def total(values: Iterable[float]) -> float:
+def total(values: Sequence[float]) -> float:
     """The sum, free of rounding errors on the way."""
-    numbers = list(values)
     try:
-        return math.fsum(numbers)
+        return math.fsum(values)
     except (OverflowError, ValueError):  # beyond the largest float, or infinities of both signs
-        return sum(numbers)
+        return sum(values)
 
 
-def mean(values: Iterable[float]) -> float:
+def mean(values: Sequence[float]) -> float:
     """The mean; right also where the sum is beyond the largest float."""
-    numbers = list(values)
-    found = total(numbers) / len(numbers)
-    if math.isinf(found) and not any(math.isinf(number) for number in numbers):
-        return total(number / len(numbers) for number in numbers)
+    count = len(values)
+    found = total(values) / count
+    if math.isinf(found) and not any(math.isinf(value) for value in values):
+        return total([value / count for value in values])
     return found
 
 
-def variance(values: Iterable[float]) -> float:
+def variance(values: Sequence[float]) -> float:
     """The population variance."""
-    numbers = list(values)
-    if math.isfinite(numbers[0]) and numbers.count(numbers[0]) == len(numbers):
+    if math.isfinite(values[0]) and values.count(values[0]) == len(values):
         return 0.0  # exactly, though the mean may be off by a rounding
-    middle = mean(numbers)
-    deviations = [number - middle for number in numbers]
-    return total([deviation * deviation for deviation in deviations]) / len(numbers)
+    middle = mean(values)
+    deviations = [value - middle for value in values]
+    return total([deviation * deviation for deviation in deviations]) / len(values)
 
 
 def largest(values: Iterable[float]) -> float:

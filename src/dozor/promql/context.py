@@ -74,7 +74,6 @@ class Budget:
         if time.monotonic() > self._deadline:
             raise QueryTimeout(f"the query took longer than {self.limits.timeout_seconds:g} s and was stopped")
 
-
     def keep(self, points: int) -> None:
         """Take *points* off those that the result may have. Raises QueryLimitError once there are none left."""
         self._points -= points

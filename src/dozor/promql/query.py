@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dozor.errors import PromQLError, QueryLimitError
 from dozor.model.labels import Labels
@@ -15,6 +15,9 @@ from dozor.store import Queryable, milliseconds
 
 Points = list[tuple[float, float]]
 """(Unix seconds, value), in the order of time."""
+
+
+_DEFAULT_LIMITS: Final = Limits()
 
 
 class VectorSample(NamedTuple):
@@ -92,14 +95,14 @@ class Query:
         if self._vector is None:
             raise PromQLError(f"the expression gives a {self.type.value}, not a vector")
         moment = milliseconds(at)
-        context = Context(store, moment, moment, 0, budget=Budget(limits or Limits()), notes=Notes())
+        context = Context(store, moment, moment, 0, budget=Budget(limits or _DEFAULT_LIMITS), notes=Notes())
         vector = self._vector(context)
-        return list(map(VectorSample, finished(vector.labels), vector.values))
+        return list(map(VectorSample, finished(vector.labels), vector.values)) if vector.values else []
 
     def evaluate(self, store: Queryable, at: float, *, limits: Limits | None = None) -> Result:
         """Whatever the expression gives at *at*, with notes. Raises as `instant` does."""
         moment = milliseconds(at)
-        context = Context(store, moment, moment, 0, budget=Budget(limits or Limits()), notes=Notes())
+        context = Context(store, moment, moment, 0, budget=Budget(limits or _DEFAULT_LIMITS), notes=Notes())
         vector: list[VectorSample] = []
         matrix: list[tuple[Labels, Points]] = []
         if self._vector is not None:
@@ -135,7 +138,7 @@ class Query:
         first, last, interval = milliseconds(start), milliseconds(end), milliseconds(step)
         if interval <= 0:
             raise PromQLError("the step of a range query must be at least a millisecond")
-        context = Context(store, first, last, interval, budget=Budget(limits or Limits()), notes=Notes())
+        context = Context(store, first, last, interval, budget=Budget(limits or _DEFAULT_LIMITS), notes=Notes())
         series = Series()
         for at in range(first, last + 1, interval):
             context.at = at

@@ -60,7 +60,9 @@ def compile_subquery(compiler: "Compiler", query: Expr) -> "MatrixNode":
             prepared = context.prepared[key] = _run(context, node, first - length, last, interval)
         end = timing.moment(context)
         labels, windows = prepared
-        return stretch(labels, windows, end - length, end)
+        matrix = stretch(labels, windows, end - length, end)
+        context.budget.charge(sum(window.size for window in matrix.windows))
+        return matrix
 
     return evaluate
 

@@ -6,11 +6,15 @@ whole numbers where they are whole, else as they are. Packing is exact: the bits
 
 from array import array
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 Times = range | array  # type: ignore[type-arg]  # array("q"), milliseconds
 OVERHEAD_BYTES: Final = 240
 """What a chunk takes beside its samples: the objects themselves."""
+
+_UNPACKED: Final = 512
+"""So many chunks stay unpacked: a rule over `[30m]` looks at the same ones each time. 3 KiB each."""
 
 _WHOLE_CODES: Final = (("B", 0xFF), ("H", 0xFFFF), ("I", 0xFFFF_FFFF))
 
@@ -27,7 +31,7 @@ def size_of_times(times: Times) -> int:
     return 48 if isinstance(times, range) else times.itemsize * len(times)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """At least one sample. `times` may be shared with other series' chunks; `times_size` is counted for one of them."""
 
@@ -45,14 +49,29 @@ class Chunk:
         return OVERHEAD_BYTES + self.times_size + values
 
     def unpack(self) -> "array[float]":
-        """The values as they were appended."""
+        """The values as they were appended. Not to be changed."""
         values = self.values
-        if isinstance(values, float):
-            return array("d", [values]) * len(self.times)
-        if values.typecode == "d":
+        if isinstance(values, array) and values.typecode == "d":
             return values  # type: ignore[return-value]  # the typecode says that these are floats
-        base = self.base
-        return array("d", [base + value for value in values]) if base else array("d", values)
+        return _unpacked(self)
+
+
+@lru_cache(maxsize=_UNPACKED)
+def _unpacked(chunk: Chunk) -> "array[float]":
+    values, base = chunk.values, chunk.base
+    if isinstance(values, float):
+        return array("d", [values]) * len(chunk.times)
+    return array("d", [base + value for value in values]) if base else array("d", values)
+
+
+@lru_cache(maxsize=_UNPACKED)
+def _listed(times: range) -> "array[int]":
+    return array("q", times)
+
+
+def times_of(chunk: Chunk) -> "array[int]":
+    """The times of *chunk*, each for itself. Not to be changed."""
+    return _listed(chunk.times) if isinstance(chunk.times, range) else chunk.times
 
 
 def pack(times: Times, values: "array[float]", *, shared: bool = False, marked: bool = False) -> Chunk:

@@ -4,8 +4,10 @@ Times at this border are integers, Unix milliseconds: Prometheus' resolution, so
 fall there. `milliseconds` makes them. Only `Appendable` takes the float seconds that the rest of Dozor counts in.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import compress
+from operator import lt
 from typing import Protocol
 
 from dozor.model.labels import Labels
@@ -28,13 +30,15 @@ class Window:
     shows never changes, though the sequences may grow behind it. Never empty.
     """
 
-    __slots__ = ("first_time", "first_value", "size", "times", "values")
+    __slots__ = ("_falls", "_whole", "first_time", "first_value", "size", "times", "values")
 
     def __init__(
         self, times: Sequence[int], values: Sequence[float], first_time: int, first_value: int, size: int
     ) -> None:
         self.times, self.values = times, values
         self.first_time, self.first_value, self.size = first_time, first_value, size
+        self._whole: Window | None = None
+        self._falls: list[int] | None = None
 
     def time_slice(self) -> Sequence[int]:
         """The times alone; a copy."""
@@ -51,7 +55,9 @@ class Window:
         high = bisect_right(self.times, end, low, stop)
         if low == high:
             return None
-        return Window(self.times, self.values, low, self.first_value + low - begin, high - low)
+        part = Window(self.times, self.values, low, self.first_value + low - begin, high - low)
+        part._whole = self
+        return part
 
     def latest(self, at: int, lookback: int) -> tuple[int, float] | None:
         """The last sample in (*at* - *lookback*, *at*]; None where there is none or it is a staleness marker."""
@@ -64,13 +70,21 @@ class Window:
 
     def lost_to_resets(self) -> float:
         """The sum of what a counter stood at just before each time that it fell."""
-        values = self.value_slice()
-        previous, lost = values[0], 0.0
-        for value in values:
-            if value < previous:
-                lost += previous
-            previous = value
-        return lost
+        values = self.values
+        falls = (self._whole or self).falls()
+        if not falls:
+            return 0.0
+        low, high = self.first_value, self.first_value + self.size
+        return sum([values[place - 1] for place in falls[bisect_right(falls, low) : bisect_left(falls, high)]], 0.0)
+
+    def falls(self) -> list[int]:
+        """Where in `values` there is less than just before; what is cut out of this window does not look for it again."""
+        falls = self._falls
+        if falls is None:
+            values = self.value_slice()
+            later = range(self.first_value + 1, self.first_value + self.size)
+            falls = self._falls = list(compress(later, map(lt, values[1:], values)))
+        return falls
 
 
 class Selection:

@@ -1,15 +1,16 @@
 """The store in memory: the last hour of every series, within a budget of bytes and series."""
 
 import threading
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from dozor.model.labels import Labels
 from dozor.model.sample import Sample
 from dozor.store.chunk import Chunk, pack
-from dozor.store.index import LabelIndex
+from dozor.store.index import Found, LabelIndex
 from dozor.store.interface import Matchers, Selection, milliseconds
 from dozor.store.series import HEAD_SAMPLES, MemorySeries
 from dozor.store.staleness import STALE_NAN, is_stale
@@ -18,7 +19,10 @@ from dozor.store.timeline import Timeline
 SERIES_BYTES: Final = 2048
 """What a series takes beside its samples: labels, index entries, the objects themselves (measured, rounded up)."""
 
+T = TypeVar("T")
 _SWEEP_EVERY_MS: Final = 60_000
+_REMEMBERED: Final = 1024
+_LOOKED_AT_TOGETHER: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,9 @@ class MemoryStore:
         self._dropped_samples = self._evicted_samples = 0
         self._refused: set[int] = set()
         self._newest = self._swept = -(2**63)
+        self._appends = 0
+        self._selections: dict[tuple[Matchers, int, int, bool], Selection] = {}
+        """What was selected since the last append: rules that are evaluated together often look at the same series."""
 
     @property
     def stats(self) -> StoreStats:
@@ -97,9 +104,9 @@ class MemoryStore:
 
     def append(self, at: float, samples: Iterable[Sample]) -> None:
         """Keep *samples* as of *at*, in Unix seconds. Costs less than half a microsecond a sample."""
-        time = milliseconds(at)
+        moment = milliseconds(at)
         with self._lock:
-            batch = _Batch(time)
+            batch = self._begin(moment)
             find = self._series.get
             timeline, place, taken = None, 0, 0
             previous: MemorySeries | None = None
@@ -126,9 +133,9 @@ class MemoryStore:
 
     def mark_stale(self, at: float, keys: Iterable[tuple[str, Labels]]) -> None:
         """Say that the series of these keys ended at *at*. Unknown ones, and ones that have ended, are passed over."""
-        time = milliseconds(at)
+        moment = milliseconds(at)
         with self._lock:
-            batch = _Batch(time)
+            batch = self._begin(moment)
             for name, labels in keys:
                 series = self._series.get((name, labels))
                 if series is not None and not is_stale(series.values[-1]):
@@ -137,24 +144,42 @@ class MemoryStore:
 
     def select(self, matchers: Matchers, start: int, end: int, *, markers: bool = False) -> Selection:
         """See `Queryable`."""
+        asked = (matchers, start, end, markers)
         with self._lock:
-            found = self._index.find(matchers)
-            windows = [series.window(start, end, markers=markers) for series in found.series]
-        present = [window for window in windows if window is not None]
-        if len(present) == len(windows):
-            return Selection(found.labels, found.bare, present)
-        keep = [index for index, window in enumerate(windows) if window is not None]
-        return Selection([found.labels[index] for index in keep], [found.bare[index] for index in keep], present)
+            known = self._selections.get(asked)
+            if known is not None:
+                return known
+            appends, found = self._appends, self._index.find(matchers)
+        windows = self._each(found, lambda series: series.window(start, end, markers=markers))
+        selection = Selection(found.labels, found.bare, [window for window in windows if window is not None])
+        if len(selection.windows) < len(windows):
+            keep = [index for index, window in enumerate(windows) if window is not None]
+            selection.labels = [found.labels[index] for index in keep]
+            selection.bare = [found.bare[index] for index in keep]
+        with self._lock:
+            if appends == self._appends and len(self._selections) < _REMEMBERED:
+                self._selections[asked] = selection
+        return selection
 
     def latest(self, matchers: Matchers, at: int, lookback: int) -> tuple[list[Labels], list[float]]:
         """See `Queryable`."""
         with self._lock:
             found = self._index.find(matchers)
-            values = [series.latest(at, lookback) for series in found.series]
+        values = self._each(found, lambda series: series.latest(at, lookback))
         present = [value for value in values if value is not None]
         if len(present) == len(values):
             return found.labels, present
         return [labels for labels, value in zip(found.labels, values, strict=True) if value is not None], present
+
+    def _each(self, found: Found[MemorySeries], look: Callable[[MemorySeries], T]) -> list[T]:
+        """What *look* says of each series. Whoever waits to append comes in between: looking at thousands takes a while."""
+        looked: list[T] = []
+        for first in range(0, len(found.series), _LOOKED_AT_TOGETHER):
+            if first:
+                time.sleep(0)  # or this thread would have the lock back before another one woke up
+            with self._lock:
+                looked += map(look, found.series[first : first + _LOOKED_AT_TOGETHER])
+        return looked
 
     def series(self, matchers: Matchers) -> list[Labels]:
         """The labels of all series that match, whether or not they have ended."""
@@ -170,6 +195,12 @@ class MemoryStore:
         """All values of the label *name*, sorted."""
         with self._lock:
             return self._index.label_values(name)
+
+    def _begin(self, at: int) -> _Batch:
+        """An append at *at*; what was remembered of the present samples is out of date."""
+        self._appends += 1
+        self._selections.clear()
+        return _Batch(at)
 
     def _put(
         self, batch: _Batch, name: str, labels: Labels, value: float, series: MemorySeries | None

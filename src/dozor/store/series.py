@@ -5,18 +5,23 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
+from itertools import compress
+from operator import lt
 from typing import Final
 
 from typing_extensions import override
 
 from dozor.model.labels import METRIC_NAME, Labels
-from dozor.store.chunk import Chunk
+from dozor.store.chunk import Chunk, times_of
 from dozor.store.interface import Window
 from dozor.store.staleness import is_stale
 from dozor.store.timeline import Timeline
 
 HEAD_SAMPLES: Final = 360
 """The head holds between this many samples and twice as many: a `[5m]` at one sample a second never leaves it."""
+
+
+_NOWHERE: Final[Sequence[int]] = ()
 
 
 class MemorySeries:
@@ -116,21 +121,21 @@ class MemorySeries:
         found = None if window is None else window.latest(at, lookback)
         return None if found is None else found[1]
 
-    def falls(self, low: int, high: int) -> list[int]:
+    def falls(self, low: int, high: int) -> Sequence[int]:
         """The places in (*low*, *high*) of the head whose value is below the one before it; remembered between calls."""
         with self._lock:
             self._scan()
+            if not self._falls or self._falls[-1] <= low:
+                return _NOWHERE
             return self._falls[bisect_right(self._falls, low) : bisect_left(self._falls, high)]
 
     def _scan(self) -> None:
-        begin = self._scanned - self.first
         if self._scanned == self.end or not self.values:
             return
-        previous = self.values[max(begin - 1, 0)]
-        for place, value in enumerate(self.values[begin:], self._scanned):
-            if value < previous:
-                self._falls.append(place)
-            previous = value
+        before = max(self._scanned - self.first - 1, 0)
+        values = self.values[before:]
+        later = range(self.first + before + 1, self.end)
+        self._falls += compress(later, map(lt, values[1:], values))
         self._scanned = self.end
 
     def _from_chunks(self, start: int, end: int, *, markers: bool) -> Window | None:
@@ -139,7 +144,7 @@ class MemorySeries:
         for chunk in self.chunks:
             if chunk.times[-1] > start and chunk.times[0] <= end:
                 marked = marked or chunk.marked
-                times.extend(chunk.times)
+                times.extend(times_of(chunk))
                 values.extend(chunk.unpack())
         offset = self.timeline.dropped
         times.extend(self.timeline.times[self.first - offset : self.end - offset])
@@ -159,8 +164,7 @@ class HeadWindow(Window):
     def __init__(self, series: MemorySeries, low: int, high: int) -> None:
         self._series, self._low, self._high = series, low, high
         timeline = series.timeline
-        self.times, self.values = timeline.times, series.values
-        self.first_time, self.first_value, self.size = low - timeline.dropped, low - series.first, high - low
+        super().__init__(timeline.times, series.values, low - timeline.dropped, low - series.first, high - low)
 
     @override
     def lost_to_resets(self) -> float:

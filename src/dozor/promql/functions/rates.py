@@ -1,7 +1,10 @@
 """How fast things change: rates of counters, slopes of gauges."""
 
 import math
-from collections.abc import Callable, Sequence
+import operator
+from array import array
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from dozor.promql.context import Context
@@ -74,34 +77,45 @@ def _last_two(window: Window) -> tuple[tuple[int, float], tuple[int, float]]:
 
 def _resets(window: Window, _matrix: Matrix) -> float:
     values = window.value_slice()
-    return float(sum(map(float.__lt__, values[1:], values)))
+    return float(sum(map(operator.lt, values[1:], values)))
 
 
 def _changes(window: Window, _matrix: Matrix) -> float:
     values = window.value_slice()
-    changes, previous = 0, values[0]
-    for value in values:
-        if value != previous and not (math.isnan(value) and math.isnan(previous)):
-            changes += 1
-        previous = value
+    changes = sum(map(operator.ne, values[1:], values))
+    if changes and math.isnan(sum(values)):  # two NaN are unequal, and yet no change
+        changes -= sum(
+            math.isnan(value) and math.isnan(before) for value, before in zip(values[1:], values, strict=False)
+        )
     return float(changes)
 
 
 def _regression(window: Window, origin: int) -> tuple[float, float]:
     """Slope per second, and value at *origin*, of the line that fits best."""
     values = window.value_slice()
-    if all(value == values[0] for value in values):
-        return (math.nan, math.nan) if math.isinf(values[0]) else (0.0, values[0])
-    seconds = [(time - origin) / 1000 for time in window.time_slice()]
     count = len(values)
-    mean_x, mean_y = _sum(seconds) / count, _sum(values) / count
-    covariance = _sum([x * y for x, y in zip(seconds, values, strict=True)]) - mean_x * mean_y * count
-    spread = _sum([x * x for x in seconds]) - mean_x * mean_x * count
-    slope = covariance / spread if spread else math.nan
-    return slope, mean_y - slope * mean_x
+    if values[0] == values[-1] and values.count(values[0]) == count:
+        return (math.nan, math.nan) if math.isinf(values[0]) else (0.0, values[0])
+    times = array("q", window.time_slice())
+    after, sum_x, sum_xx = _since_first(times.tobytes())
+    sum_y, sum_xy = _sum(values), _sum(map(operator.mul, after, values))
+    spread = count * sum_xx - sum_x * sum_x
+    slope = (count * sum_xy - sum_x * sum_y) / spread if spread else math.nan
+    return slope * 1000, sum_y / count + slope * (origin - times[0] - sum_x / count)
 
 
-def _sum(values: Sequence[float]) -> float:
+@lru_cache(maxsize=32)
+def _since_first(times: bytes) -> tuple[list[float], int, int]:
+    """Of an array's times, the milliseconds since the first one, their sum and the sum of their squares, which are exact.
+
+    Series that are scraped together share them.
+    """
+    milliseconds = array("q", times)
+    after = [time - milliseconds[0] for time in milliseconds]
+    return list(map(float, after)), sum(after), sum(map(operator.mul, after, after))
+
+
+def _sum(values: Iterable[float]) -> float:
     try:
         return math.fsum(values)
     except (ValueError, OverflowError):
