@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import socket
+import subprocess
 import sys
 
 import pytest
@@ -95,6 +97,32 @@ async def test_a_service_that_hangs_is_left_behind_by_its_sender() -> None:
         async with asyncio.timeout(10):
             while sender.busy:
                 await asyncio.sleep(0.05)
+
+
+def test_a_service_without_end_does_not_keep_the_process_from_ending() -> None:
+    """Apprise's own pool of threads is waited for by the interpreter when it ends."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        program = (
+            "import asyncio\n"
+            "from tests.database.records import make_notification\n"
+            "from dozor.clock import Clock\n"
+            "from dozor.notify.apprise import AppriseChannel\n"
+            "from dozor.notify.sending import Sender\n"
+            f"channel = AppriseChannel(('json://127.0.0.1:{silent.getsockname()[1]}/?rto=60',))\n"
+            "sender = Sender('apprise', channel.build('apprise', Clock(), 'en'), limit_seconds=0.2)\n"
+            "asyncio.run(sender.send(make_notification()))\n"
+        )
+        ended = subprocess.run([sys.executable, "-c", program], timeout=30, capture_output=True, text=True, check=False)
+    assert "did not finish within 0.2 s" in ended.stderr
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    async with receiving() as thief:
+        async with receiving(answer(302, location=f"http://127.0.0.1:{thief.port}/stolen")) as server:
+            with pytest.raises(DeliveryError):
+                await asyncio.to_thread(notifier(url(server)).send, make_notification())
+            assert len(server.requests) == 1
+        assert thief.requests == []
 
 
 def test_a_url_that_apprise_does_not_know_is_refused_without_showing_it() -> None:

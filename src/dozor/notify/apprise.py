@@ -140,7 +140,11 @@ def _services(urls: Sequence[str]) -> "list[Apprise]":
         raise ConfigurationError(
             "this needs the library Apprise, which is not installed: pip install 'dozor[apprise]'", key="urls"
         ) from None
-    asset = apprise.AppriseAsset(app_id="Dozor", app_desc="Monitoring", app_url="")
+    # With a limit of its own, or several services at once, Apprise sends from threads that keep the process from ending
+    # while a service hangs. Here each is asked in the thread that calls, which its caller leaves behind.
+    asset = apprise.AppriseAsset(
+        app_id="Dozor", app_desc="Monitoring", app_url="", async_mode=False, service_timeout=0, http_redirects=False
+    )
     services = []
     for number, url in enumerate(urls, 1):
         service = apprise.Apprise(asset=asset)
