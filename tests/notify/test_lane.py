@@ -13,6 +13,7 @@ from dozor.database import Database, StoreThread
 from dozor.errors import ChannelNotFound, DeliveryError, StoreUnavailable
 from dozor.model.notification import Notification, Occasion, SentMessage
 from dozor.notify import ChannelCondition, ChannelState, Delivery, Receiver, Route, Speaker
+from dozor.notify.sending import SEND_LIMIT_SECONDS
 from dozor.store.matchers import parse_matcher
 from dozor.testing import FakeClock, RecordingNotifier
 
@@ -31,6 +32,13 @@ def failing(**how: Any) -> RecordingNotifier:
 
 def many(count: int) -> list[Notification]:
     return [make_notification(group=str(number)) for number in range(count)]
+
+
+async def test_who_was_given_more_time_gets_it_and_says_itself_that_it_is_over(deliver: Deliver) -> None:
+    delivery = deliver(slow=Receiver(RecordingNotifier(), timeout_seconds=60.0), other=RecordingNotifier())
+    limits = {name: lane.send_limit_seconds for name, lane in delivery._lanes.items()}
+    assert limits == {"slow": 62.0, "other": SEND_LIMIT_SECONDS}
+    assert delivery._lease_seconds > 62.0, "nobody else takes up what is still being sent"
 
 
 # --- pace ---

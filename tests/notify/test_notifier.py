@@ -26,6 +26,7 @@ class Quiet:
     kind: ClassVar[str] = "quiet"
     rate: ClassVar[tuple[float, int]] = (0.5, 3)
     send_resolved = False
+    timeout_seconds = 60.0
 
     def build(self, name: str, clock: Clock, locale: str) -> Notifier:
         self.built = (name, clock, locale)
@@ -54,6 +55,7 @@ def test_channels_are_built_under_their_names() -> None:
     assert found["hook"].send_resolved
     assert "s3cr3t" not in repr(found)
     assert quiet.built == ("ops", clock, "ru")
+    assert (found["ops"].timeout_seconds, found["hook"].timeout_seconds) == (60.0, None)
     assert (found["ops"].kind, found["ops"].rate, found["ops"].send_resolved) == ("quiet", (0.5, 3), False)
 
 

@@ -1,6 +1,7 @@
 """The webhook, against a receiver on a real socket."""
 
 import base64
+import inspect
 import time
 from typing import Any
 
@@ -16,6 +17,7 @@ from dozor.model.alert import Severity
 from dozor.model.labels import Labels
 from dozor.model.notification import Notification
 from dozor.notify import WebhookNotifier
+from dozor.notify.sending import SEND_LIMIT_SECONDS
 from dozor.notify.webhook import WebhookChannel, body, fingerprint
 from dozor.testing import FakeClock
 
@@ -227,6 +229,11 @@ async def test_every_2xx_is_taken_for_delivered(status: int) -> None:
 @pytest.mark.parametrize("status", [429, 503])
 async def test_retry_after_is_passed_on(status: int, header: str, seconds: float | None) -> None:
     assert (await refused(answer(status, Retry_After=header))).retry_after_seconds == seconds
+
+
+def test_it_ends_by_itself_before_it_is_left_behind() -> None:
+    """Else what was taken, but whose answer never ends, would be sent again."""
+    assert inspect.signature(WebhookNotifier).parameters["timeout_seconds"].default < SEND_LIMIT_SECONDS
 
 
 @pytest.mark.parametrize("behaviour", [receiver.hang, receiver.drip, receiver.close_early, receiver.garbage])

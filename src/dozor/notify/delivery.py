@@ -55,7 +55,7 @@ class Delivery(Generic[Row]):
         speaker: who speaks in what is not a notification of an alert: tests, and what is said again and again.
         policy: when to try again, and when no more.
         breaker: when to leave a receiver alone.
-        send_limit_seconds: how long one attempt may take.
+        send_limit_seconds: how long one attempt may take, of a receiver that does not allow itself longer.
 
     Raises:
         ConfigurationError: a route leads to a receiver that is not there.
@@ -76,13 +76,13 @@ class Delivery(Generic[Row]):
     ) -> None:
         self._outbox, self._clock, self._run_in_store = outbox, clock, run_in_store
         self._policy, self._speaker = policy or RetryPolicy(), speaker
-        self._lease_seconds = send_limit_seconds + _LEASE_MARGIN_SECONDS
         known = {name: each if isinstance(each, Receiver) else Receiver(each) for name, each in receivers.items()}
         self._router = Router(routes, known)
         self._lanes = {
             name: Lane(name, receiver, clock, breaker=breaker, send_limit_seconds=send_limit_seconds)
             for name, receiver in known.items()
         }
+        self._lease_seconds = max(lane.send_limit_seconds for lane in self._lanes.values()) + _LEASE_MARGIN_SECONDS
         self._workers: list[asyncio.Task[None]] = []
         self._stand_in = StandIn(clock, self._policy)
         self._counts: Counts | None = None

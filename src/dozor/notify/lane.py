@@ -21,6 +21,8 @@ SENT: Final = "sent"
 FAILED: Final = "failed"
 DEAD: Final = "dead"
 
+# Who has a limit of their own is to say what happened when it is over.
+_TIMEOUT_MARGIN_SECONDS: Final = 2.0
 _ATTEMPT_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LATENCY_BOUNDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86_400.0)
 
@@ -36,6 +38,7 @@ class Lane:
         awake: set when there may be something new in the outbox.
         released: set when there is something to be sent from memory.
         stopping: set when no more is to be sent.
+        send_limit_seconds: how long one attempt may take.
         letters: what is on its way.
         owed: what the outbox has not been told yet, with the notification's id, since it did not answer.
         results: attempts that ended so, by `SENT`, `FAILED` and `DEAD`.
@@ -56,7 +59,10 @@ class Lane:
         self.stopping = False
         self.letters = Letters()
         self.owed: deque[tuple[str, Settlement]] = deque()
-        self.sender = Sender(name, receiver.notifier, limit_seconds=send_limit_seconds)
+        self.send_limit_seconds = send_limit_seconds
+        if receiver.timeout_seconds is not None:
+            self.send_limit_seconds = max(send_limit_seconds, receiver.timeout_seconds + _TIMEOUT_MARGIN_SECONDS)
+        self.sender = Sender(name, receiver.notifier, limit_seconds=self.send_limit_seconds)
         self._bucket = TokenBucket(clock, *receiver.rate)
         self._breaker = Breaker(clock, breaker)
         self.results: Mapping[str, Counter] = {result: Counter() for result in (SENT, FAILED, DEAD)}

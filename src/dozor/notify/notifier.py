@@ -59,7 +59,8 @@ class Channel(Protocol):
     """The settings of one channel, checked: a frozen dataclass in the channel's module.
 
     Its `__post_init__` raises `ConfigurationError(key=<field>)`. A field that holds a secret has
-    `field(repr=False, metadata={"secret": True})`. A field `send_resolved`, where there is one, says whether ends are told.
+    `field(repr=False, metadata={"secret": True})`. A field `send_resolved`, where there is one, says whether ends are told, and
+    `timeout_seconds` how long the notifier allows itself.
     """
 
     kind: ClassVar[str]
@@ -96,12 +97,14 @@ class Receiver:
         kind: its type in settings, `log`, or `own` for one of the application's.
         rate: how many messages a second it bears in the long run, and how many at once.
         send_resolved: whether it is told of ends.
+        timeout_seconds: how long it allows itself for one notification, where its user set that; None: as usual.
     """
 
     notifier: AnyNotifier
     kind: str = "own"
     rate: tuple[float, int] = OWN_RATE
     send_resolved: bool = True
+    timeout_seconds: float | None = None
 
     @property
     def target(self) -> str:
@@ -139,9 +142,12 @@ def table(channels: Mapping[str, Channel], own: Sequence[Any], clock: Clock, loc
     for name, channel in channels.items():
         if name == LOG:
             raise ConfigurationError("the log is always there; give the channel another name", key=f"channels.{name}")
-        resolved = getattr(channel, "send_resolved", True)
         receivers[name] = Receiver(
-            channel.build(name, clock, locale), channel.kind, channel.rate, resolved is not False
+            channel.build(name, clock, locale),
+            channel.kind,
+            channel.rate,
+            send_resolved=getattr(channel, "send_resolved", True) is not False,
+            timeout_seconds=getattr(channel, "timeout_seconds", None),
         )
     for notifier in own:
         if not callable(getattr(notifier, "send", None)):

@@ -14,7 +14,8 @@ from dozor.notify.notifier import AnyNotifier, CorrespondingNotifier
 
 logger = logging.getLogger("dozor.notify")
 
-SEND_LIMIT_SECONDS: Final = 10.0
+SEND_LIMIT_SECONDS: Final = 12.0
+"""Longer than what Dozor's channels allow themselves, ten seconds: they know what happened, and whether it arrived."""
 
 _Call = Callable[..., object]
 _Outcome = tuple[object, BaseException | None]
