@@ -94,7 +94,17 @@ async def test_an_answer_that_repeats_the_url_is_shown_without_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "hooks.example/s3cr3t", "ftp://x/s3cr3t", "http:///s3cr3t", "http://x:y/s3cr3t", "/"]
+    "url",
+    [
+        "",
+        "hooks.example/s3cr3t",
+        "ftp://x/s3cr3t",
+        "http:///s3cr3t",
+        "http://x:y/s3cr3t",
+        "/",
+        "http://x:99999/s3cr3t",
+        "http://x:0/s3cr3t",
+    ],
 )
 def test_what_is_no_url_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(ConfigurationError, match="K: ") as caught:

@@ -186,6 +186,8 @@ def parse_url(url: str, *, key: str) -> httpx2.URL:
         raise ConfigurationError("this is not a URL", key=key) from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise ConfigurationError("the URL must begin with http:// or https:// and name a host", key=key)
+    if parsed.port is not None and not 0 < parsed.port < 65_536:
+        raise ConfigurationError(f"{parsed.port} is no port", key=key)
     return parsed
 
 
