@@ -92,6 +92,26 @@ def test_config_show_prints_values_and_origins_and_no_secret(tmp_path: Path) -> 
     assert "s3cret" not in ended.stdout
 
 
+def test_config_show_cuts_nothing_for_want_of_room(tmp_path: Path) -> None:
+    (tmp_path / "dozor.toml").write_text(
+        '[channels.the-department-of-operations]\ntype = "email"\nsmtp_url = "smtp://h"\nfrom = "a@example.com"\n'
+        'to = ["a-long-name@a-long-name.example.com", "another-long-name@a-long-name.example.com"]\n',
+        encoding="utf-8",
+    )
+    ended = run("config", "show", cwd=tmp_path)
+    (row,) = (
+        line.split() for line in ended.stdout.splitlines() if ".operations.to" in line or "operations.to " in line
+    )
+    assert row == [
+        "channels.the-department-of-operations.to",
+        "a-long-name@a-long-name.example.com,",
+        "another-long-name@a-long-name.example.com",
+        "dozor.toml:5",
+        "(channels.the-department-of-operations.to)",
+    ]
+    assert "…" not in ended.stdout
+
+
 def test_config_show_says_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "dozor.toml").write_text('\nintervall = "2s"\n', encoding="utf-8")
     ended = run("config", "show", cwd=tmp_path)
