@@ -412,7 +412,7 @@ async def test_send_posts_a_message(server: SlackServer, ops: Conversation) -> N
         ({"token": TOKEN, "channel": "#alerts", "api_url": "slack"}, "api_url", "http"),
     ],
 )
-def test_half_a_channel_says_what_is_missing(fields: dict[str, str], key: str, word: str) -> None:
+def test_half_a_channel_says_what_is_missing(fields: dict[str, Any], key: str, word: str) -> None:
     with pytest.raises(ConfigurationError, match=word) as caught:
         SlackChannel(**fields)
     assert caught.value.key == key

@@ -262,7 +262,7 @@ async def test_an_answer_without_a_number_is_an_arrival_that_is_not_remembered(
         ({"token": TOKEN, "chat": CHAT, "api_url": "telegram"}, "api_url"),
     ],
 )
-def test_a_mistake_is_named(fields: dict[str, str], key: str) -> None:
+def test_a_mistake_is_named(fields: dict[str, Any], key: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         TelegramChannel(**fields)
     assert caught.value.key == key
