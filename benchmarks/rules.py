@@ -8,6 +8,7 @@ import re
 import statistics
 import sys
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
@@ -97,7 +98,7 @@ class Load:
         self.begin = int(time.time()) - seconds
         self.seconds = seconds
         draw = random.Random(1)
-        self._columns = [list(values(draw, name, seconds + AHEAD_SECONDS)) for name, _ in self.series]
+        self._columns = [array("d", values(draw, name, seconds + AHEAD_SECONDS)) for name, _ in self.series]
         self.store = MemoryStore(max_bytes=2**30)
         self.at = self.begin - 1
         self.advance(seconds)
