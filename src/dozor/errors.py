@@ -9,6 +9,7 @@
     ├── AlertNotFound           no alert has that id
     ├── SilenceNotFound         no silence has that id
     ├── ChannelNotFound         no channel has that name
+    ├── RuleNotFound            no rule has that name
     ├── NotificationNotFound    no notification in the outbox has that id
     ├── ActionForbidden         the alert's state does not allow that action
     ├── DeliveryError           a receiver did not take a notification
@@ -18,6 +19,7 @@ Each builds its message from what it is given; every message can be shown to a u
 """
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 __all__ = [
     "ActionForbidden",
@@ -31,6 +33,7 @@ __all__ = [
     "QueryLimitError",
     "QueryTimeout",
     "RuleError",
+    "RuleNotFound",
     "SilenceNotFound",
     "StoreUnavailable",
 ]
@@ -93,6 +96,15 @@ class ChannelNotFound(DozorError):  # noqa: N818
         self.name = name
         told = ", ".join(sorted(known))
         super().__init__(f"no channel is called {name!r}" + (f"; there are: {told}" if told else ""))
+
+
+class RuleNotFound(DozorError):  # noqa: N818
+    """No rule has this name."""
+
+    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
+        self.name = name
+        close = get_close_matches(name, list(known), 1)
+        super().__init__(f"no rule is called {name!r}" + (f"; did you mean {close[0]}?" if close else ""))
 
 
 class NotificationNotFound(DozorError):  # noqa: N818

@@ -6,7 +6,7 @@ from dozor.clock import Clock
 from dozor.instruments.query_monitor import SlowQuery
 from dozor.metrics import merge
 from dozor.model.alert import Alert
-from dozor.model.rule import GroupState, RuleState
+from dozor.model.rule import GroupState, RuleExplanation, RuleState
 from dozor.model.sample import Family
 from dozor.notify import ChannelState
 from dozor.overview import (
@@ -66,6 +66,11 @@ class Reading:
     def rule_states(self) -> Sequence[RuleState]:
         """Every rule that raises alerts."""
         return self._working().lifecycle.rule_states()
+
+    def explain_rule(self, rule: str) -> Sequence[RuleExplanation]:
+        """Why the rules of this name fire or do not. Raises RuleNotFound."""
+        session = self._working()
+        return session.lifecycle.explain(rule, session.store, self.clock.timestamp())
 
     def rule_groups(self) -> Sequence[GroupState]:
         """All groups with all their rules, recording ones too."""

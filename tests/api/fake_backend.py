@@ -25,6 +25,7 @@ from dozor.errors import (
     ConfigurationError,
     DeliveryError,
     NotificationNotFound,
+    RuleNotFound,
     SilenceNotFound,
     StoreUnavailable,
 )
@@ -37,7 +38,7 @@ from dozor.metrics.instruments import Histogram
 from dozor.model.alert import Acknowledgement, Alert, AlertSilence, AlertState, Severity
 from dozor.model.labels import Labels
 from dozor.model.notification import NOTE, AuditEntry, Notification, Occasion
-from dozor.model.rule import GroupState, RuleChanges, RuleState
+from dozor.model.rule import GroupState, RuleChanges, RuleExplanation, RuleState
 from dozor.model.sample import Family, MetricType, Sample
 from dozor.model.silence import Silence, SilenceState
 from dozor.notify import ChannelCondition, ChannelState
@@ -190,6 +191,7 @@ class FakeBackend:
         self.channel_states = [a_channel("log"), a_channel("webhook")]
         self.letters: dict[int, OutboxRow] = {}
         self.unreachable: DeliveryError | None = None
+        self.explanations: list[RuleExplanation] = []
         self.reloaded: RuleChanges | ConfigurationError = RuleChanges(2)
         self._trends = Trends(self.store)
 
@@ -280,6 +282,12 @@ class FakeBackend:
 
     def http_figures(self) -> Mapping[str, float]:
         return http_figures(self.store, self.clock.timestamp())
+
+    def explain_rule(self, rule: str) -> Sequence[RuleExplanation]:
+        found = [one for one in self.explanations if one.state.rule == rule]
+        if not found:
+            raise RuleNotFound(rule, [one.rule for one in self.rules])
+        return found
 
     async def reload_rules(self) -> RuleChanges:
         if isinstance(self.reloaded, ConfigurationError):

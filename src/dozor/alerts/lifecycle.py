@@ -7,6 +7,7 @@ from typing import Final
 
 from dozor.alerts.book import AlertBook, ending
 from dozor.alerts.conditions import Conditions, Evidence
+from dozor.alerts.explain import explain
 from dozor.alerts.families import AlertFamilies
 from dozor.alerts.flapping import FlappingPolicy
 from dozor.alerts.grouping import Speaker, worst_first
@@ -18,11 +19,11 @@ from dozor.alerts.silencing import Silencing, Wanted, parse_matchers
 from dozor.alerts.succession import RULE_REMOVED, Succession
 from dozor.alerts.telling import DEFAULT_COOLDOWNS, Telling, owes_end
 from dozor.alerts.transitions import Event, Happening
-from dozor.errors import ActionForbidden, AlertNotFound, ConfigurationError, SilenceNotFound
+from dozor.errors import ActionForbidden, AlertNotFound, ConfigurationError, RuleNotFound, SilenceNotFound
 from dozor.model.alert import Alert, AlertState, Severity
 from dozor.model.labels import Labels
 from dozor.model.notification import NOTE, AuditEntry, Changes
-from dozor.model.rule import GroupState, RuleChanges, RuleState
+from dozor.model.rule import GroupState, RuleChanges, RuleExplanation, RuleState
 from dozor.model.sample import Family
 from dozor.model.silence import Silence
 from dozor.store.matchers import match_all
@@ -117,6 +118,17 @@ class Lifecycle:
     def alerts_without_series(self) -> int:
         """How many alerts have no series `ALERTS`, because there are too many."""
         return max(0, self._book.open_count - self._schedule.series.count)
+
+    def explain(self, rule: str, store: Store, at: float) -> list[RuleExplanation]:
+        """Why the rules of this name fire or do not, as of their last evaluation.
+
+        Raises:
+            RuleNotFound: there is none that raises alerts.
+        """
+        tracks = self._book.named(rule)
+        if not tracks:
+            raise RuleNotFound(rule, (track.rule.name for track in self._book.tracks))
+        return [explain(track, store, at) for track in tracks]
 
     def rule_groups(self) -> list[GroupState]:
         """All groups with all their rules, recording ones too, in the order of evaluation."""

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from dozor.model.alert import Severity
 from dozor.model.labels import Labels
-from dozor.model.rule import Breach, Escalation, Evaluation, Inhibitor
+from dozor.model.rule import Breach, Escalation, Evaluation, Inhibitor, Measurement
 from dozor.store.interface import Appendable, Queryable
 
 
@@ -90,6 +90,9 @@ class AlertRule(Protocol):
 
     def evaluate(self, store: Queryable, at: float, *, watched: bool) -> Evaluation:
         """What it says of *store* at *at*; *watched*: whether there are alerts whose end matters."""
+
+    def measure(self, store: Queryable, at: float) -> Measurement:
+        """What it looks at, whether or not its condition holds."""
 
     def describe(self, breach: Breach, store: Queryable, at: float) -> dict[str, str]:
         """The annotations for *breach*."""

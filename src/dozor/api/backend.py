@@ -9,7 +9,7 @@ from dozor.database import AlertStatistics, HistoryFilter, OutboxFilter, OutboxR
 from dozor.instruments.query_monitor import SlowQuery
 from dozor.model.alert import Alert
 from dozor.model.notification import AuditEntry
-from dozor.model.rule import GroupState, RuleChanges, RuleState
+from dozor.model.rule import GroupState, RuleChanges, RuleExplanation, RuleState
 from dozor.model.sample import Family
 from dozor.model.silence import Silence
 from dozor.notify import ChannelState
@@ -106,6 +106,9 @@ class Backend(Protocol):
 
     def rule_states(self) -> Sequence[RuleState]:
         """Every rule, in the order of evaluation."""
+
+    def explain_rule(self, rule: str) -> Sequence[RuleExplanation]:
+        """Why the rules of this name fire or do not. Raises RuleNotFound."""
 
     def rule_groups(self) -> Sequence[GroupState]:
         """All groups with all their rules, recording ones too, in the order of evaluation."""

@@ -26,6 +26,7 @@ from dozor.errors import (
     DeliveryError,
     DozorError,
     NotificationNotFound,
+    RuleNotFound,
     SilenceNotFound,
     StoreUnavailable,
 )
@@ -39,6 +40,7 @@ _ADVICE: Final = {
     SilenceNotFound: (404, {}),
     ChannelNotFound: (404, {}),
     NotificationNotFound: (404, {}),
+    RuleNotFound: (404, {}),
     ActionForbidden: (409, {}),
     ConfigurationError: (422, {}),
     DeliveryError: (502, {}),

@@ -1,8 +1,9 @@
 """alerts/rules: what is decided on, and how each rule stands."""
 
 from collections.abc import Mapping
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 
 from dozor.api import problems
 from dozor.api.alert_json import alert_model
@@ -18,11 +19,20 @@ from dozor.api.parameters import (
     encode_cursor,
 )
 from dozor.api.rendering import answer, date, json_response, to_json
-from dozor.api.schemas import RuleList, RuleModel, RulesReloaded
+from dozor.api.schemas import (
+    RuleExplanationModel,
+    RuleExplanations,
+    RuleList,
+    RuleModel,
+    RulesReloaded,
+    SeriesExplanationModel,
+)
 from dozor.clock import Clock
 from dozor.errors import ConfigurationError
-from dozor.model.rule import RuleState
+from dozor.model.rule import RuleExplanation, RuleState, SeriesExplanation
 from dozor.model.silence import Silence
+
+RuleName = Annotated[str, Path(max_length=500, description="The rule's name.")]
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -66,6 +76,23 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 
         return await answer(backend, build)
 
+    @router.get(
+        "/alerts/rules/{rule:path}/explain",
+        response_model=RuleExplanations,
+        responses=problems.documented(404, 422),
+        summary="Why a rule fires, or does not",
+    )
+    async def alerts_rules_explain(rule: RuleName) -> Response:
+        """Each series with its value, how far that is from the threshold, what is waited for, and what holds it back."""
+
+        def build() -> RuleExplanations:
+            silences = backend.known().silences
+            return RuleExplanations(
+                rules=[_explanation_model(one, clock, silences) for one in backend.explain_rule(rule)]
+            )
+
+        return await answer(backend, build)
+
     @router.post(
         "/alerts/rules/reload",
         response_model=RulesReloaded,
@@ -94,17 +121,59 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 
 
 def _rule_model(state: RuleState, clock: Clock, silences: Mapping[str, Silence]) -> RuleModel:
-    return RuleModel(
-        rule=state.rule,
-        group=state.group,
-        expr=state.expr,
-        for_seconds=state.for_seconds,
-        severity=state.severity,
-        component=state.component,
-        state=state.state,
-        health=state.health,
-        last_error=state.last_error,
-        last_evaluation=date(clock, state.last_evaluation),
-        evaluation_seconds=state.evaluation_seconds,
-        alerts=[alert_model(alert, clock, silences) for alert in state.alerts],
+    return RuleModel(**_rule_fields(state, clock, silences))
+
+
+def _explanation_model(
+    explained: RuleExplanation, clock: Clock, silences: Mapping[str, Silence]
+) -> RuleExplanationModel:
+    return RuleExplanationModel(
+        **_rule_fields(explained.state, clock, silences),
+        why=explained.why,
+        resolve=explained.resolve,
+        missing=list(explained.missing),
+        series=[_series_model(one, clock) for one in explained.series],
+        series_total=explained.total,
     )
+
+
+def _series_model(one: SeriesExplanation, clock: Clock) -> SeriesExplanationModel:
+    alert = one.alert
+    return SeriesExplanationModel(
+        labels=dict(one.labels),
+        state=one.state,
+        why=one.why,
+        value=one.value,
+        exceeds=one.exceeds,
+        distance=one.distance,
+        alert_id=None if alert is None else alert.id,
+        pending_since=None if alert is None else date(clock, alert.active_at),
+        for_left_seconds=one.for_left_seconds,
+        clear_left_seconds=one.clear_left_seconds,
+        inhibited_by=[] if alert is None else list(alert.inhibited_by),
+        silenced_by=[] if alert is None else list(alert.silenced_by),
+        quiet_until=date(clock, one.quiet_until),
+        closed_until=date(clock, one.closed_until),
+    )
+
+
+def _rule_fields(state: RuleState, clock: Clock, silences: Mapping[str, Silence]) -> dict[str, Any]:
+    return {
+        "rule": state.rule,
+        "group": state.group,
+        "expr": state.expr,
+        "for_seconds": state.for_seconds,
+        "severity": state.severity,
+        "component": state.component,
+        "state": state.state,
+        "health": state.health,
+        "last_error": state.last_error,
+        "last_evaluation": date(clock, state.last_evaluation),
+        "evaluation_seconds": state.evaluation_seconds,
+        "alerts": [alert_model(alert, clock, silences) for alert in state.alerts],
+        "keep_firing_seconds": state.keep_firing_seconds,
+        "threshold": state.threshold,
+        "labels": dict(state.labels),
+        "annotations": dict(state.annotations),
+        "file": state.file,
+    }

@@ -5,7 +5,7 @@ absent. Times are datetimes in UTC. What is read of the watched things is in `re
 """
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -208,6 +208,15 @@ class ActiveAlertList(AlertList):
     age_seconds: float | None
 
 
+RULE_AS_WRITTEN: Final[dict[str, Any]] = {
+    "keep_firing_seconds": 0.0,
+    "threshold": "== 0",
+    "labels": {"severity": "critical"},
+    "annotations": {"summary": "{{ $labels.redis }} does not answer"},
+    "file": "builtin/redis.yml",
+}
+
+
 class RuleModel(BaseModel):
     """A rule and how it stands."""
 
@@ -223,6 +232,11 @@ class RuleModel(BaseModel):
     last_evaluation: datetime | None
     evaluation_seconds: float | None
     alerts: list[AlertModel]
+    keep_firing_seconds: Annotated[float, Field(description="How long an alert outlasts its condition.")]
+    threshold: Annotated[str | None, Field(description="What the value is compared with, where that can be told.")]
+    labels: Annotated[dict[str, str], Field(description="As written, templates among them.")]
+    annotations: Annotated[dict[str, str], Field(description="As written, without Dozor's own.")]
+    file: Annotated[str | None, Field(description="The rule file; null for a rule in code.")]
 
 
 class RuleList(BaseModel):
@@ -244,6 +258,7 @@ class RuleList(BaseModel):
                     "last_evaluation": NOW,
                     "evaluation_seconds": 0.0001,
                     "alerts": [],
+                    **RULE_AS_WRITTEN,
                 }
             ],
             "total": 16,
@@ -254,6 +269,89 @@ class RuleList(BaseModel):
     rules: list[RuleModel]
     total: int
     next_cursor: str | None
+
+
+class SeriesExplanationModel(BaseModel):
+    """One series of a rule, and why it fires or does not."""
+
+    labels: Annotated[dict[str, str], Field(description="Those of its alert.")]
+    state: Annotated[
+        str, Field(description="inactive, pending, firing, or closed (by hand, while its condition goes on).")
+    ]
+    why: Annotated[str, Field(description="All that follows, in a sentence.")]
+    value: Annotated[float | None, Field(description="What is compared; null where it is not known now.")]
+    exceeds: Annotated[bool | None, Field(description="Whether the comparison with the threshold holds.")]
+    distance: Annotated[float | None, Field(description="How far the value is from the threshold.")]
+    alert_id: str | None
+    pending_since: Annotated[datetime | None, Field(description="Since when the condition holds.")]
+    for_left_seconds: Annotated[float | None, Field(description="Of a pending one: until it fires.")]
+    clear_left_seconds: Annotated[float | None, Field(description="Of one whose condition has ended: until it ends.")]
+    inhibited_by: list[str]
+    silenced_by: list[str]
+    quiet_until: Annotated[datetime | None, Field(description="Nobody is told before: the last one ended so lately.")]
+    closed_until: Annotated[datetime | None, Field(description="Closed by hand, it comes back then at the earliest.")]
+
+
+class RuleExplanationModel(RuleModel):
+    """A rule, and why it fires or does not."""
+
+    why: Annotated[str, Field(description="Of the rule as a whole, in a sentence.")]
+    resolve: Annotated[str | None, Field(description="The threshold at which an alert ends, if it has one of its own.")]
+    missing: Annotated[list[str], Field(description="Metrics that the rule names and of which there is no series.")]
+    series: Annotated[
+        list[SeriesExplanationModel], Field(description="The 100 nearest to firing, those that fire first.")
+    ]
+    series_total: int
+
+
+class RuleExplanations(BaseModel):
+    """The rules of one name: mostly one."""
+
+    model_config = example(
+        {
+            "rules": [
+                {
+                    "rule": "PoolUtilizationHigh",
+                    "group": "pool",
+                    "expr": "db_pool_utilization > 90",
+                    "for_seconds": 60.0,
+                    "severity": "CRITICAL",
+                    "component": "database",
+                    "state": "inactive",
+                    "health": "ok",
+                    "last_error": None,
+                    "last_evaluation": NOW,
+                    "evaluation_seconds": 0.0001,
+                    "alerts": [],
+                    **RULE_AS_WRITTEN,
+                    "why": "its condition holds for no series",
+                    "resolve": "<= 80",
+                    "missing": [],
+                    "series": [
+                        {
+                            "labels": {"alertname": "PoolUtilizationHigh", "pool": "default", "component": "database"},
+                            "state": "inactive",
+                            "why": "42 is not > 90: 48 away",
+                            "value": 42.0,
+                            "exceeds": False,
+                            "distance": 48.0,
+                            "alert_id": None,
+                            "pending_since": None,
+                            "for_left_seconds": None,
+                            "clear_left_seconds": None,
+                            "inhibited_by": [],
+                            "silenced_by": [],
+                            "quiet_until": None,
+                            "closed_until": None,
+                        }
+                    ],
+                    "series_total": 1,
+                }
+            ]
+        }
+    )
+
+    rules: list[RuleExplanationModel]
 
 
 class RulesReloaded(BaseModel):

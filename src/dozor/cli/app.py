@@ -83,6 +83,21 @@ def check(*, url: Url = None, as_json: AsJson = False, config_file: ConfigFile =
     raise typer.Exit(run({"url": url, "config": config_file}, as_json=as_json))
 
 
+@app.command(short_help="Say why a rule fires, or does not.")
+def explain(
+    *,
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="The rule's name.")],
+    url: Url = None,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """Say why a rule fires, or does not: what it looks at, how far that is from its threshold, what is waited for."""
+    from dozor.cli.client import Client  # noqa: PLC0415
+    from dozor.cli.explain import explain as run  # noqa: PLC0415
+
+    run(Client.connect({"url": url, "config": config_file}), rule, as_json=as_json)
+
+
 alert_commands.add_commands(app)
 silence_commands.add_commands(app)
 app.add_typer(notify, name="notify")

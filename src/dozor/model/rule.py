@@ -63,6 +63,69 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a rule looks at, whether or not its condition holds.
+
+    Attributes:
+        values: what is compared, by the labels that an alert for it would have; empty where the expression has no
+            comparison with a number, or gives nothing.
+        sign, number: what it is compared with; None where that cannot be told.
+        resolve: the threshold of the resolve condition, such as `<= 80`, where there is one.
+        missing: the metrics that the expression names and of which there is no series.
+        error: why it could not be evaluated.
+    """
+
+    values: Mapping[Labels, float] = field(default_factory=dict)
+    sign: str | None = None
+    number: float | None = None
+    resolve: str | None = None
+    missing: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesExplanation:
+    """One series of a rule, and why it fires or does not.
+
+    Attributes:
+        labels: those of its alert.
+        value: what is compared; None where that is not known now.
+        exceeds: whether the comparison with the threshold holds; None where there is none to tell.
+        distance: how far the value is from the threshold.
+        state: `inactive`, `pending`, `firing`, or `closed` (by hand, and its condition may go on).
+        alert: the open alert, if there is one.
+        for_left_seconds: of a pending one, until it fires. clear_left_seconds: until one whose condition has ended ends.
+        quiet_until: until when nobody would be told, since the last alert ended so lately. closed_until: until when what was
+            closed by hand stays closed. Both in Unix seconds.
+        why: all that in a sentence.
+    """
+
+    labels: Labels
+    value: float | None
+    exceeds: bool | None
+    distance: float | None
+    state: str
+    alert: Alert | None
+    for_left_seconds: float | None
+    clear_left_seconds: float | None
+    quiet_until: float | None
+    closed_until: float | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleExplanation:
+    """Why a rule fires or does not. *series*: of its *total* ones the nearest to firing; *why*: of the rule as a whole."""
+
+    state: "RuleState"
+    why: str
+    resolve: str | None
+    missing: tuple[str, ...]
+    series: tuple[SeriesExplanation, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class RuleChanges:
     """What reading the rules again has changed, by the names of rules; of those in force there are *rules*."""
 

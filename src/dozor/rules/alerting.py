@@ -11,12 +11,13 @@ from typing import Final
 from dozor.errors import PromQLError
 from dozor.model.alert import Severity
 from dozor.model.labels import METRIC_NAME, Labels
-from dozor.model.rule import Breach, Escalation, Evaluation, Identity, Inhibitor
+from dozor.model.rule import Breach, Escalation, Evaluation, Identity, Inhibitor, Measurement
 from dozor.promql import Query, VectorSample, compile_query
 from dozor.rules.directives import Directives
 from dozor.rules.expression import Expression
 from dozor.rules.template import Template, TemplateContext
 from dozor.rules.template_functions import QueryResult
+from dozor.rules.threshold import comparison_of, threshold_of
 from dozor.store.interface import Queryable
 
 COMPONENTS: Final = ("database", "redis", "system", "business")
@@ -147,6 +148,26 @@ class AlertingRule:
         except PromQLError as error:
             return Evaluation({}, error=str(error))
         return Evaluation(breaches, None if directives.resolve is None else clear, worse)
+
+    def measure(self, store: Queryable, at: float) -> Measurement:
+        """What the rule looks at in *store* at *at*, whether or not its condition holds. Never raises `PromQLError`."""
+        moment = at - self.offset_seconds
+        comparison, resolve = comparison_of(self.expr), dict(self.written).get("dozor_resolve")
+        try:
+            measured = None if comparison is None else _compiled(comparison.measured.prettify())
+            values = {
+                self._identity(labels, value, store, moment).labels: value
+                for labels, value in ([] if measured is None else measured.instant(store, moment))
+            }
+        except PromQLError as error:
+            return Measurement(error=str(error))
+        return Measurement(
+            values=values,
+            sign=None if comparison is None else comparison.sign,
+            number=None if comparison is None else comparison.number,
+            resolve=None if resolve is None else threshold_of(resolve),
+            missing=tuple(sorted(name for name in self.query.metric_names() if not _metric(name, store, moment))),
+        )
 
     def describe(self, breach: Breach, store: Queryable, at: float) -> dict[str, str]:
         """The rule's annotations for the series of *breach*, expanded. Never raises."""

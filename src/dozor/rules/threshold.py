@@ -1,7 +1,7 @@
 """What a rule compares its value with, told from its expression."""
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import promql_parser as tree
 
@@ -14,6 +14,17 @@ _KEEPING: Final = frozenset({"label_replace", "label_join", "sort", "sort_desc",
 _CHOOSING: Final = frozenset({"min", "max", "avg", "topk", "bottomk"})
 
 
+class Comparison(NamedTuple):
+    """The comparison with a number that decides whether an expression holds: *measured* *sign* *number*."""
+
+    measured: Expr
+    sign: str
+    number: float
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.number:.15g}"
+
+
 def threshold_of(expr: str) -> str | None:
     """The comparison with a number that decides whether *expr* holds, such as `> 90`.
 
@@ -22,41 +33,47 @@ def threshold_of(expr: str) -> str | None:
     Raises:
         PromQLError: *expr* cannot be parsed.
     """
+    found = comparison_of(expr)
+    return None if found is None else str(found)
+
+
+def comparison_of(expr: str) -> Comparison | None:
+    """As `threshold_of`, with what is compared."""
     try:
-        return _threshold(parse(expr))
+        return _comparison(parse(expr))
     except RecursionError:
         return None
 
 
-def _threshold(expr: Expr) -> str | None:
+def _comparison(expr: Expr) -> Comparison | None:
     match unwrapped(expr):
         case tree.BinaryExpr() as operation:
             return _of_operation(operation)
         case tree.Call(func=function, args=args) if function.name in _KEEPING:
-            return _threshold(args[0])
+            return _comparison(args[0])
         case tree.AggregateExpr(op=choice, expr=inner) if str(choice) in _CHOOSING:
-            return _threshold(inner)
+            return _comparison(inner)
     return None
 
 
-def _of_operation(operation: Expr) -> str | None:
+def _of_operation(operation: Expr) -> Comparison | None:
     sign = str(operation.op)
     match sign:
         case "and" | "unless":
-            return _threshold(operation.lhs)
+            return _comparison(operation.lhs)
         case "or":
-            left, right = _threshold(operation.lhs), _threshold(operation.rhs)
-            return left if left == right else None
+            left, right = _comparison(operation.lhs), _comparison(operation.rhs)
+            return left if left is not None and right is not None and str(left) == str(right) else None
     if sign not in COMPARISONS or (operation.modifier is not None and operation.modifier.return_bool):
         return None
     number = constant_of(operation.rhs)
     if number is not None:
         # Of `0 < x < 10` the first is as good as the second.
-        return _threshold(operation.lhs) or f"{sign} {number:.15g}"
+        return _comparison(operation.lhs) or Comparison(operation.lhs, sign, number)
     number = constant_of(operation.lhs)
     if number is not None:
-        return _threshold(operation.rhs) or f"{MIRRORED[sign]} {number:.15g}"
-    return _threshold(operation.lhs)
+        return _comparison(operation.rhs) or Comparison(operation.rhs, MIRRORED[sign], number)
+    return _comparison(operation.lhs)
 
 
 def constant_of(expr: Expr) -> float | None:
