@@ -73,6 +73,8 @@ class Silencing:
         self._active: tuple[_Kept, ...] = ()
         self._judged: dict[str, Severity] = {}
         """The alerts to which the active silences were applied, and with which severity."""
+        self._applied: dict[str, tuple[Matcher, ...]] = {}
+        """The silences that were applied to them, by id."""
         self._stale = False
         """Whether the active silences must be found, and applied, anew."""
 
@@ -164,24 +166,30 @@ class Silencing:
         """Apply the active silences; the ids of those that match anything."""
         matching: set[str] = set()
         judged: dict[str, Severity] = {}
-        known = {} if self._stale else self._judged
+        changed = [kept for kept in self._active if self._applied.get(kept.silence.id) is not kept.matchers]
         for track, tracked in self._book.open():
             alert = tracked.alert
             judged[alert.id] = alert.severity
             names = alert.silenced_by
-            if known.get(alert.id) is not alert.severity:
-                names = self._silences_of(alert)
+            known = self._judged.get(alert.id) is alert.severity
+            if self._stale or not known:
+                names = self._silences_of(alert, changed if known else self._active)
                 if names != alert.silenced_by:
                     why = self._words(names or alert.silenced_by)
                     who = by if acted in set(names).symmetric_difference(alert.silenced_by) else None
                     self._book.apply(track, tracked, Happening(Event.SILENCES, at, names=names, by=who, comment=why))
             matching.update(names)
         self._judged = judged
+        self._applied = {kept.silence.id: kept.matchers for kept in self._active}
         return matching
 
-    def _silences_of(self, alert: Alert) -> tuple[str, ...]:
-        labels = alert.matching_labels
-        return tuple(kept.silence.id for kept in self._active if match_all(kept.matchers, labels))
+    def _silences_of(self, alert: Alert, unsure: Sequence[_Kept]) -> tuple[str, ...]:
+        """Those that match *alert*, which must be tried for *unsure* only: of the others the alert tells by itself."""
+        matching = set(alert.silenced_by).difference(kept.silence.id for kept in unsure)
+        if unsure:
+            labels = alert.matching_labels
+            matching.update(kept.silence.id for kept in unsure if match_all(kept.matchers, labels))
+        return tuple(kept.silence.id for kept in self._active if kept.silence.id in matching) if matching else ()
 
     def _mark_matched(self, matching: set[str], at: float) -> None:
         for kept in self._active:
