@@ -54,9 +54,10 @@ def _line(finding: Finding) -> str:
 
 def _summary(files: int, checked: Checked) -> str:
     errors, warnings = len(checked.of(Level.ERROR)), len(checked.of(Level.WARNING))
-    found = ", ".join(_count(number, what) for number, what in ((errors, "error"), (warnings, "warning")) if number)
-    return f"{_count(files, 'file')}, {_count(checked.rules, 'rule')}: {found or 'nothing to complain of'}"
+    found = ", ".join(counted(number, what) for number, what in ((errors, "error"), (warnings, "warning")) if number)
+    return f"{counted(files, 'file')}, {counted(checked.rules, 'rule')}: {found or 'nothing to complain of'}"
 
 
-def _count(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """`1 file`, `2 files`."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

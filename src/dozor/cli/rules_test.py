@@ -8,6 +8,7 @@ import typer
 
 from dozor.alerts import Lifecycle
 from dozor.cli.output import print_json, printable, warn
+from dozor.cli.rules_check import counted
 from dozor.duration import format_duration
 from dozor.errors import ConfigurationError
 from dozor.rules.unittest import Failure, FileOutcome, run_test_file
@@ -48,7 +49,7 @@ def _print(outcome: FileOutcome) -> None:
         return
     checks = sum(one.checks for one in outcome.outcomes)
     verdict = "ok  " if outcome.passed else "FAIL"
-    typer.echo(f"{verdict}  {outcome.file}: {len(outcome.outcomes)} tests, {checks} checks")
+    typer.echo(f"{verdict}  {outcome.file}: {counted(len(outcome.outcomes), 'test')}, {counted(checks, 'check')}")
     for one in outcome.outcomes:
         if one.failures:
             typer.echo(f"  {printable(one.name)}")

@@ -92,11 +92,12 @@ class FileOutcome:
 def run_test_file(path: Path, make_life: MakeLife, only: Sequence[re.Pattern[str]] = ()) -> FileOutcome:
     """Run the tests in the file at *path*: all, or those whose name one of the patterns *only* is found in."""
     try:
-        tests = load_test_file(path)
-        outcomes = []
+        tests, outcomes = load_test_file(path), []
+        groups = [group for file in tests.rule_files for group in load_rule_file(file)]
+        groups.sort(key=lambda group: tests.group_order.get(group.name, 0))
         for number, test in enumerate(tests.tests):
             if not only or any(pattern.search(test.name) for pattern in only):
-                failures = tuple(_Run(test, tests, make_life).failures())
+                failures = tuple(_Run(test, tests, groups, make_life).failures())
                 checks = len(test.alert_tests) + len(test.expr_tests)
                 outcomes.append(TestOutcome(test.name or f"test {number + 1}", test.line, checks, failures))
     except RuleError as error:
@@ -105,15 +106,13 @@ def run_test_file(path: Path, make_life: MakeLife, only: Sequence[re.Pattern[str
 
 
 class _Run:
-    """One test, run once. The rules are read anew: they remember what they have written."""
+    """One test, run once. It has copies of the rules, since they remember what they have written."""
 
-    def __init__(self, test: Test, file: TestFile, make_life: MakeLife) -> None:
+    def __init__(self, test: Test, file: TestFile, groups: Iterable[RuleGroup], make_life: MakeLife) -> None:
         self._test, self._interval, self._fuzzy = test, file.evaluation_interval, file.fuzzy
         self._limits = Limits(
             max_samples=50_000_000, timeout_seconds=100.0, subquery_step_seconds=file.evaluation_interval
         )
-        groups = [group for path in file.rule_files for group in load_rule_file(path)]
-        groups.sort(key=lambda group: file.group_order.get(group.name, 0))
         self._groups = tuple(self._prepared(group) for group in groups)
         self._store = MemoryStore(max_bytes=2**30, max_series=10**6, retention_seconds=_FOR_EVER_SECONDS)
         self._input = _Input(test.series, test.interval, test.start)

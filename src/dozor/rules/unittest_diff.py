@@ -84,7 +84,7 @@ def _items(what: str, expected: Mapping[str, str], found: Mapping[str, str]) -> 
         if one != other:
             yield f"  {what} {name}:"
             yield f"    expected {_quoted(one)}"
-            yield f"    got      {_quoted(other)}"
+            yield f"    got {_quoted(other)}"
 
 
 def _quoted(text: str | None) -> str:
