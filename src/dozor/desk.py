@@ -71,7 +71,7 @@ class Desk(Reading):
         """
         session = self._working()
         try:
-            return await session.queries.run(work, session.store, timeout=_QUERY_SECONDS)
+            return await session.queries.run(work, session.queried, timeout=_QUERY_SECONDS)
         except StoreUnavailable:
             raise StoreUnavailable("Dozor is busy with other queries, or stops; ask again in a moment") from None
 

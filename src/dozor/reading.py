@@ -34,6 +34,14 @@ class Reading:
         """All metrics as they stand."""
         return merge(self._working().scraper.collect())
 
+    def metadata(self) -> Sequence[Family]:
+        """What is said of every metric, those of others too; of theirs, without samples."""
+        own = self.families()
+        known = {family.name for family in own}
+        theirs = [one for target in self._targets.expositions.values() for one in target.described()]
+        theirs += self._working().remote_write.described()
+        return [*own, *{one.name: one for one in theirs if one.name not in known}.values()]
+
     def pool_records(self) -> Sequence[PoolRecord]:
         """What each pool has done, and who has its connections."""
         return [

@@ -22,7 +22,8 @@ from dozor.notify import Delivery, Heartbeat, Receiver, Speaker
 from dozor.overview import Trends
 from dozor.overview.routes import Routes
 from dozor.reloading import WATCH_SECONDS, Reloader
-from dozor.rules import RuleSet, RuleSource
+from dozor.remote import Merged, MetricsLink
+from dozor.rules import RuleSet, RuleSource, builtin_groups
 from dozor.runtime import Runtime
 from dozor.scrape import Collector, Scraper
 from dozor.settings import Settings
@@ -37,6 +38,8 @@ _REFRESH_SECONDS: Final = 1.0
 _DRAIN_SECONDS: Final = 1.0
 _MOST_QUERIES: Final = 64
 _MOST_WRITES: Final = 16
+# How soon a rule that asks a metrics server for the first time has its answer.
+_FETCH_LOOK_SECONDS: Final = 0.5
 # A query under way is not waited for: its thread ends with it, or with the process.
 _QUERY_END_SECONDS: Final = 0.1
 
@@ -100,6 +103,7 @@ class Session:
         self.remote_write = RemoteWrite(self.intake)
         self.receiving = StoreThread("dozor-intake", max_waiting=_MOST_WRITES)
         """Where what is written remotely is read, one request at a time."""
+        self.metrics_link = self._link_metrics()
         self.trends = Trends(self.store)
         self._routes = Routes(self.store)
         self.lifecycle = Lifecycle(
@@ -161,6 +165,9 @@ class Session:
                 runtime.every(collector.interval_seconds, collector.name, partial(collector.scrape, self.intake))
         self.scraper.add(_OwnFigures(self))
         runtime.every(self._settings.interval_seconds, "scrape", self.scraper.cycle)
+        if self.metrics_link is not None:
+            runtime.on_stop("metrics server", self.metrics_link.close)
+            runtime.every(_FETCH_LOOK_SECONDS, "metrics server", self.metrics_link.step)
         if self.reloader.watches:
             runtime.every(WATCH_SECONDS, "rule files", self.reloader.watch)
 
@@ -183,6 +190,8 @@ class Session:
             for one in self.scraper.health()
             if one.failing is not None and one.name.startswith(SCRAPE_PREFIX)
         ]
+        if self.metrics_link is not None and self.metrics_link.failure is not None:
+            found.append(f"Rules lack series: {self.metrics_link.failure}.")
         if self.intake.crowded:
             found.append(
                 f"Series from outside are refused: there are {self.intake.max_series} already; scrape or send fewer, or raise "
@@ -190,9 +199,30 @@ class Session:
             )
         return found
 
+    @property
+    def source(self) -> MemoryStore | Merged:
+        """What rules are evaluated over; it never waits."""
+        return self.store if self.metrics_link is None else self.metrics_link.rules
+
+    @property
+    def queried(self) -> MemoryStore | Merged:
+        """What people's queries are evaluated over, in the thread for queries; it may wait."""
+        return self.store if self.metrics_link is None else self.metrics_link.queries
+
     def heartbeat_families(self) -> Iterable[Family]:
         """How the heartbeat fares; nothing where there is none."""
         return self._heartbeat.families() if self._heartbeat is not None else ()
+
+    def _link_metrics(self) -> MetricsLink | None:
+        url = self._settings.metrics_url
+        if url is None:
+            return None
+        named = {name for group in builtin_groups() for rule in group.rules for name in rule.query.metric_names()}
+        # What the default rules watch is Dozor's, whether or not something is there to be watched. HTTP is what everybody counts
+        # under these names, and an agent counts none itself.
+        return MetricsLink(
+            url, self.store, self._clock, own=frozenset(name for name in named if not name.startswith("http_"))
+        )
 
     def _evidence(self, alert: Alert) -> Mapping[str, object]:
         """What the instruments know, and for what requests suffer from: which routes are slow."""
@@ -205,14 +235,16 @@ class Session:
 
     def _put_in_force(self, rules: RuleSet) -> RuleChanges:
         at = self._clock.timestamp()
-        changed, changes = self.lifecycle.replace_rules(rules, self.store, at)
+        changed, changes = self.lifecycle.replace_rules(rules, self.source, at)
         self.apply(changes)
         self._on_cycle(at)
         return changed
 
     async def _evaluate(self, at: float) -> None:
         self.keeper.look(at)
-        self.apply(self.lifecycle.evaluate(self.store, at))
+        if self.metrics_link is not None:
+            self.metrics_link.begin(at)
+        self.apply(self.lifecycle.evaluate(self.source, at))
         self._evaluated_at = at
         self._on_cycle(at)
 

@@ -232,6 +232,9 @@ class FakeBackend:
         self.bridged += 1
         return work(self.store)
 
+    def metadata(self) -> Sequence[Family]:
+        return self.families()
+
     def families(self) -> Sequence[Family]:
         labels = Labels(pool="default")
         gauges = [

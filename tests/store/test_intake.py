@@ -48,12 +48,12 @@ def test_there_is_room_for_so_many_series_and_again_when_old_ones_are_gone(clock
         into.take("test", clock.timestamp(), [Sample("up", Labels(job=name), 1.0) for name in names])
 
     send("a", "b", "c")
-    assert into.crowded
+    assert into.crowded is True
     assert counted(into) == {"stored": 2, "crowded": 1}
     clock.advance(1800)
-    assert not into.crowded
+    assert bool(into.crowded) is False
     send("b")
     clock.advance(1801)
     send("b", "c")
-    assert not into.crowded
+    assert bool(into.crowded) is False
     assert into.series == 2

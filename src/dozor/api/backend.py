@@ -92,6 +92,9 @@ class Backend(Protocol):
     def families(self) -> Sequence[Family]:
         """All metrics as they stand."""
 
+    def metadata(self) -> Sequence[Family]:
+        """What is said of every metric, those of others too; of theirs, without samples."""
+
     def pool_records(self) -> Sequence[PoolRecord]:
         """What each pool has done, and who has its connections."""
 

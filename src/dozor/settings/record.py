@@ -19,7 +19,7 @@ from dozor.settings import sources, values
 from dozor.settings.channels import VARIABLES, parse_channels, shown_channel
 from dozor.settings.routes import parse_inhibit_rules, parse_routes, shown_inhibit_rule, shown_route
 from dozor.settings.secrets import HIDDEN, shown_url, shown_webhook
-from dozor.settings.sources import Given, GivenSource, Key, NotAvailableError, Origin
+from dozor.settings.sources import Given, GivenSource, Key, Origin
 from dozor.settings.values import NamedUrl
 
 logger = logging.getLogger("dozor")
@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     store_memory_bytes: Annotated[int, BeforeValidator(values.size), Key("store_memory")] = 32 * 2**20
     history_bytes: Annotated[int, BeforeValidator(values.size), Key("history_size")] = 2**30
     history_days: Annotated[int, BeforeValidator(values.count(1, 3650)), Key("history_days")] = 90
+
+    metrics_url: Annotated[WebUrl | None, Field(repr=False), Key("metrics_url", secret=True)] = None
+    """A Prometheus-compatible server whose series rules and queries see beside Dozor's own."""
 
     # Rules.
     rules: Annotated[tuple[Path, ...], BeforeValidator(values.paths), Key("rules")] = ()
@@ -238,9 +241,7 @@ def _complain(given: list[Given], *, strict: bool) -> None:
     for one in given:
         for error in one.unknown:
             in_environment = error.key is None
-            (light if in_environment and not strict and not isinstance(error, NotAvailableError) else grave).append(
-                error
-            )
+            (light if in_environment and not strict else grave).append(error)
     if grave:
         raise _together(grave)
     for error in light:

@@ -24,11 +24,6 @@ _NOT_SETTINGS: Final = re.compile(r"DOZOR_(CONFIG|DEBUG|SKIP_UI|(TEST|REQUIRE|DE
 # What Kubernetes puts into every container beside a service that is called "dozor".
 _SERVICE_LINKS: Final = re.compile(r"DOZOR_SERVICE_(HOST|PORT.*)|DOZOR_PORT_\d+_(TCP|UDP).*")
 
-_NOT_YET: Final = {
-    "metrics_url": ("a metrics server of its own", "samples are kept in memory, and /metrics hands them to Prometheus"),
-}
-
-
 # Settings that are lists of tables.
 _LISTS: Final = frozenset({"routes", "inhibit"})
 
@@ -225,19 +220,9 @@ class _Reader:
 
 
 def _unknown(name: str, origin: Origin, known: Iterable[str]) -> ConfigurationError:
-    missing = _NOT_YET.get(name.removesuffix("_file"))
-    if missing is not None:
-        what, instead = missing
-        return NotAvailableError(
-            f"{what} is not available in this version; take this out: {instead}", key=origin.key, origin=origin.place
-        )
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     meant = f"; did you mean {PREFIX + near[0].upper() if origin.key is None else near[0]}?" if near else ""
     return origin.error(f"there is no such setting{meant}")
-
-
-class NotAvailableError(ConfigurationError):
-    """Asked for on purpose and not there: to go on without it would be to keep silent later."""
 
 
 def _is_foreign(variable: str, value: str) -> bool:

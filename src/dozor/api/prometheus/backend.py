@@ -36,6 +36,9 @@ class PrometheusBackend(Protocol):
     def families(self) -> Sequence[Family]:
         """In Dozor's thread: all metrics as they stand."""
 
+    def metadata(self) -> Sequence[Family]:
+        """In Dozor's thread: what is said of every metric, those of others too; of theirs, without samples."""
+
     def rule_groups(self) -> Sequence[GroupState]:
         """In Dozor's thread: all groups with all their rules, in the order of evaluation."""
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from fastapi import Response
 
@@ -44,7 +44,7 @@ async def metadata(backend: PrometheusBackend, given: Parameters) -> Response:
     limit, only = given.integer("limit", -1), given.get("metric")
 
     def build() -> bytes:
-        shown = [family for family in backend.families() if not only or family.name == only]
+        shown = [family for family in backend.metadata() if not only or family.name == only]
         return success({family.name: [_described(family)] for family in shown[: limit if limit >= 0 else None]})
 
     return respond(await backend.in_dozor(build))
@@ -69,6 +69,22 @@ def _described(family: Family) -> dict[str, str]:
     return {"type": family.type.value, "help": family.help, "unit": ""}
 
 
+@runtime_checkable
+class Lister(Protocol):
+    """A store that knows what it has without looking at samples."""
+
+    def labels_between(self, matchers: Matchers, start: int, end: int) -> Sequence[Labels]:
+        """The labels of the series that match and have samples in (*start*, *end*], in Unix milliseconds."""
+
+
+def _labels(store: Queryable, matchers: Matchers, start: int, end: int) -> Sequence[Labels]:
+    return (
+        store.labels_between(matchers, start, end)
+        if isinstance(store, Lister)
+        else store.select(matchers, start, end).labels
+    )
+
+
 async def _listed(
     backend: PrometheusBackend, given: Parameters, make: Callable[[Iterable[Labels]], Sequence[Any]]
 ) -> Response:
@@ -80,7 +96,7 @@ async def _listed(
         found = {
             labels
             for matchers in selectors
-            for labels in store.select(matchers, milliseconds(start) - 1, milliseconds(end)).labels
+            for labels in _labels(store, matchers, milliseconds(start) - 1, milliseconds(end))
         }
         items = make(found)
         cut = limit is not None and len(items) > limit
