@@ -171,3 +171,10 @@ def test_of_many_series_the_nearest_are_shown() -> None:
 def test_a_name_that_is_almost_right_is_guessed() -> None:
     with pytest.raises(RuleNotFound, match="did you mean Hot"):
         explained(a_world(), "Hott")
+
+
+def test_a_metric_that_is_missing_is_no_reason_where_the_expression_gives_something_all_the_same() -> None:
+    world = a_world(expr="(sum(temperature) or vector(0)) > 90")
+    world.tick()
+    found = explained(world)
+    assert (found.why, found.missing) == ("its condition holds for no series", ("temperature",))

@@ -40,11 +40,10 @@ RULE = {
 def test_it_says_what_is_looked_at_and_what_is_waited_for(dozor: Dozor, dozor_command: Run) -> None:
     dozor.answers["GET alerts/rules/PoolUtilizationHigh/explain"] = {"rules": [RULE]}
     ended = dozor_command("explain", "PoolUtilizationHigh")
-    head, where, waits, evaluated, columns, pending, inactive = ended.out.splitlines()
+    head, where, evaluated, columns, pending, inactive = ended.out.splitlines()
     assert head == "PoolUtilizationHigh (CRITICAL, pool of builtin/pool.yml): 0 firing, 1 pending"
-    assert where.endswith("db_pool_utilization > 90")
-    assert waits.strip() == "for 1m, ends at <= 80"
-    assert evaluated.endswith("in 0.12 ms")
+    assert where == "Fires where db_pool_utilization > 90 (for 1m, ends at <= 80)."
+    assert evaluated.endswith("in 0.12 ms.")
     assert columns.split()[:4] == ["state", "where", "value", "threshold"]
     assert pending.split()[:4] == ["PENDING", "pool=main", "96", ">"]
     assert pending.endswith("it fires in 30s if that lasts")

@@ -140,7 +140,7 @@ def _why(track: RuleTrack, measurement: Measurement, series: list[SeriesExplanat
     counts = {state: sum(one.state == state for one in series) for state in _ORDER}
     if counts["firing"] or counts["pending"]:
         return f"{counts['firing']} firing, {counts['pending']} pending"
-    if measurement.missing:
+    if measurement.missing and not series:
         return f"there is no series called {' or '.join(measurement.missing)}"
     if measurement.sign is not None and not series:
         return "there is no series that it could hold for"

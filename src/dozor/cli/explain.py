@@ -27,15 +27,13 @@ def explain(client: Client, rule: str, *, as_json: bool) -> None:
 def _head(rule: Document) -> Iterator[str]:
     place = " of ".join(filter(None, [rule["group"], rule["file"]]))
     yield f"{rule['rule']} ({rule['severity']}{f', {place}' if place else ''}): {rule['why']}"
-    yield f"fires where   {rule['expr']}"
     waits = [f"for {seconds(rule['for_seconds'])}"] if rule["for_seconds"] else []
     waits += [f"ends at {rule['resolve']}"] if rule["resolve"] else []
     waits += [f"lasts {seconds(rule['keep_firing_seconds'])} longer"] if rule["keep_firing_seconds"] else []
-    if waits:
-        yield f"              {', '.join(waits)}"
+    yield f"Fires where {rule['expr']}" + (f" ({', '.join(waits)})." if waits else ".")
     if rule["last_evaluation"] is not None:
         took = rule["evaluation_seconds"]
-        yield f"evaluated     {moment(rule['last_evaluation'])}{'' if took is None else f' in {took * 1000:.2f} ms'}"
+        yield f"Evaluated {moment(rule['last_evaluation'])}{'' if took is None else f' in {took * 1000:.2f} ms'}."
 
 
 def _print_series(rule: Document) -> None:
