@@ -70,7 +70,7 @@ def silence_page(
 def _list(records: Sequence[SilenceRecord], clock: Clock, at: float) -> Html:
     if not records:
         return el("p", shape("healthy"), "Nothing is silenced.", class_="empty good")
-    heads = [("What", ""), ("State", ""), ("Begins", ""), ("Ends", ""), ("Matches now", "num"), ("Why", ""), ("", "")]
+    heads = [("What", ""), ("State", ""), ("Begins", ""), ("Ends", ""), ("Silences now", "num"), ("Why", ""), ("", "")]
     rows = [_row(record, clock, at) for record in records[:_MOST_ROWS]]
     more = f"and {len(records) - _MOST_ROWS} more; silences in the API has all" if len(records) > _MOST_ROWS else None
     return join(table("Silences", heads, rows), el("p", more, class_="hint") if more else None)
