@@ -63,3 +63,11 @@ def test_the_wait_that_is_asked_for_is_the_least(clock: FakeClock) -> None:
     clock.advance(60)
     breaker.failed(5)
     assert breaker.wait_seconds == 20
+
+
+def test_an_attempt_meanwhile_does_not_shorten_the_wait_that_was_asked_for(clock: FakeClock) -> None:
+    breaker = Breaker(clock)
+    breaker.failed(600.0)
+    clock.advance(10)
+    breaker.failed(None)
+    assert breaker.wait_seconds == 590.0

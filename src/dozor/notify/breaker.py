@@ -60,4 +60,5 @@ class Breaker:
             longest = self._policy.longest_seconds
             self._span_seconds = min(longest, 2 * self._span_seconds or self._policy.first_seconds)
             rest = max(rest, self._span_seconds)
-        self._rest_until = self._clock.timestamp() + rest
+        # Whoever tries all the same, as a test does, does not shorten what was asked for before.
+        self._rest_until = max(self._rest_until, self._clock.timestamp() + rest)
