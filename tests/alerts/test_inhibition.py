@@ -11,6 +11,7 @@ from dozor.alerts import InhibitRule
 from dozor.alerts.book import AlertBook
 from dozor.alerts.inhibition import Inhibition
 from dozor.alerts.telling import Telling
+from dozor.alerts.tracking import RuleTrack
 from dozor.model.alert import Severity
 from dozor.model.labels import Labels
 from dozor.model.rule import Breach, Identity
@@ -135,7 +136,8 @@ def test_it_says_what_alertmanagers_definition_says(
 ) -> None:
     definitions = [inhibit(source, target, *equal) for source, target, equal in rules]
     book = AlertBook(Telling(), iter(map(str, range(100))).__next__)
-    tracks = {name: book.add(rules_of(Rule(name, "up")).groups[0].rules[0]) for name in "AB"}  # type: ignore[arg-type]
+    tracks = {name: RuleTrack(Rule(name, "up").compiled) for name in "AB"}
+    book.keep_to(tracks.values())
     for name, place, zone in sorted(alerts):
         labels = Labels(alertname=name, place=place, zone=zone)
         assert book.begin(tracks[name], Breach(Identity(labels, Severity.WARNING, "business"), labels, 1.0), 1.0)
