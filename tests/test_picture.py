@@ -15,7 +15,7 @@ def test_the_host_s_figures_include_each_disk(clock: FakeClock, monkeypatch: pyt
     host = HostMonitor(clock)
     disks: Any = {"/": 71.0, '/a "b"': 12.0}
     monkeypatch.setattr(host, "disks", lambda: disks)
-    picture = Picture(Targets({}, {}, {}), host, RuntimeMonitor(clock), interval_seconds=1.0)
+    picture = Picture(Targets({}, {}, {}, {}), host, RuntimeMonitor(clock), interval_seconds=1.0)
     picture.look(clock.timestamp(), (), (), (), Circumstances())
     assert picture.known.host['host_disk_utilization{mountpoint="/"}'] == 71.0
     assert picture.known.host['host_disk_utilization{mountpoint="/a \\"b\\""}'] == 12.0

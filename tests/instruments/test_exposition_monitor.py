@@ -3,8 +3,9 @@
 import gzip
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.instruments.targets import Target, reply, serving, text
@@ -112,7 +113,13 @@ async def test_samples_with_times_of_their_own_keep_them(
     ],
 )
 async def test_what_goes_wrong_is_said_in_words(
-    target: Target, monitor: ExpositionMonitor, store: MemoryStore, intake: Intake, clock: FakeClock, answer, said: str
+    target: Target,
+    monitor: ExpositionMonitor,
+    store: MemoryStore,
+    intake: Intake,
+    clock: FakeClock,
+    answer: Callable[[Any], None],
+    said: str,
 ) -> None:
     target.answer = answer
     await monitor.scrape(intake)
@@ -125,7 +132,12 @@ async def test_a_target_that_hangs_or_is_not_there_is_down_in_time(
     target: Target, store: MemoryStore, intake: Intake, clock: FakeClock
 ) -> None:
     done = threading.Event()
-    target.answer = lambda handler: (done.wait(10), reply(200)(handler))
+
+    def late(handler: Any) -> None:
+        done.wait(10)
+        reply(200)(handler)
+
+    target.answer = late
     monitor = ExpositionMonitor("shop", target.url, clock, interval_seconds=0.1)
     await monitor.scrape(intake)
     done.set()

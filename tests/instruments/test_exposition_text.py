@@ -118,8 +118,8 @@ def test_it_reads_what_the_official_client_writes_as_that_client_reads_it(
         summary.observe(value)
         counter.labels(label).inc()
     if in_openmetrics:
-        text = openmetrics.generate_latest(registry).decode()
-        families = list(parse_openmetrics(text))
+        text = openmetrics.generate_latest(registry).decode()  # type: ignore[no-untyped-call]
+        families = list(parse_openmetrics(text))  # type: ignore[no-untyped-call]
     else:
         text = generate_latest(registry).decode()
         families = list(parse_text(text))
