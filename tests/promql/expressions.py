@@ -46,6 +46,8 @@ def samples(seed: int) -> list[tuple[Labels, list[tuple[int, float]]]]:
 
     for job in "ab":
         add("other_total", _counter(draw, len(times), 4), {"job": job})
+        late = list(zip(times, _counter(draw, len(times), 9), strict=True))[40:140]
+        made.append((Labels(__name__="late_total", job=job), late if job == "a" else late[20:50] + late[70:]))
         add("limit", [40.0 if job == "a" else 25.5] * len(times), {"job": job})
         add("seconds", [1.6e9 + 86_411.25 * place * (1 + (job == "b")) for place in range(len(times))], {"job": job})
         add("build", [1.0] * len(times), {"job": job, "version": f"1.{job}"})
@@ -113,7 +115,7 @@ _SELECTORS: Final = (
     "latency_bucket", 'latency_bucket{le="+Inf"}',
 )  # fmt: skip
 _COUNTERS: Final = (
-    "requests_total", "other_total", 'requests_total{code="200"}', 'requests_total{job="a",instance=~"0|1"}', "latency_bucket",
+    "requests_total", "other_total", "late_total", "late_total", 'requests_total{code="200"}', 'requests_total{job="a",instance=~"0|1"}', "latency_bucket",
 )  # fmt: skip
 _ODD_SELECTORS: Final = ("odd", 'odd{kind="mixed"}', 'odd{kind!="nan"}')
 _NUMBERS: Final = ("0", "1", "2", "0.5", "-3", "1e2", "10", "0x10", "+5", "40")
@@ -285,6 +287,8 @@ def odd_vectors() -> Expressions:
 def expressions() -> Expressions:
     """What a query may be."""
     return st.one_of(
+        _join(_choice("rate", "increase", "irate"), "(", counters(2), ")"),
+        _smooth(1),
         vectors(1, exact=False),
         vectors(2, exact=False),
         vectors(3, exact=False),

@@ -55,7 +55,13 @@ def pair() -> Iterator[Pair]:
         yield Pair(prometheus, store)
 
 
-# What once differed.
+# Where a series begins, pauses and ends within the range, and what once differed.
+@example(expression="rate(late_total[5m])", at=T0 + 500.5)
+@example(expression="increase(late_total[10m])", at=T0 + 1050.5)
+@example(expression="rate(late_total[5m])", at=T0 + 1500.5)
+@example(expression="delta(gappy[10m])", at=T0 + 900.5)
+@example(expression="clamp(odd, Inf, NaN)", at=T0 + 600.5)
+@example(expression="clamp(odd, NaN, -Inf)", at=T0 + 600.5)
 @example(expression='count_values without (job) ("job", flag)', at=T0 + 600.5)
 @given(expression=expressions(), at=MOMENTS)
 @settings(max_examples=examples(250), deadline=None)
@@ -112,14 +118,14 @@ def _series(data: Any) -> Series:
 def _compare(expression: str, ours: Series, theirs: Series) -> None:
     if _ANY_OF_EQUALS.match(expression):
         ours, theirs = _without_labels(ours), _without_labels(theirs)
-    assert ours.keys() == theirs.keys(), f"Dozor has {ours}, Prometheus {theirs}"
+    assert ours.keys() == theirs.keys(), f"{expression}: Dozor has {ours}, Prometheus {theirs}"
     for labels, points in ours.items():
         others = theirs[labels]
         assert [at for at, _ in points] == [at for at, _ in others], (
             f"{labels}: Dozor has {points}, Prometheus {others}"
         )
         for (at, value), (_, other) in zip(points, others, strict=True):
-            assert _close(value, other), f"{labels} at {at}: Dozor says {value!r}, Prometheus {other!r}"
+            assert _close(value, other), f"{expression}: {labels} at {at}: Dozor says {value!r}, Prometheus {other!r}"
 
 
 def _without_labels(series: Series) -> Series:

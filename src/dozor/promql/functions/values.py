@@ -59,9 +59,9 @@ def _clamped(compiler: "Compiler", vector: Expr, low: "ScalarNode", high: "Scala
 
 
 def _bounded(value: float, least: float, most: float) -> float:
-    if math.isnan(value) or math.isnan(least) or math.isnan(most):
-        return math.nan
-    return max(least, min(most, value))
+    # An infinite bound holds against NaN too.
+    below = -INFINITY if most == -INFINITY else _ordered(min, most, value)
+    return INFINITY if least == INFINITY else _ordered(max, least, below)
 
 
 def _clamp(compiler: "Compiler", args: list[Expr]) -> "VectorNode":
