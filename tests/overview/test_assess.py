@@ -216,3 +216,17 @@ def test_the_first_reason_of_each_part_comes_before_the_second_of_any() -> None:
     )
     reasons = judged(alerts=alerts).reasons
     assert ["RedisHitRateLow" in reason for reason in reasons] == [False, True, False]
+
+
+def test_of_a_storm_each_list_of_reasons_names_the_worst_and_counts_the_rest() -> None:
+    storm = tuple(an_alert(id=f"{number:08x}", severity=Severity.WARNING) for number in range(500))
+    worst = an_alert(id="ffffffff", annotations={"summary": "The worst"})
+    caches = tuple(an_alert(id=f"r{number}", **OF_REDIS) for number in range(21))
+    overview = judged(alerts=(*storm, worst, *caches))
+    for reasons in (overview.pools[0].reasons, overview.components["database"].reasons):
+        assert len(reasons) == 21
+        assert reasons[0].startswith("The worst")
+        assert reasons[-1] == "and 481 more"
+    assert overview.servers[0].reasons[-1] == overview.components["redis"].reasons[-1] == "and 1 more"
+    assert overview.reasons[-1] == "and 502 more"
+    assert len(overview.alerts) == 522

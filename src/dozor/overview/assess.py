@@ -5,7 +5,9 @@ holds, for the thing in question. What no rule can know is added here: a server 
 is too old, a pool that has no bound.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Final, NamedTuple
 
@@ -22,6 +24,8 @@ from dozor.overview.records import (
 from dozor.overview.words import duration
 
 COMPONENTS: Final = ("database", "redis", "http", "host", "dozor")
+MOST_REASONS: Final = 20
+"""Of more than these a list of reasons says only how many more there are: nobody reads them, and a storm has thousands."""
 
 _STATUS_OF: Final = {
     Severity.INFO: Status.HEALTHY,
@@ -71,13 +75,20 @@ def assess(known: Known, at: float) -> Overview:
     return Overview(
         at=at,
         status=status,
-        reasons=_overall_reasons(components, status),
-        components=components,
-        pools=pools,
-        servers=servers,
+        reasons=_few(_overall_reasons(components, status)),
+        components={name: replace(one, reasons=_few(one.reasons)) for name, one in components.items()},
+        pools=tuple(replace(pool, reasons=_few(pool.reasons)) for pool in pools),
+        servers=tuple(replace(server, reasons=_few(server.reasons)) for server in servers),
         alerts=tuple(sorted((alert for alert in known.alerts if alert.firing), key=urgency)),
-        unready=_unready(known, pools, servers),
+        unready=_few(_unready(known, pools, servers)),
     )
+
+
+def _few(reasons: tuple[str, ...]) -> tuple[str, ...]:
+    """The first *reasons*, which are the worst, and how many more there are."""
+    if len(reasons) <= MOST_REASONS:
+        return reasons
+    return (*reasons[:MOST_REASONS], f"and {len(reasons) - MOST_REASONS} more")
 
 
 class Urgency(NamedTuple):
@@ -102,13 +113,12 @@ def urgency(alert: Alert) -> Urgency:
 
 def _by_target(alerts: Iterable[Alert]) -> Mapping[tuple[str, str], tuple[Alert, ...]]:
     """*alerts* that fire or whose condition holds, by ("pool" | "redis", name) or (component, "")."""
-    found: dict[tuple[str, str], tuple[Alert, ...]] = {}
+    found: defaultdict[tuple[str, str], list[Alert]] = defaultdict(list)
     for alert in sorted(alerts, key=lambda one: (_MILDNESS[one.severity], one.fired_at is None, one.active_at)):
         if alert.state is AlertState.RESOLVED or not (alert.firing or alert.holds):
             continue
-        key = target_of(alert)
-        found[key] = (*found.get(key, ()), alert)
-    return found
+        found[target_of(alert)].append(alert)
+    return {target: tuple(alerts) for target, alerts in found.items()}
 
 
 def target_of(alert: Alert) -> tuple[str, str]:
