@@ -193,3 +193,42 @@ def test_groups_keep_their_turn_and_series_of_a_recording_rule_that_is_gone_end(
     (group,) = world.lifecycle.rule_groups()
     assert (group.name, group.interval_seconds, len(group.rules)) == ("a", 60.0, 1)
     assert group.last_evaluation is not None
+
+
+def test_an_alert_with_labels_that_the_rule_no_longer_gives_does_not_fire_for_ever() -> None:
+    end = {"dozor_resolve": "temperature < 50"}
+    world = a_world(hot(labels={"team": "ops"}, annotations=end), COLD)
+    before = only(world)
+    replace(world, rules_of(hot(annotations=end), COLD))
+    world.run(700)
+    assert world.kept[before.id].state is AlertState.RESOLVED
+    assert "team" not in only(world).labels
+
+
+def test_an_alert_of_a_rule_that_aggregates_otherwise_now_does_not_fire_for_ever() -> None:
+    world = a_world(
+        hot(expr="max by (room) (temperature) > 90", annotations={"dozor_resolve": "max by (room) (temperature) < 50"})
+    )
+    before = only(world)
+    replace(world, rules_of(hot(expr="max(temperature) > 90", annotations={"dozor_resolve": "max(temperature) < 50"})))
+    world.run(700)
+    assert world.kept[before.id].state is AlertState.RESOLVED
+    assert "room" not in only(world).labels
+
+
+def test_an_alert_between_its_thresholds_goes_on_for_hours_after_its_rule_was_changed() -> None:
+    end = {"dozor_resolve": "temperature < 50"}
+    world = a_world(hot(annotations=end))
+    before = only(world)
+    replace(world, rules_of(hot(expr="temperature > 99", annotations=end)))
+    world.run(3600)
+    assert only(world).id == before.id
+    assert not only(world).no_data
+
+
+def test_a_rule_that_names_no_series_needs_none_to_end_its_alerts() -> None:
+    world = World(rules_of(hot(expr="vector(7) > 3")))
+    world.run(60)
+    replace(world, rules_of(hot(expr="vector(7) > 8")))
+    world.run(10)
+    assert world.alerts() == []

@@ -103,7 +103,11 @@ class Conditions:
             if (tracked.restored if clear is None else tracked.alert.labels not in clear)
         ]
         seen = track.rule.seen(unknown, store, at) if unknown else set[Labels]()
-        return seen if clear is None else seen | clear
+        if clear is None:
+            return seen
+        if any(tracked.restored for tracked in rest):
+            seen -= _orphans(track, rest, store, at)
+        return seen | clear
 
     def _given_up(self, track: RuleTrack, tracked: Tracked, evaluation: Evaluation, at: float) -> bool:
         """Whether a restored alert whose series has not come back is treated as any other, or ended, by now."""
@@ -140,6 +144,17 @@ class Conditions:
                 tracked.described = breach.value
                 if new or tracked.alert.fired_at == at:
                     self._book.journal.keep(tracked.current())
+
+
+def _orphans(track: RuleTrack, rest: list[Tracked], store: Store, at: float) -> set[Labels]:
+    """The restored alerts whose labels the rule no longer gives: it once had other ones, or aggregated otherwise.
+
+    Their resolve condition can never hold, so they would fire for ever.
+    """
+    measurement = track.rule.measure(store, at)
+    if measurement.sign is None:
+        return set()
+    return {one.alert.labels for one in rest if one.restored and one.alert.labels not in measurement.values}
 
 
 def _recovery(labels: Labels, evaluation: Evaluation, seen: Collection[Labels]) -> Event:

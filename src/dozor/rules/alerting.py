@@ -177,17 +177,20 @@ class AlertingRule:
     def seen(self, alerts: Iterable[Labels], store: Queryable, at: float) -> set[Labels]:
         """Those of *alerts* for which a series that the rule's expression names is there at *at*."""
         moment = at - self.offset_seconds
-        series = [sample.labels for name in self.query.metric_names() for sample in _metric(name, store, moment)]
+        names = self.query.metric_names()
+        if not names:
+            return set(alerts)  # `hour() > 22` needs no series
+        series = [sample.labels for name in names for sample in _metric(name, store, moment)]
         known = {name for labels in series for name in labels} - self.labels.keys()
         projections: dict[tuple[str, ...], set[Labels]] = {}
         seen: set[Labels] = set()
         for labels in alerts:
             # What the expression or the rule added (by label_replace, say) no series can have.
-            names = tuple(name for name in labels if name in known)
-            there = projections.get(names)
+            common = tuple(name for name in labels if name in known)
+            there = projections.get(common)
             if there is None:
-                there = projections[names] = {each.only(names) for each in series}
-            if labels.only(names) in there:
+                there = projections[common] = {each.only(common) for each in series}
+            if labels.only(common) in there:
                 seen.add(labels)
         return seen
 
