@@ -85,7 +85,13 @@ class Monitor:
         _check_names(required, self._targets)
         self._rules = RuleSource(
             [*settings.rules, *rules],
-            lambda given: load_rules(given, disabled=settings.disabled_rules, locale=settings.locale),
+            lambda given: load_rules(
+                given,
+                disabled=settings.disabled_rules,
+                locale=settings.locale,
+                external_url=settings.external_url,
+                external_labels={"environment": settings.environment} if settings.environment else {},
+            ),
         )
         self._receivers = table(settings.channels, notifiers, self.clock, settings.locale)
         key = settings.api_key

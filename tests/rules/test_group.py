@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from dozor.errors import ConfigurationError, RuleError
+from dozor.model.labels import Labels
+from dozor.model.sample import Sample
 from dozor.rules import Rule, builtin_groups, load_rules, parse_rules
 from dozor.rules.group import RuleSet
+from dozor.store.memory import MemoryStore
 
 
 def file_of(tmp_path: Path, text: str) -> Path:
@@ -65,3 +68,13 @@ def test_a_copy_in_a_group_is_accepted_as_in_prometheus_with_a_warning(caplog: p
         rules = RuleSet([], parse_rules(text, "my.yml"))
     assert len(rules.rules) == 2
     assert "the group 'g' already has an alert A with the same labels" in caplog.text
+
+
+def test_templates_know_where_the_monitor_is_opened_and_what_tells_it_apart() -> None:
+    about = Rule("A", "x > 1", annotations={"summary": "{{ $externalURL }} {{ $externalLabels.environment }}"})
+    rules = load_rules([about], external_url="https://d.example", external_labels={"environment": "prod"})
+    (rule,) = rules.named("A")
+    store = MemoryStore()
+    store.append(100.0, [Sample("x", Labels(), 2.0)])
+    (breach,) = rule.evaluate(store, 100.0, watched=False).breaches.values()
+    assert rule.describe(breach, store, 100.0) == {"summary": "https://d.example prod"}

@@ -1,6 +1,6 @@
 """When is something wrong: rule files, and what they say of a store at a moment."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dozor.rules.alerting import AlertingRule
@@ -27,10 +27,18 @@ __all__ = [
 ]
 
 
-def load_rules(rules: Iterable[Path | str | Rule] = (), *, disabled: Iterable[str] = (), locale: str = "en") -> RuleSet:
+def load_rules(
+    rules: Iterable[Path | str | Rule] = (),
+    *,
+    disabled: Iterable[str] = (),
+    locale: str = "en",
+    external_url: str | None = None,
+    external_labels: Mapping[str, str] | None = None,
+) -> RuleSet:
     """The default rules with the user's *rules* (files, and rules in code) beside them or in their place.
 
     Their annotations are in the language *locale* (`en` or `ru`) where they have it: `summary_ru` beside `summary`.
+    *external_url* and *external_labels* are what their templates see as `$externalURL` and `$externalLabels`.
 
     Raises:
         RuleError: a file cannot be read, or something in a rule is wrong.
@@ -45,8 +53,8 @@ def load_rules(rules: Iterable[Path | str | Rule] = (), *, disabled: Iterable[st
             users.extend(load_rule_file(rule))
     if in_code:
         users.append(code_group(in_code))
-    return RuleSet(
-        [localised(group, locale) for group in builtin_groups()],
-        [localised(group, locale) for group in users],
-        disabled=disabled,
-    )
+
+    def placed(group: RuleGroup) -> RuleGroup:
+        return localised(group, locale).placed(external_url or "", external_labels or {})
+
+    return RuleSet(map(placed, builtin_groups()), map(placed, users), disabled=disabled)

@@ -1,8 +1,9 @@
 """Groups of rules, and the set of all that are in force."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Self
 
 from dozor.errors import ConfigurationError, RuleError
 from dozor.rules.alerting import AlertingRule
@@ -29,6 +30,16 @@ class RuleGroup:
     def alerting(self) -> tuple[AlertingRule, ...]:
         """The group's alerting rules."""
         return tuple(rule for rule in self.rules if isinstance(rule, AlertingRule))
+
+    def placed(self, external_url: str, external_labels: Mapping[str, str]) -> Self:
+        """The group in a monitor that people open at *external_url*, and that is told apart by *external_labels*."""
+        rules = (
+            replace(rule, external_url=external_url, external_labels=external_labels)
+            if isinstance(rule, AlertingRule)
+            else rule
+            for rule in self.rules
+        )
+        return replace(self, rules=tuple(rules))
 
 
 class RuleSet:
