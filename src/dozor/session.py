@@ -177,7 +177,8 @@ class Session:
 
     def complaints(self) -> list[str]:
         """What is wrong with Dozor itself, each one sentence."""
-        found, stats = [*self.keeper.complaints(), *self.reloader.complaints()], self.store.stats
+        found = [*self.keeper.complaints(), *self.reloader.complaints(), *self.lifecycle.complaints()]
+        stats = self.store.stats
         if self.lifecycle.alerts_without_series:
             found.append(
                 f"{self.lifecycle.alerts_without_series} alerts have no series ALERTS: there are too many at once; "

@@ -5,7 +5,7 @@ from tests.alerts.world import World, rules_of
 
 from dozor.errors import RuleNotFound
 from dozor.model.rule import RuleExplanation
-from dozor.rules import Rule
+from dozor.rules import Rule, RuleSet, parse_rules
 
 
 def explained(world: World, rule: str = "Hot") -> RuleExplanation:
@@ -157,6 +157,31 @@ def test_a_rule_that_cannot_be_evaluated_says_why() -> None:
     world.put("temperature", 95, room="a")
     world.tick()
     assert explained(world).why.startswith("it cannot be evaluated: ")
+
+
+def test_a_series_of_a_rule_that_cannot_be_evaluated_is_not_said_to_be_in_order() -> None:
+    text = "groups: [{name: a, limit: 1, rules: [{alert: Hot, expr: temperature > 90}]}]"
+    world = World(RuleSet(parse_rules(text)))
+    for room in "ab":
+        world.put("temperature", 95, room=room)
+    world.tick()
+    assert set(whys(world).values()) == {"nobody knows: the rule cannot be evaluated"}
+    assert world.lifecycle.complaints() == [
+        "The rule Hot cannot be evaluated, so its alerts stay as they are: "
+        "the group allows 1 alerts of one rule, and 2 series hold."
+    ]
+    world.drop("temperature", room="b")
+    world.tick()
+    assert world.lifecycle.complaints() == []
+
+
+def test_a_ratio_without_traffic_is_no_number() -> None:
+    world = a_world(expr="errors / requests > 0.05")
+    world.put("errors", 0, room="a")
+    world.put("requests", 0, room="a")
+    world.tick()
+    assert whys(world)["a"].startswith("its value is no number now")
+    assert explained(world).series[0].distance is None
 
 
 def test_of_many_series_the_nearest_are_shown() -> None:

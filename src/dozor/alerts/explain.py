@@ -1,5 +1,6 @@
 """Why a rule fires, or does not: for each of its series what is looked at, how far it is from firing, and what holds it back."""
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -53,7 +54,8 @@ class _Series:
         self._exceeds = self._distance = None
         if self._value is not None and measurement.sign is not None and measurement.number is not None:
             self._exceeds = _SIGNS[measurement.sign](self._value, measurement.number)
-            self._distance = abs(self._value - measurement.number)
+            distance = abs(self._value - measurement.number)
+            self._distance = None if math.isnan(distance) else distance
 
     def explanation(self) -> SeriesExplanation:
         alert, rule, at = self._alert, self._track.rule, self._at
@@ -92,8 +94,12 @@ class _Series:
 
     def _why_not(self) -> str:
         value, threshold = self._value, self._track.rule.threshold
+        if self._track.last_error is not None:
+            return "nobody knows: the rule cannot be evaluated"
         if value is None or self._exceeds is None:
             return "its condition does not hold"
+        if math.isnan(value):
+            return "its value is no number now, as of a ratio without traffic: nothing divided by nothing"
         if not self._exceeds:
             return f"{value:g} is not {threshold}: {self._distance:g} away"
         return f"{value:g} is {threshold}, but the rest of the expression does not hold"
@@ -148,7 +154,7 @@ def _why(track: RuleTrack, measurement: Measurement, series: list[SeriesExplanat
 
 
 def _nearest_first(one: SeriesExplanation) -> tuple[int, bool, float, Labels]:
-    distance = float("inf") if one.distance is None or one.distance != one.distance else one.distance
+    distance = float("inf") if one.distance is None else one.distance
     return _ORDER[one.state], not one.exceeds, distance, one.labels
 
 

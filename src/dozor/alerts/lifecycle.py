@@ -130,6 +130,16 @@ class Lifecycle:
             raise RuleNotFound(rule, (track.rule.name for track in self._book.tracks))
         return [explain(track, store, at) for track in tracks]
 
+    def complaints(self) -> list[str]:
+        """What is wrong with the rules in force, each one sentence."""
+        failing = self._schedule.failing()
+        if not failing:
+            return []
+        first = failing[0]
+        said = f"The rule {first.rule.name} cannot be evaluated, so its alerts stay as they are: {first.last_error}."
+        more = len(failing) - 1
+        return [f"{said} {more} more cannot; alerts/rules has all of them." if more else said]
+
     def rule_groups(self) -> list[GroupState]:
         """All groups with all their rules, recording ones too, in the order of evaluation."""
         return self._schedule.states()

@@ -1,5 +1,6 @@
 """Which rules are evaluated when: group by group, each at its interval, in order."""
 
+import logging
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +13,8 @@ from dozor.alerts.tracking import RecordTrack, RuleTrack
 from dozor.containment import report
 from dozor.errors import PromQLError
 from dozor.model.rule import GroupState, RuleChanges
+
+logger = logging.getLogger("dozor")
 
 AnyTrack = RuleTrack | RecordTrack
 
@@ -99,6 +102,10 @@ class Schedule:
         """How the groups stand."""
         return [group.state() for group in self._groups]
 
+    def failing(self) -> list[AnyTrack]:
+        """The rules that could not be evaluated when they last were to be."""
+        return [track for group in self._groups for track in group.tracks if track.last_error is not None]
+
     def _evaluate(self, track: AnyTrack, store: Store, at: float) -> None:
         began = self._timer()
         try:
@@ -106,6 +113,8 @@ class Schedule:
         except Exception as broken:  # noqa: BLE001 - one broken rule must not keep the others from being evaluated
             report("rules.evaluate")
             error = f"internal error: {type(broken).__name__}"
+        if error is not None and track.last_error is None:
+            logger.warning("the rule %s cannot be evaluated: %s", track.rule.name, error)
         track.note(error, at, self._timer() - began)
         if isinstance(track, RuleTrack):
             self.series.write(track, store, at)
