@@ -142,7 +142,7 @@ class Dozor:
                 self._monitor.stop(STOP_SECONDS)
 
     def remove(self, name: str) -> None:
-        """Stop watching the engine or Redis server called *name*; its alerts end with that reason.
+        """Stop watching the engine, server or scraped application called *name*; its alerts end with that reason.
 
         Raises:
             ConfigurationError: nothing of that name is watched.

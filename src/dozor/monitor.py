@@ -17,6 +17,7 @@ from dozor.clock import Clock
 from dozor.containment import contained
 from dozor.desk import Desk
 from dozor.errors import ConfigurationError, StoreUnavailable
+from dozor.instruments.exposition_monitor import ExpositionMonitor
 from dozor.instruments.host_monitor import HostMonitor
 from dozor.instruments.middleware import HttpMonitor
 from dozor.instruments.runtime_monitor import RuntimeMonitor
@@ -178,11 +179,13 @@ class Monitor:
         Raises:
             ConfigurationError: there is none of that name.
         """
-        if name not in self._targets.names:
-            known = ", ".join(sorted(self._targets.names)) or "nothing"
+        watched = self._targets.names | self._targets.expositions.keys()
+        if name not in watched:
+            known = ", ".join(sorted(watched)) or "nothing"
             raise ConfigurationError(f"{name!r} is not watched; watched: {known}")
         pool = self._targets.pools.pop(name, None)
-        others: list[Collector | None] = [self._targets.redis.pop(name, None), self._targets.bouncers.pop(name, None)]
+        targets: tuple[dict[str, Any], ...] = (self._targets.redis, self._targets.bouncers, self._targets.expositions)
+        others: list[Collector | None] = [one.pop(name, None) for one in targets]
         gone: list[Collector] = [collector for collector in others if collector is not None]
         if pool is not None:
             pool.detach()
@@ -273,8 +276,11 @@ class Monitor:
         session = self._working()
         at = self.clock.timestamp()
         for collector in collectors:
-            session.scraper.remove(collector.name)
-        for label in ("pool", "redis"):
+            session.forget(collector)
+        labels = ["pool", "redis"]
+        if any(isinstance(collector, ExpositionMonitor) for collector in collectors):
+            labels.append("job")
+        for label in labels:
             session.apply(session.lifecycle.remove_target(Labels({label: name}), f"{name} is no longer watched", at))
         self._look(at)
 

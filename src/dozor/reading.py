@@ -1,8 +1,10 @@
 """What the API reads: from memory, in Dozor's thread, without waiting."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from dozor.clock import Clock
+from dozor.instruments.exposition_monitor import ExpositionMonitor
 from dozor.instruments.query_monitor import SlowQuery
 from dozor.metrics import merge
 from dozor.model.alert import Alert
@@ -19,7 +21,7 @@ from dozor.overview import (
     Sparkline,
     http_figures,
 )
-from dozor.scrape import CollectorHealth
+from dozor.scrape import CollectorHealth, ScrapedPage
 from dozor.session import Session
 from dozor.targets import Targets
 
@@ -78,7 +80,7 @@ class Reading:
     def explain_rule(self, rule: str) -> Sequence[RuleExplanation]:
         """Why the rules of this name fire or do not. Raises RuleNotFound."""
         session = self._working()
-        return session.lifecycle.explain(rule, session.store, self.clock.timestamp())
+        return session.lifecycle.explain(rule, session.series_at, self.clock.timestamp())
 
     def rule_groups(self) -> Sequence[GroupState]:
         """All groups with all their rules, recording ones too."""
@@ -106,9 +108,24 @@ class Reading:
         return self._working().lifecycle.matching(matchers)
 
     def collectors(self) -> Sequence[CollectorHealth]:
-        """What is collected from, and how that goes."""
-        return self._working().scraper.health()
+        """What is collected from, and how that goes; of what is scraped, how the last scrape went."""
+        scraped = {one.name: one for one in self._targets.expositions.values()}
+        return [
+            one if one.name not in scraped else _scraped(one, scraped[one.name])
+            for one in self._working().scraper.health()
+        ]
 
     def channels(self) -> Sequence[ChannelState]:
         """Who is told, and how each fares."""
         return self._working().delivery.channels()
+
+
+def _scraped(health: CollectorHealth, page: ExpositionMonitor) -> CollectorHealth:
+    """*health*, which is that of asking how the last scrape of *page* went, with what that scrape itself was."""
+    return replace(
+        health,
+        failing=page.failure,
+        collected_at=page.checked_at,
+        duration_seconds=page.duration_seconds,
+        scraped=ScrapedPage(page.labels, page.shown, page.interval_seconds, page.timeout_seconds),
+    )

@@ -70,6 +70,9 @@ class Paced(Protocol):
     async def scrape(self, intake: Intake) -> None:
         """Read once."""
 
+    def retire(self, intake: Intake) -> None:
+        """Read no more; its series end."""
+
 
 class Session:
     """One run, from `begin` to the runtime's stop. Everything here belongs on Dozor's loop.
@@ -171,6 +174,12 @@ class Session:
         if self.reloader.watches:
             runtime.every(WATCH_SECONDS, "rule files", self.reloader.watch)
 
+    def forget(self, collector: Collector) -> None:
+        """Collect from *collector* no more; its series end now."""
+        self.scraper.remove(collector.name)
+        if isinstance(collector, Paced):
+            collector.retire(self.intake)
+
     def apply(self, changes: Changes) -> "asyncio.Future[None] | None":
         """Have *changes* written; the answer is done once they are. None where there are none."""
         return self.keeper.journal.write(changes) if changes else None
@@ -200,10 +209,12 @@ class Session:
             )
         return found
 
-    @property
-    def source(self) -> MemoryStore | Merged:
-        """What rules are evaluated over; it never waits."""
-        return self.store if self.metrics_link is None else self.metrics_link.rules
+    def series_at(self, at: float) -> MemoryStore | Merged:
+        """What rules are evaluated over as of *at* (Unix seconds), until this is asked again; it never waits."""
+        if self.metrics_link is None:
+            return self.store
+        self.metrics_link.begin(at)
+        return self.metrics_link.rules
 
     @property
     def queried(self) -> MemoryStore | Merged:
@@ -236,16 +247,14 @@ class Session:
 
     def _put_in_force(self, rules: RuleSet) -> RuleChanges:
         at = self._clock.timestamp()
-        changed, changes = self.lifecycle.replace_rules(rules, self.source, at)
+        changed, changes = self.lifecycle.replace_rules(rules, self.series_at(at), at)
         self.apply(changes)
         self._on_cycle(at)
         return changed
 
     async def _evaluate(self, at: float) -> None:
         self.keeper.look(at)
-        if self.metrics_link is not None:
-            self.metrics_link.begin(at)
-        self.apply(self.lifecycle.evaluate(self.source, at))
+        self.apply(self.lifecycle.evaluate(self.series_at(at), at))
         self._evaluated_at = at
         self._on_cycle(at)
 

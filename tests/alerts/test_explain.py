@@ -9,7 +9,7 @@ from dozor.rules import Rule, RuleSet, parse_rules
 
 
 def explained(world: World, rule: str = "Hot") -> RuleExplanation:
-    (found,) = world.lifecycle.explain(rule, world.store, world.at)
+    (found,) = world.lifecycle.explain(rule, lambda _: world.store, world.at)
     return found
 
 

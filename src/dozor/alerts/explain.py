@@ -24,9 +24,10 @@ _SIGNS: Final[Mapping[str, Callable[[float, float], bool]]] = {
 _ORDER: Final = {"firing": 0, "pending": 1, "closed": 2, "inactive": 3}
 
 
-def explain(track: RuleTrack, store: Store, at: float) -> RuleExplanation:
-    """The rule of *track* as its last evaluation left it; *at* (Unix seconds) is now."""
-    measurement = track.rule.measure(store, at if track.last_evaluation is None else track.last_evaluation)
+def explain(track: RuleTrack, series_at: Callable[[float], Store], at: float) -> RuleExplanation:
+    """The rule of *track* as its last evaluation left it; *series_at* gives the series as of then, *at* (Unix seconds) is now."""
+    evaluated_at = at if track.last_evaluation is None else track.last_evaluation
+    measurement = track.rule.measure(series_at(evaluated_at), evaluated_at)
     known = dict.fromkeys([*track.open, *track.held_down, *measurement.values])
     series = [_Series(track, measurement, labels, at).explanation() for labels in known]
     series.sort(key=_nearest_first)

@@ -119,8 +119,8 @@ class Lifecycle:
         """How many alerts have no series `ALERTS`, because there are too many."""
         return max(0, self._book.open_count - self._schedule.series.count)
 
-    def explain(self, rule: str, store: Store, at: float) -> list[RuleExplanation]:
-        """Why the rules of this name fire or do not, as of their last evaluation.
+    def explain(self, rule: str, series_at: Callable[[float], Store], at: float) -> list[RuleExplanation]:
+        """Why the rules of this name fire or do not, as of their last evaluation, whose series *series_at* gives.
 
         Raises:
             RuleNotFound: there is none that raises alerts.
@@ -128,7 +128,7 @@ class Lifecycle:
         tracks = self._book.named(rule)
         if not tracks:
             raise RuleNotFound(rule, (track.rule.name for track in self._book.tracks))
-        return [explain(track, store, at) for track in tracks]
+        return [explain(track, series_at, at) for track in tracks]
 
     def complaints(self) -> list[str]:
         """What is wrong with the rules in force, each one sentence."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+import threading
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -36,6 +37,7 @@ _ACCEPT: Final = (
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 )
 _MOST_REDIRECTS: Final = 5
+_OWN_SERIES: Final = ("up", "scrape_duration_seconds", "scrape_samples_scraped")
 
 
 class Intake(Protocol):
@@ -99,6 +101,7 @@ class ExpositionMonitor:
         self._client: httpx2.AsyncClient | None = None
         self._alive: frozenset[SeriesKey] = frozenset()
         self._described: tuple[Family, ...] = ()
+        self._retired = threading.Event()
 
     @property
     def shown(self) -> str:
@@ -120,6 +123,8 @@ class ExpositionMonitor:
 
     async def scrape(self, intake: Intake) -> None:
         """Read the target once, and put what it says, and how that went, into *intake*."""
+        if self._retired.is_set():
+            return
         at, began = self._clock.timestamp(), self._clock.monotonic()
         samples = 0
         try:
@@ -133,16 +138,27 @@ class ExpositionMonitor:
             self._fail(intake, at, in_words(error))
         else:
             self.failure = None
+        if self._retired.is_set():  # meanwhile: what it still brought ends too
+            self.retire(intake)
+            return
         self.checked_at, self.duration_seconds = at, self._clock.monotonic() - began
         intake.take(
             _SOURCE,
             at,
             [
-                Sample("up", self.labels, 0.0 if self.failure else 1.0),
-                Sample("scrape_duration_seconds", self.labels, self.duration_seconds),
-                Sample("scrape_samples_scraped", self.labels, float(samples)),
+                Sample(name, self.labels, value)
+                for name, value in zip(
+                    _OWN_SERIES, (0.0 if self.failure else 1.0, self.duration_seconds, float(samples)), strict=True
+                )
             ],
         )
+
+    def retire(self, intake: Intake) -> None:
+        """Scrape no more; all its series end now."""
+        self._retired.set()
+        own = ((name, self.labels) for name in _OWN_SERIES)
+        intake.end(self._clock.timestamp(), [*self._alive, *own])
+        self._alive, self._described = frozenset(), ()
 
     async def close(self) -> None:
         """Close the connection."""

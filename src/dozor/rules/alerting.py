@@ -166,7 +166,7 @@ class AlertingRule:
             sign=None if comparison is None else comparison.sign,
             number=None if comparison is None else comparison.number,
             resolve=None if resolve is None else threshold_of(resolve),
-            missing=tuple(sorted(name for name in self.query.metric_names() if not _metric(name, store, moment))),
+            missing=tuple(sorted(name for name in self.query.metric_names() if _is_missing(name, store, moment))),
         )
 
     def describe(self, breach: Breach, store: Queryable, at: float) -> dict[str, str]:
@@ -235,6 +235,14 @@ class AlertingRule:
 
 def _metric(name: str, store: Queryable, at: float) -> list[VectorSample]:
     return _compiled(f'{{{METRIC_NAME}="{name}"}}').instant(store, at)
+
+
+def _is_missing(name: str, store: Queryable, at: float) -> bool:
+    """Whether there certainly is no such metric: of a server that does not say, that is not known."""
+    try:
+        return not _metric(name, store, at)
+    except PromQLError:
+        return False
 
 
 def _query_runner(store: Queryable, at: float) -> Callable[[str], list[QueryResult]]:

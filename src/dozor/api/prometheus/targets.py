@@ -1,4 +1,7 @@
-"""targets: what Dozor collects from, each collector as what Prometheus calls a target, each kind of them as a pool."""
+"""targets: what Dozor collects from, each collector as what Prometheus calls a target, each kind of them as a pool.
+
+What is scraped is a target as in Prometheus: its job is the pool, its URL and labels are shown, its own interval and timeout.
+"""
 
 from typing import Any, Final
 
@@ -30,18 +33,26 @@ async def targets(backend: PrometheusBackend, given: Parameters) -> Response:
 
 
 def _target(collector: CollectorHealth, interval: str, clock: Clock) -> dict[str, Any]:
-    labels = {"collector": collector.name}
+    labels, url, pool, timeout = (
+        {"collector": collector.name},
+        collector.name,
+        collector.name.partition(":")[0],
+        interval,
+    )
+    if (page := collector.scraped) is not None:
+        labels, url, pool = dict(page.labels.pairs), page.url, page.labels["job"]
+        interval, timeout = format_duration(page.interval_seconds), format_duration(page.timeout_seconds)
     health = "unknown" if collector.collected_at is None else "up" if collector.failing is None else "down"
     return {
         "discoveredLabels": labels,
         "labels": labels,
-        "scrapePool": collector.name.partition(":")[0],
-        "scrapeUrl": collector.name,
-        "globalUrl": collector.name,
+        "scrapePool": pool,
+        "scrapeUrl": url,
+        "globalUrl": url,
         "lastError": collector.failing or "",
         "lastScrape": rfc3339(date(clock, collector.collected_at)),
         "lastScrapeDuration": collector.duration_seconds or 0,
         "health": health,
         "scrapeInterval": interval,
-        "scrapeTimeout": interval,
+        "scrapeTimeout": timeout,
     }

@@ -1,0 +1,112 @@
+"""What is watched no longer, and what is said of what is watched, in a Dozor at work."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from tests.instruments.targets import Target, reply, serving, text
+from tests.promql.real_prometheus import MISSING, installed, running
+
+from dozor import Dozor, Rule
+from dozor.errors import ConfigurationError
+from dozor.model.labels import Labels
+from dozor.monitor import Monitor
+from dozor.settings import Settings
+
+DEADLINE_SECONDS = 15.0
+API = "/api/v1/monitoring"
+
+
+@pytest.fixture
+def target() -> Iterator[Target]:
+    with serving() as target:
+        target.answer = text("temperature 95\n")
+        yield target
+
+
+def monitor_of(dozor: Dozor) -> Monitor:
+    assert dozor._monitor is not None
+    return dozor._monitor
+
+
+def asking(monitor: Monitor) -> Callable[[str], Any]:
+    """Gets JSON of a path below the API's."""
+    client = TestClient(monitor.application(), base_url="http://localhost", client=("127.0.0.1", 4711))
+    return lambda path: client.get(f"{API}/{path}").json()
+
+
+def waiting(look: Callable[[], Any]) -> Any:
+    """What *look* gives once it is something."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not (found := look()):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return found
+
+
+def settings(folder: Path, **fields: Any) -> Settings:
+    return Settings(store_url=f"sqlite:///{folder}/own.db", **fields)
+
+
+def test_what_is_scraped_no_longer_ends_with_its_alerts(target: Target, tmp_path: Path) -> None:
+    hot = Rule(alert="Hot", expr="temperature > 90", labels={"severity": "warning"})
+    given = settings(tmp_path, scrape_urls=f"shop={target.url}", scrape_interval_seconds=1.0)
+    with Dozor(name="removal", settings=given, rules=[hot]) as dozor:
+        ask = asking(monitor_of(dozor))
+        waiting(lambda: ask("alerts/active")["total"])
+        with pytest.raises(ConfigurationError, match="'stall' is not watched; watched: shop"):
+            dozor.remove("stall")
+        dozor.remove("shop")
+        waiting(lambda: ask("alerts/active")["total"] == 0)
+        assert [one["rule"] for one in ask("alerts/history")["alerts"]] == ["Hot"]
+        assert ask('prometheus/api/v1/query?query={job="shop",alertname=""}')["data"]["result"] == []
+        pools = {one["scrapePool"] for one in ask("prometheus/api/v1/targets")["data"]["activeTargets"]}
+        assert pools == {"runtime", "host", "dozor"}
+        asked = len(target.paths)
+        time.sleep(1.2)  # longer than the interval
+        assert len(target.paths) == asked
+
+
+def test_what_is_scraped_is_a_target_with_its_own_figures(target: Target, tmp_path: Path) -> None:
+    def slow(handler: Any) -> None:
+        time.sleep(0.1)
+        reply(503)(handler)
+
+    target.answer = slow
+    given = settings(tmp_path, scrape_urls=f"shop=http://me:secret@{target.address}/metrics")
+    with Dozor(name="targets", settings=given) as dozor:
+        ask = asking(monitor_of(dozor))
+        (found,) = waiting(
+            lambda: [
+                one
+                for one in ask("prometheus/api/v1/targets?scrapePool=shop")["data"]["activeTargets"]
+                if one["health"] != "unknown"
+            ]
+        )
+    assert found["lastScrapeDuration"] >= 0.1
+    assert found["labels"] == {"job": "shop", "instance": target.address}
+    assert found["scrapeUrl"] == f"http://{target.address}/metrics"
+    assert (found["health"], found["scrapeInterval"], found["scrapeTimeout"]) == ("down", "5s", "5s")
+    assert "status 503" in found["lastError"]
+
+
+@pytest.mark.skipif(not installed(), reason=MISSING)
+def test_a_rule_over_series_kept_elsewhere_is_explained_by_them(tmp_path: Path) -> None:
+    far = Rule(alert="Far", expr="far_away > 90", labels={"severity": "warning"})
+    with running() as prometheus:
+        now = round(time.time()) * 1000
+        prometheus.write([(Labels(__name__="far_away", job="a"), [(now - 1000, 42.0), (now, 42.0)])])
+        given = settings(tmp_path, metrics_url=f"http://127.0.0.1:{prometheus.port}")
+        with Dozor(name="far", settings=given, rules=[far]) as dozor:
+            ask = asking(monitor_of(dozor))
+
+            def explained() -> Any:
+                (found,) = ask("alerts/rules/Far/explain")["rules"]
+                return found if found["health"] == "ok" and found["series"] else None
+
+            found = waiting(explained)
+    assert found["missing"] == []
+    assert [(one["value"], one["why"]) for one in found["series"]] == [(42.0, "42 is not > 90: 48 away")]
