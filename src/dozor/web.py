@@ -1,6 +1,7 @@
 """What Dozor reads from other servers by HTTP: their addresses, bodies within limits, and words for what went wrong."""
 
 import logging
+import time
 import zlib
 from collections.abc import AsyncIterable, Iterable, Iterator
 from contextlib import contextmanager
@@ -111,12 +112,17 @@ async def read_async(response: httpx2.Response, limit: int) -> bytes:
     return unpacking.body
 
 
-def read(response: httpx2.Response, limit: int) -> bytes:
-    """As `read_async`, of a blocking client's *response*."""
+def read(response: httpx2.Response, limit: int, until: float) -> bytes:
+    """As `read_async`, of a blocking client's *response*. Raises TimeoutError where it goes on after *until* (monotonic seconds).
+
+    A client's own timeout is for each piece: an answer that comes drop by drop would never end.
+    """
     unpacking = Unpacking(response.headers.get("content-encoding", ""), limit)
     pieces: Iterable[bytes] = response.iter_raw()
     for piece in pieces:
         unpacking.add(piece)
+        if time.monotonic() > until:
+            raise TimeoutError
     return unpacking.body
 
 

@@ -33,6 +33,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Target
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.answer(self)
+
     def do_GET(self) -> None:
         self.server.headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.paths.append(self.path)

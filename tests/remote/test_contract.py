@@ -1,10 +1,13 @@
 """One suite over memory, over a real Prometheus, and over one without remote read."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
+from tests.instruments.targets import serving
 from tests.promql.real_prometheus import MISSING, Prometheus, installed, running
 
 from dozor.errors import PromQLError
@@ -140,3 +143,21 @@ def test_everything_there_is_can_be_listed_from_the_beginning_of_time(prometheus
     with closing(RemoteStore(MetricsServer(f"http://127.0.0.1:{prometheus.port}"))) as remote:
         found = Listed(memory, remote).labels_between(everything, -(2**63), 2**63 - 1)
     assert found == sorted([*LABELS[:2], Labels(__name__="ended", near="1")])
+
+
+def test_an_answer_that_comes_drop_by_drop_is_not_waited_for() -> None:
+    def drip(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                handler.wfile.write(b" ")
+                time.sleep(0.02)
+
+    with serving() as target, closing(MetricsServer(f"http://{target.address}", timeout_seconds=0.3)) as server:
+        target.answer = drip
+        began = time.monotonic()
+        with pytest.raises(ServerUnreachable, match="it gave no answer in time"):
+            server.query("up", BEGAN)
+        assert time.monotonic() - began < 5

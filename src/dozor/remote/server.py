@@ -1,6 +1,7 @@
 """One Prometheus-compatible server, asked by its HTTP API; blocking, so for threads of its own."""
 
 import threading
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -138,7 +139,7 @@ class MetricsServer:
         form: Mapping[str, str] | None = None,
         content: bytes | None = None,
     ) -> tuple[int, bytes]:
-        url = f"{self._address.url}/api/v1/{what}"
+        url, until = f"{self._address.url}/api/v1/{what}", time.monotonic() + self._timeout_seconds
         try:
             with (
                 unlogged(),
@@ -153,8 +154,8 @@ class MetricsServer:
             ):
                 if response.headers.get("content-encoding") == "snappy":  # packed as a whole, which the caller unpacks
                     del response.headers["content-encoding"]
-                return response.status_code, read(response, BODY_LIMIT_BYTES)
-        except httpx2.TimeoutException:
+                return response.status_code, read(response, BODY_LIMIT_BYTES, until)
+        except (TimeoutError, httpx2.TimeoutException):
             raise ServerUnreachable(f"the metrics server {self.shown}: it gave no answer in time") from None
         except BodyTooLargeError:
             raise QueryLimitError(

@@ -70,3 +70,5 @@ def test_metadata_say_what_a_metric_is(api: TestClient) -> None:
     assert list(api.get("metadata?metric=db_pool_size").json()["data"]) == ["db_pool_size"]
     assert len(api.get("metadata?limit=2").json()["data"]) == 2
     assert api.get("metadata?limit=0").json()["data"] == {}
+    assert len(api.get("metadata?limit=2&limit_per_metric=1").json()["data"]) == 2
+    assert api.get("metadata?limit_per_metric=few").json()["error"] == "limit_per_metric must be a number"

@@ -42,6 +42,7 @@ async def label_values(backend: PrometheusBackend, given: Parameters) -> Respons
 async def metadata(backend: PrometheusBackend, given: Parameters) -> Response:
     """Type, help and unit of metrics."""
     limit, only = given.integer("limit", -1), given.get("metric")
+    given.integer("limit_per_metric", -1)  # there is one description of each; but what is no number is refused
 
     def build() -> bytes:
         shown = [family for family in backend.metadata() if not only or family.name == only]
