@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 import errno
 import socket
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
 from dozor.errors import ConfigurationError
+
+_IDLE_SECONDS: Final = 75
+"""How long an idle connection stays. Clients that write every 5 seconds would lose requests to a server that closes after 5."""
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -53,7 +56,7 @@ class OwnServer:
     def __init__(self, app: Any, listener: socket.socket) -> None:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, server_header=False,
-            proxy_headers=False,
+            proxy_headers=False, timeout_keep_alive=_IDLE_SECONDS,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._listener = listener
