@@ -129,6 +129,17 @@ async def test_closing_takes_no_longer_than_it_may(thread: StoreThread, hanging:
     assert waiting.cancelled()
 
 
+async def test_a_call_that_closing_leaves_undone_is_refused_and_not_cancelled(
+    thread: StoreThread, hanging: Hanging
+) -> None:
+    assert hanging.begun.is_set()
+    waiting = asyncio.create_task(thread.run(int, timeout=30))
+    await asyncio.sleep(0)
+    thread.close(0.01)
+    with pytest.raises(StoreUnavailable, match="is closed"):
+        await waiting
+
+
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_of_a_fork_has_a_thread_of_its_own() -> None:
     thread = StoreThread()

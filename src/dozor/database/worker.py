@@ -74,6 +74,11 @@ class StoreThread:
         try:
             async with asyncio.timeout(timeout) as limit:
                 return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            asker = asyncio.current_task()
+            if asker is not None and asker.cancelling():
+                raise
+            raise StoreUnavailable("Dozor's store is closed") from None  # before it came to this call
         except TimeoutError:
             if not limit.expired():
                 raise  # the call's own
