@@ -28,6 +28,10 @@ def _storm(folder: Path, url: str) -> Iterator[Storm]:
         storm.close()
 
 
+def _metrics(storm: Storm) -> str:
+    return httpx2.get(f"{storm.api}metrics", trust_env=False, timeout=5).text
+
+
 def _more_than(url: str, count: int) -> bool:
     with suppress(OperationalError):
         return len(read(url).alerts) > count
@@ -49,7 +53,9 @@ def test_a_database_that_restarts_in_mid_storm_misses_nothing(tmp_path: Path, ow
                 assert httpx2.get(f"{storm.api}livez", trust_env=False, timeout=5).status_code == 200
                 own_postgres.start()
             wait_until(lambda: _more_than(own_postgres.url, len(kept.alerts) + 10), "alerts are written again")
-            # What was told from memory and is not written yet, a kill would lose; so it does not end in one.
+            # What was told from memory and is not written yet, a kill would lose; so it does not end in one, nor before
+            # the queue, which is long on a slow machine, is written.
+            wait_until(lambda: "\ndozor_journal_depth 0" in _metrics(storm), "all that waited is written")
             storm.end(process)
         final = storm.drain()
         nothing_lost(kept, final)
