@@ -35,8 +35,8 @@ test: $(VENV)/ready $(VENV)/sqlalchemy-2.0/ready others browser  ## Run all test
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal
 
 chaos: SEED := $(or $(SEED),$(shell echo $$RANDOM))
-chaos: $(VENV)/ready  ## Run the long proofs whole, 10 minutes or so: hundreds of kills, many more examples; SEED=… repeats a run
-	DOZOR_TEST_CHAOS=$(SEED) $(BIN)/python -m pytest -m 'chaos or hypothesis' --hypothesis-seed=$(SEED)
+chaos: $(VENV)/ready  ## Run the long proofs whole, half an hour or more: hundreds of kills, many more examples; SEED=… repeats a run
+	DOZOR_TEST_CHAOS=$(SEED) $(BIN)/python -m pytest -n 2 --dist load -m 'chaos or hypothesis' --hypothesis-seed=$(SEED)
 
 check: $(VENV)/ready  ## Lint, formatting, types, imports between packages
 	$(BIN)/ruff check
