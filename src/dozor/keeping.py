@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Final
 
 from dozor.alerts import Lifecycle
@@ -51,6 +52,8 @@ class Keeper:
             self._commit, delivery.wake, on_failing=lambda changes: delivery.stand_in(changes.notifications)
         )
         self._opened = False
+        self._superseded: dict[str, Alert] = {}
+        self._gone: frozenset[str] = frozenset()
         self._away_since: float | None = None
         self.unavailable_seconds = 0.0
         """How long the database has not answered, as of the last `look`; 0 while it does."""
@@ -126,8 +129,18 @@ class Keeper:
             await self._restore()
         if self._database.begun_anew:
             await self._begin_anew()
+        changes = self._without_superseded(changes)
         outgoing = self._delivery.route(changes.notifications)
         await asyncio.wrap_future(self._thread.submit(self._database.commit, changes, outgoing))
+
+    def _without_superseded(self, changes: Changes) -> Changes:
+        """*changes*, which may be older than the restoration, with what that ended as ended.
+
+        Else an alert that began while the database was away would be open beside the kept one that it turned out to be,
+        until the changes that end it are written: for ever, if Dozor is killed before.
+        """
+        alerts = tuple(self._superseded.get(alert.id, alert) for alert in changes.alerts if alert.id not in self._gone)
+        return replace(changes, alerts=alerts, dropped=(*changes.dropped, *self._gone))
 
     async def _begin_anew(self) -> None:
         """Write what is open into the store that took a corrupt one's place."""
@@ -147,5 +160,7 @@ class Keeper:
             return database.load_recent(since), database.total_fired(), database.load_silences(since)
 
         alerts, total_fired, silences = await asyncio.wrap_future(self._thread.submit(load))
-        self._lifecycle.restore(alerts, total_fired, silences)
+        changes = self._lifecycle.restore(alerts, total_fired, silences)
+        self._superseded = {alert.id: alert for alert in changes.alerts if alert.resolved_at is not None}
+        self._gone = frozenset(changes.dropped)
         self._opened = True

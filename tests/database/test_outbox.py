@@ -263,8 +263,8 @@ class TestLookingAtIt:
 
     def test_counts_say_what_waits_for_whom_since_when(self, store: Database) -> None:
         assert store.outbox_counts().oldest_at is None
-        add(store, make_notification(created_at=START + 5), receivers=("x", "y"))
-        add(store, make_notification(created_at=START + 2), receivers=("y",))
+        add(store, make_notification(created_at=START + 2), receivers=("x", "y"))
+        add(store, make_notification(created_at=START + 5), receivers=("y",))
         counts = store.outbox_counts()
         assert (counts.pending, counts.waiting, counts.oldest_at) == (3, {"x": 1, "y": 2}, START + 2)
 

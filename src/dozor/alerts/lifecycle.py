@@ -144,12 +144,15 @@ class Lifecycle:
         """All groups with all their rules, recording ones too, in the order of evaluation."""
         return self._schedule.states()
 
-    def restore(self, alerts: Iterable[Alert], total_fired: int = 0, silences: Iterable[Silence] = ()) -> None:
+    def restore(self, alerts: Iterable[Alert], total_fired: int = 0, silences: Iterable[Silence] = ()) -> Changes:
         """Continue with *alerts* as they were kept: open ones, and those that ended lately; and with *silences*.
 
         Of the latter alerts come cooldowns, ends of which people were not told, what was closed by hand, and what flaps.
         What began here in the meantime, while the database could not be read, goes on as the alert that was kept.
         *total_fired* is how many alerts fired before this process.
+
+        Returns what that changed, of which the next `Changes` are to tell as well: what began meanwhile and ends for that
+        must not be kept as open beside what goes on.
         """
         self._book.total_fired += total_fired
         self._conditions.restart()
@@ -160,6 +163,7 @@ class Lifecycle:
                 self._orphans.append(alert)
         self._silencing.restore(silences)
         self._publish()
+        return self._book.journal.changes()
 
     def replace_rules(self, rules: Rules, store: Store, at: float) -> tuple[RuleChanges, Changes]:
         """Have *rules* in force from now on; what was not changed among them goes on as if nothing had happened.

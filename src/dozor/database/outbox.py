@@ -132,7 +132,8 @@ def claim(
     None: any.
     """
     c = outbox.c
-    due = select(c.id).where(_is_head(), _is_free(at, lease_seconds), *_of(receiver)).order_by(c.id).limit(limit)
+    ready = and_(_is_head(receiver), c.state == PENDING, _is_free(at, lease_seconds))
+    due = select(c.id).where(ready).order_by(c.id).limit(limit)
     ids = list(connection.scalars(due.with_for_update(skip_locked=True)))
     if not ids:
         return []
@@ -146,7 +147,7 @@ def next_due(connection: Connection, receiver: str | None = None) -> float | Non
     """When the next row can be claimed; None if none is pending."""
     c = outbox.c
     free_at = func.coalesce(c.claimed_until, c.next_at)
-    return connection.scalar(select(func.min(free_at)).where(_is_head(), *_of(receiver)))
+    return connection.scalar(select(func.min(free_at)).where(_is_head(receiver)))
 
 
 def settle_sent(connection: Connection, row: OutboxRow, at: float) -> None:
@@ -238,15 +239,16 @@ def _revival(at: float) -> Update:
 def counts(connection: Connection) -> OutboxCounts:
     """How many rows are pending and how many dead."""
     c = outbox.c
-    since = func.min(func.coalesce(c.retried_at, c.created_at))
-    pending = select(c.receiver, func.count(), since).where(c.state == PENDING).group_by(c.receiver)
+    pending = select(c.receiver, func.count(), func.min(c.id)).where(c.state == PENDING).group_by(c.receiver)
     rows = connection.execute(pending.order_by(c.receiver)).all()
+    # Of the oldest of each receiver alone: to read a row's times is to read past its text.
+    since = select(func.min(func.coalesce(c.retried_at, c.created_at))).where(c.id.in_([row[2] for row in rows]))
     dead = connection.scalar(select(func.count()).select_from(outbox).where(c.state == DEAD))
     return OutboxCounts(
         pending=sum(row[1] for row in rows),
         dead=dead or 0,
         waiting={row[0]: row[1] for row in rows},
-        oldest_at=min((row[2] for row in rows), default=None),
+        oldest_at=connection.scalar(since) if rows else None,
     )
 
 
@@ -263,15 +265,11 @@ def forget(connection: Connection, *, sent_before: float, dead_before: float) ->
     )
 
 
-def _is_head() -> ColumnElement[bool]:
-    c, earlier = outbox.c, outbox.alias("earlier")
-    ahead = select(earlier.c.id).where(
-        earlier.c.state == PENDING,
-        earlier.c.receiver == c.receiver,
-        earlier.c.group_key == c.group_key,
-        earlier.c.id < c.id,
-    )
-    return and_(c.state == PENDING, ~ahead.exists())
+def _is_head(receiver: str | None) -> ColumnElement[bool]:
+    """Whether a row is the oldest pending one of its receiver and group. Read from the index alone, however many wait."""
+    head = outbox.alias("head")
+    heads = select(func.min(head.c.id)).where(head.c.state == PENDING).group_by(head.c.receiver, head.c.group_key)
+    return outbox.c.id.in_(heads if receiver is None else heads.where(head.c.receiver == receiver))
 
 
 def _is_free(at: float, lease_seconds: float) -> ColumnElement[bool]:
