@@ -92,7 +92,7 @@ def test_fastapi_app(tmp_path: Path, async_postgres_database: str, valkey_databa
         (entry,) = get(process, f"{base}/api/v1/monitoring/pool/slow-queries").json()["entries"]
         assert "pg_sleep" in entry["statement"]
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=10)
+        output, _ = process.communicate(timeout=30)
         assert "Traceback" not in output
 
 
@@ -104,7 +104,7 @@ def test_flask_app(tmp_path: Path) -> None:
         assert get(process, f"http://127.0.0.1:{port}/").json() == {"answer": 42}
         assert watched_pool(process, page)["db_pool_capacity"] == 15
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=10)
+        output, _ = process.communicate(timeout=30)
         assert "Traceback" not in output or "KeyboardInterrupt" in output
 
 
