@@ -27,6 +27,10 @@ def free_port() -> int:
         return port
 
 
+def _mind_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def running(
     name: str, folder: Path, changed: dict[str, str], *command: str, **environment: str
@@ -45,6 +49,8 @@ def running(
         stderr=subprocess.STDOUT,
         text=True,
         env={**inherited, "HOME": str(folder), "XDG_STATE_HOME": str(folder), **environment},
+        # Where the tests run in the background of a shell, Ctrl-C is ignored, and by what they start as well.
+        preexec_fn=_mind_ctrl_c,  # noqa: PLW1509 - one call, which takes no lock
     )
     try:
         yield process
