@@ -56,7 +56,6 @@ from dozor.overview import (
     Sparkline,
     Trends,
     http_figures,
-    matching_labels,
     own_silence,
 )
 from dozor.scrape import CollectorHealth
@@ -314,7 +313,7 @@ class FakeBackend:
             raise ConfigurationError(str(error), key="matchers") from None
         if all(matcher.matches_empty for matcher in wanted):
             raise ConfigurationError("these match every alert; name at least one label", key="matchers")
-        return [alert for alert in self.alerts.values() if match_all(wanted, matching_labels(alert))]
+        return [alert for alert in self.alerts.values() if match_all(wanted, alert.matching_labels)]
 
     def channels(self) -> Sequence[ChannelState]:
         return self.channel_states
@@ -340,7 +339,7 @@ class FakeBackend:
             and (wanted.state is None or alert.state is wanted.state)
             and (wanted.since is None or alert.fired_at >= wanted.since)
             and (wanted.until is None or alert.fired_at <= wanted.until)
-            and match_all(wanted.matchers, matching_labels(alert))
+            and match_all(wanted.matchers, alert.matching_labels)
         ]
         following = first + wanted.limit
         return Page(tuple(found[first:following]), len(found), str(following) if following < len(found) else None)

@@ -5,7 +5,7 @@ from tests.api.fake_backend import AT, a_silence, an_alert
 
 from dozor.model.alert import AlertSilence, Severity
 from dozor.model.silence import SilenceState
-from dozor.overview import SilenceRecord, inventory, matching_labels, own_silence
+from dozor.overview import SilenceRecord, inventory, own_silence
 
 
 def test_the_newest_silence_stands_first_whoever_has_it() -> None:
@@ -33,7 +33,7 @@ def test_an_own_silence_that_was_taken_off_is_over() -> None:
 
 
 def test_matchers_see_the_severity_in_force_and_the_component() -> None:
-    labels = matching_labels(an_alert(severity=Severity.EMERGENCY, component="database"))
+    labels = an_alert(severity=Severity.EMERGENCY, component="database").matching_labels
     assert labels == {
         "alertname": "PoolUtilizationHigh",
         "pool": "default",

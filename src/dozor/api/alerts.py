@@ -17,7 +17,7 @@ from dozor.clock import Clock
 from dozor.database import AlertStatistics, HistoryFilter
 from dozor.model.alert import Alert, AlertState
 from dozor.model.silence import Silence
-from dozor.overview import Urgency, matching_labels, urgency
+from dozor.overview import Urgency, urgency
 from dozor.overview.moments import undate
 from dozor.store.matchers import match_all
 
@@ -150,7 +150,7 @@ def _matches(alert: Alert, wanted: Filters, clock: Clock) -> bool:
         and (wanted.state is None or alert.state == wanted.state)
         and (since is None or at >= since)
         and (until is None or at <= until)
-        and match_all(wanted.matchers, matching_labels(alert))
+        and match_all(wanted.matchers, alert.matching_labels)
     )
 
 

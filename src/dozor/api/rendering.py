@@ -1,7 +1,7 @@
 """From records to bytes: built and written in Dozor's thread, so that the application's loop only awaits."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -32,16 +32,16 @@ def to_json(model: BaseModel) -> bytes:
     try:
         return model.model_dump_json(exclude_unset=True).encode()
     except (PydanticSerializationError, UnicodeEncodeError):
-        return msgspec.json.encode(_encodable(model.model_dump(exclude_unset=True)), enc_hook=str)
+        return msgspec.json.encode(encodable(model.model_dump(exclude_unset=True)), enc_hook=str)
 
 
-def _encodable(value: Any) -> Any:
+def encodable(value: Any) -> Any:
     """*value* with what UTF-8 cannot carry (half a surrogate pair out of somebody's SQL) replaced."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_encodable(key): _encodable(item) for key, item in value.items()}
-    return [_encodable(item) for item in value] if isinstance(value, (list, tuple)) else value
+    if isinstance(value, Mapping):
+        return {encodable(key): encodable(item) for key, item in value.items()}
+    return [encodable(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def metrics_json(families: Iterable[Family], collected_at: datetime) -> bytes:
@@ -50,7 +50,7 @@ def metrics_json(families: Iterable[Family], collected_at: datetime) -> bytes:
     try:
         return msgspec.json.encode(document)
     except UnicodeEncodeError:
-        return msgspec.json.encode(_encodable(document))
+        return msgspec.json.encode(encodable(document))
 
 
 def _metric(family: Family) -> dict[str, Any]:

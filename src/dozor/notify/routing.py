@@ -121,7 +121,7 @@ class Router:
 
 def _labels(alert: Alert, severity: Severity) -> dict[str, str]:
     """The labels by which *alert* is matched while *severity* is in force."""
-    return {**alert.labels, "component": alert.component, "severity": severity.value.lower()}
+    return {**alert.matching_labels, "severity": severity.value.lower()}
 
 
 def part(notification: Notification, alerts: Sequence[Alert], largest: int = LARGEST_MESSAGE) -> Notification:

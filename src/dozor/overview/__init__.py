@@ -11,7 +11,7 @@ from dozor.overview.records import (
     Status,
     TargetStatus,
 )
-from dozor.overview.silences import OWN_PREFIX, SilenceRecord, inventory, matching_labels, own_silence
+from dozor.overview.silences import OWN_PREFIX, SilenceRecord, inventory, own_silence
 from dozor.overview.trends import Sparkline, Trends, http_figures
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
     "assess",
     "http_figures",
     "inventory",
-    "matching_labels",
     "own_silence",
     "urgency",
 ]

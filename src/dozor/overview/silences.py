@@ -46,11 +46,6 @@ def own_silence(alert: Alert, *, ended_at: float | None = None) -> Silence | Non
     )
 
 
-def matching_labels(alert: Alert) -> dict[str, str]:
-    """What matchers see of *alert*: its labels, its component, and the severity in force in lower case."""
-    return {**alert.labels, "component": alert.component, "severity": alert.severity.value.lower()}
-
-
 def inventory(by_matchers: Iterable[SilenceRecord], alerts: Iterable[Alert]) -> list[SilenceRecord]:
     """The silences *by_matchers* and those that *alerts*, which have not ended, themselves have; the newest first."""
     own = [SilenceRecord(silence, (alert,)) for alert in alerts if (silence := own_silence(alert)) is not None]

@@ -4,13 +4,14 @@ Written by hand, since there may be half a million of them: a result goes from i
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
+from dozor.api.rendering import encodable
 from dozor.model.labels import Labels
 from dozor.promql import Kind, Points, Result
 
@@ -70,7 +71,7 @@ def encoded(value: Any) -> bytes:
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
-        return msgspec.json.encode(_repaired(value))
+        return msgspec.json.encode(encodable(value))
 
 
 def result_data(result: Result, at: float) -> dict[str, Any]:
@@ -108,11 +109,3 @@ class _Moments(dict[float, str]):
     def __missing__(self, at: float) -> str:
         written = self[at] = moment(round(at * 1000))
         return written
-
-
-def _repaired(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, Mapping):
-        return {_repaired(key): _repaired(item) for key, item in value.items()}
-    return [_repaired(item) for item in value] if isinstance(value, (list, tuple)) else value
