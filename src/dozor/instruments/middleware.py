@@ -11,6 +11,7 @@ from typing import Any, Final
 from dozor.clock import Clock
 from dozor.containment import contained, report
 from dozor.instruments.http_route import UNMATCHED, RouteNames
+from dozor.instruments.work import Work, current_work
 from dozor.metrics import Children, Histogram, HistogramSnapshot
 from dozor.metrics.instruments import FOLD_AT, OTHER, format_bound, histogram_samples
 from dozor.model.labels import Labels
@@ -83,19 +84,22 @@ class HttpMonitor:
     def count(self, responder: "_Responder", status: int, seconds: float) -> None:
         """Take in a request that was answered with *status* after *seconds*. Never raises."""
         try:
-            scope = responder.scope
-            try:
-                route = self._routes.name(scope, responder.app, responder.root_path)
-            except Exception:  # noqa: BLE001 - a route object of a kind not known yet
-                report("http.route")
-                route = UNMATCHED
-            key = (scope["method"], route, status)
+            responder.route = route = self.route(responder)
+            key = (responder.method, route, status)
             histogram = self._known.get(key) or self._histogram(*key)
             histogram.append(seconds)
             if len(histogram.pending) > FOLD_AT:
                 histogram.fold()
         except Exception:  # noqa: BLE001 - the request is answered whatever happens to the count
             report("http.count")
+
+    def route(self, responder: "_Responder") -> str:
+        """The template of the route that answers, once routing has found it. Never raises."""
+        try:
+            return self._routes.name(responder.scope, responder.app, responder.root_path)
+        except Exception:  # noqa: BLE001 - a route object of a kind not known yet
+            report("http.route")
+            return UNMATCHED
 
     async def refresh(self) -> None:
         """There is nothing to read: requests are counted as they pass."""
@@ -171,12 +175,15 @@ class DozorMiddleware:
         if responder is None:
             await self.app(scope, receive, send)
             return
+        around = current_work.get()
+        current_work.set(responder)
         try:
             await self.app(scope, receive, responder.send)
         except BaseException as error:
             responder.failed(error)
             raise
         finally:
+            current_work.set(around)
             responder.ended()
 
     def _first_request(self) -> None:
@@ -186,19 +193,30 @@ class DozorMiddleware:
                 callback()
 
 
-class _Responder:
-    """One request. Counts it once: when the response begins, or when it failed before that."""
+class _Responder(Work):
+    """One request. Counts it once: when the response begins, or when it failed before that.
 
-    __slots__ = ("_answered", "_monitor", "_send", "_started", "app", "root_path", "scope")
+    Whoever has a connection of a pool out keeps its responder, perhaps for long, so it lets go of the request when that ends.
+    """
+
+    __slots__ = ("_answered", "_monitor", "_send", "_started", "app", "method", "root_path", "route", "scope")
 
     def __init__(self, monitor: HttpMonitor, scope: Scope, send: Send) -> None:
+        super().__init__()
         self._monitor, self._send, self._answered = monitor, send, False
         self.scope = scope
+        self.method: str = scope["method"]
+        self.route: str | None = None
         # Routing changes these two in the scope.
         self.app = scope.get("app")
         self.root_path: str = scope.get("root_path", "")
         monitor.in_progress.add(self)
         self._started = monitor.timer()
+
+    @property
+    def name(self) -> str:
+        """Method and route. Before routing, and where it finds none, the route is `(unmatched)`."""
+        return f"{self.method} {self.route or self._monitor.route(self)}"
 
     async def send(self, message: Message) -> None:
         """Pass *message* on, as it is."""
@@ -217,6 +235,7 @@ class _Responder:
         self._monitor.in_progress.discard(self)
         if not self._answered:
             self._count(_SERVER_ERROR)  # it returned without an answer; the server sends 500
+        self.scope, self.app = {}, None
 
     def _count(self, status: int) -> None:
         self._answered = True
