@@ -27,6 +27,10 @@ class Follower(RecordingNotifier):
     follows_updates = True
 
 
+class Pager(Follower):
+    keeps_alerts_open = True
+
+
 def router(*routes: Route, largest: int = 100, **changed: Receiver) -> Router:
     receivers = {name: Receiver(RecordingNotifier()) for name in NAMES} | changed
     return Router(routes, receivers, largest_message=largest)
@@ -46,7 +50,7 @@ def shown(parts: dict[str, Notification]) -> dict[str, list[str]]:
 
 def test_without_routes_everybody_is_told_of_everything_in_the_same_words() -> None:
     notification = make_notification(alerts=(make_alert(), make_alert(severity=Severity.INFO)))
-    parts = router().split(notification)
+    parts = dict(router().split(notification))
     assert tuple(parts) == NAMES
     assert all(each is notification for each in parts.values())
 
@@ -74,7 +78,7 @@ def test_the_first_route_that_matches_decides(routes: list[Route], told_of: tupl
 def test_a_receiver_gets_the_alerts_that_are_for_it_under_the_same_id() -> None:
     bad, mild = make_alert(), make_alert(severity=Severity.WARNING)
     notification = make_notification(alerts=(bad, mild))
-    parts = router(CRITICAL, WARNING).split(notification)
+    parts = dict(router(CRITICAL, WARNING).split(notification))
     assert shown(parts) == {"log": [bad.id, mild.id], "chat": [mild.id], "pager": [bad.id]}
     assert {each.id for each in parts.values()} == {notification.id}
 
@@ -102,22 +106,22 @@ def test_an_alert_of_an_earlier_release_knows_only_what_was_told_last() -> None:
 
 def test_an_update_goes_to_those_who_follow() -> None:
     routes = router(chat=Receiver(Follower()))
-    parts = routes.split(make_notification(occasion=Occasion.ACKNOWLEDGED))
+    parts = dict(routes.split(make_notification(occasion=Occasion.ACKNOWLEDGED)))
     assert list(parts) == ["chat"]
 
 
 def test_ends_are_kept_from_those_who_do_not_want_them() -> None:
     routes = router(mail=Receiver(RecordingNotifier(), send_resolved=False))
     alert, other = make_alert(), ended(make_alert())
-    parts = routes.split(make_notification(alerts=(alert, other)))
+    parts = dict(routes.split(make_notification(alerts=(alert, other))))
     assert shown(parts)["mail"] == [alert.id]
-    assert "mail" not in routes.split(make_notification(occasion=Occasion.RESOLVED, alerts=(other,)))
+    assert "mail" not in dict(routes.split(make_notification(occasion=Occasion.RESOLVED, alerts=(other,))))
 
 
 def test_why_somebody_is_told_is_said_of_what_they_are_told() -> None:
     bad = told(make_alert(), START)
     mild = told(ended(make_alert(severity=Severity.WARNING, told_severities=(Severity.WARNING,))), START + 60)
-    parts = router(CRITICAL, WARNING).split(make_notification(occasion=Occasion.FIRING, alerts=(bad, mild)))
+    parts = dict(router(CRITICAL, WARNING).split(make_notification(occasion=Occasion.FIRING, alerts=(bad, mild))))
     assert {name: each.occasion for name, each in parts.items()} == {
         "log": Occasion.FIRING,
         "pager": Occasion.FIRING,
@@ -129,14 +133,14 @@ def test_who_gets_none_of_what_got_worse_is_not_told_that_it_did() -> None:
     mild = told(make_alert(severity=Severity.WARNING), START)
     worse = told(make_alert(severity=Severity.EMERGENCY, told_severities=(Severity.CRITICAL,)), START)
     routes = router(route('severity=~"critical|emergency"', "pager"), WARNING)
-    parts = routes.split(make_notification(occasion=Occasion.ESCALATED, alerts=(worse, mild)))
+    parts = dict(routes.split(make_notification(occasion=Occasion.ESCALATED, alerts=(worse, mild))))
     assert parts["chat"].occasion is Occasion.FIRING
     assert parts["pager"].occasion is Occasion.ESCALATED
 
 
 def test_a_storm_is_shortened_after_it_is_split_so_that_nobody_misses_their_part() -> None:
     alerts = (*(make_alert() for _ in range(50)), make_alert(severity=Severity.WARNING))
-    parts = router(CRITICAL, WARNING, largest=10).split(make_notification(alerts=alerts))
+    parts = dict(router(CRITICAL, WARNING, largest=10).split(make_notification(alerts=alerts)))
     assert {name: (len(each.alerts), each.omitted) for name, each in parts.items()} == {
         "log": (10, 41),
         "pager": (10, 40),
@@ -148,7 +152,7 @@ def test_a_storm_is_shortened_after_it_is_split_so_that_nobody_misses_their_part
 def test_who_is_told_of_mild_alerts_is_not_left_out_of_a_storm_of_worse_ones() -> None:
     storm = [*(make_alert() for _ in range(5000)), *(make_alert(severity=Severity.WARNING) for _ in range(150))]
     message = compose("R", [(Occasion.FIRING, alert) for alert in storm], START, Telling(), lambda: "m-1")
-    parts = router(CRITICAL, WARNING).split(message)
+    parts = dict(router(CRITICAL, WARNING).split(message))
     assert {name: (len(each.alerts), each.omitted) for name, each in parts.items()} == {
         "log": (100, 5050),
         "pager": (100, 4900),
@@ -156,8 +160,26 @@ def test_who_is_told_of_mild_alerts_is_not_left_out_of_a_storm_of_worse_ones() -
     }
 
 
+@pytest.mark.parametrize("update", [False, True])
+def test_who_keeps_an_incident_open_for_each_alert_hears_of_every_end(update: bool) -> None:
+    firing = tuple(make_alert() for _ in range(12))
+    ends = tuple(ended(make_alert()) for _ in range(25))
+    occasion = Occasion.ACKNOWLEDGED if update else Occasion.FIRING
+    message = make_notification(occasion=occasion, alerts=(*firing, *ends))
+    parts = [each for name, each in router(largest=10, pager=Receiver(Pager())).split(message) if name == "pager"]
+    assert [(len(each.alerts), each.omitted) for each in parts[:1]] == [(10, 27)]
+    further = [alert for each in parts[1:] for alert in each.alerts]
+    assert further == [*(firing[10:] if update else ()), *ends]
+    assert {each.occasion for each in parts[1:]} == {occasion if update else Occasion.RESOLVED}
+    assert all(len(each.alerts) <= 10 and each.omitted == 0 for each in parts[1:])
+    assert len({each.id for each in parts}) == len(parts), "each is delivered by itself"
+    assert parts == [
+        each for name, each in router(largest=10, pager=Receiver(Pager())).split(message) if name == "pager"
+    ]
+
+
 def test_a_message_for_everybody_is_one_that_can_be_written_out_once() -> None:
-    parts = router(largest=10).split(make_notification(alerts=tuple(make_alert() for _ in range(50))))
+    parts = dict(router(largest=10).split(make_notification(alerts=tuple(make_alert() for _ in range(50)))))
     assert len({id(each) for each in parts.values()}) == 1
 
 
@@ -170,7 +192,7 @@ def test_the_answers_that_are_remembered_have_an_end() -> None:
 
 def test_what_was_left_out_before_is_counted_for_those_who_get_the_rest() -> None:
     notification = make_notification(alerts=(make_alert(), make_alert(severity=Severity.WARNING)), omitted=7)
-    parts = router(CRITICAL, WARNING).split(notification)
+    parts = dict(router(CRITICAL, WARNING).split(notification))
     assert {name: each.omitted for name, each in parts.items()} == {"log": 7, "pager": 0, "chat": 0}
 
 
@@ -207,7 +229,7 @@ _routes = st.builds(
 def test_nothing_is_lost_and_nothing_made_up(routes: list[Route], alerts: list[Alert]) -> None:
     routing = router(*routes)
     notification = make_notification(alerts=tuple(alerts))
-    parts = routing.split(notification)
+    parts = dict(routing.split(notification))
     assert parts["log"].alerts == notification.alerts
     for name in NAMES:
         wanted = tuple(alert for alert in alerts if name in routing.receivers_of(alert))

@@ -49,6 +49,7 @@ class AlertmanagerNotifier:
     """Posts alerts when they change, and those that fire every minute, since Alertmanager takes silence for their end."""
 
     refresh_seconds: ClassVar[float] = REFRESH_SECONDS
+    keeps_alerts_open: ClassVar[bool] = True
 
     def __init__(self, url: str, clock: Clock, *, name: str = "alertmanager", timeout_seconds: float = 10.0) -> None:
         self.name, self._clock = name, clock

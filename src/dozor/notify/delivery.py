@@ -114,7 +114,7 @@ class Delivery(Generic[Row]):
         """
         outgoing = []
         for notification in notifications:
-            for name, shown in self._router.split(notification).items():
+            for name, shown in self._router.split(notification):
                 letters = self._lanes[name].letters
                 letters.expect(shown)
                 arrival = letters.arrival(shown.id)
@@ -126,7 +126,7 @@ class Delivery(Generic[Row]):
     def stand_in(self, notifications: Iterable[Notification]) -> None:
         """Deliver *notifications* from memory, since they cannot be committed now. Call it on Dozor's loop."""
         for notification in notifications:
-            for name, shown in self._router.split(notification).items():
+            for name, shown in self._router.split(notification):
                 lane = self._lanes[name]
                 lane.letters.release(shown)
                 lane.released.set()

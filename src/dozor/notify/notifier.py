@@ -78,6 +78,12 @@ class Follower(Protocol):
     follows_updates: bool
 
 
+class Bookkeeper(Protocol):
+    """A notifier whose receiver keeps something open for each alert until it hears of the end: `keeps_alerts_open = True`."""
+
+    keeps_alerts_open: bool
+
+
 @runtime_checkable
 class Refresher(Protocol):
     """A notifier whose receiver forgets an alert of which it hears no more."""
@@ -116,6 +122,11 @@ class Receiver:
     def follows_updates(self) -> bool:
         """Whether it wants updates."""
         return getattr(self.notifier, "follows_updates", False) is True
+
+    @property
+    def keeps_alerts_open(self) -> bool:
+        """Whether it must hear of the end of each alert."""
+        return getattr(self.notifier, "keeps_alerts_open", False) is True
 
     @property
     def correspondent(self) -> CorrespondingNotifier | None:

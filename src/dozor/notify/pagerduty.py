@@ -60,6 +60,7 @@ class PagerDutyNotifier:
     """Sends an event for each alert. The alert's id is the `dedup_key`, so a repeated event changes nothing."""
 
     follows_updates = True
+    keeps_alerts_open = True
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Who is told of which alert: a list of routes, gone down until one matches."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -74,22 +74,26 @@ class Router:
             names |= self._matching(alert, severity)
         return tuple(name for name in self._everybody if name in names)
 
-    def split(self, notification: Notification) -> dict[str, Notification]:
+    def split(self, notification: Notification) -> list[tuple[str, Notification]]:
         """What each receiver is told of *notification*: of its alerts only, under the same id.
 
-        Updates go to those that follow them, ends not to those that do not want them.
+        Updates go to those that follow them, ends not to those that do not want them. One that keeps something open for
+        each alert until it hears of the end gets the ends that found no room too, in messages of their own.
         """
         chosen: dict[str, list[Alert]] = {name: [] for name in self._everybody}
         for alert in notification.alerts:
             for name in self.receivers_of(alert):
                 chosen[name].append(alert)
         whole = part(notification, notification.alerts, self._largest)  # one for all, so that it is written out once
-        parts = {}
+        parts = []
         for name, alerts in chosen.items():
-            wanted = self._wanted(self._receivers[name], notification.occasion, alerts)
+            receiver = self._receivers[name]
+            wanted = self._wanted(receiver, notification.occasion, alerts)
             if wanted:
                 everything = len(wanted) == len(notification.alerts)
-                parts[name] = whole if everything else part(notification, wanted, self._largest)
+                parts.append((name, whole if everything else part(notification, wanted, self._largest)))
+                if receiver.keeps_alerts_open:
+                    parts += [(name, more) for more in _further(notification, wanted, self._largest)]
         return parts
 
     def _wanted(self, receiver: Receiver, occasion: Occasion, alerts: Sequence[Alert]) -> Sequence[Alert]:
@@ -138,6 +142,20 @@ def part(notification: Notification, alerts: Sequence[Alert], largest: int = LAR
         occasion=notification.occasion if whole else _occasion(notification.occasion, alerts),
         omitted=len(alerts) - len(alerts[:largest]) + (notification.omitted if whole else 0),
     )
+
+
+def _further(notification: Notification, alerts: Sequence[Alert], largest: int) -> Iterator[Notification]:
+    """The ends (of an update: the alerts) among *alerts* for which a message of the *largest* has no room."""
+    update = notification.occasion.update
+    left = [alert for alert in alerts[largest:] if update or alert.resolved_at is not None]
+    for number, first in enumerate(range(0, len(left), largest), 2):
+        yield replace(
+            notification,
+            id=f"{notification.id}-{number}",
+            alerts=tuple(left[first : first + largest]),
+            occasion=notification.occasion if update else Occasion.RESOLVED,
+            omitted=0,
+        )
 
 
 def _occasion(occasion: Occasion, alerts: Sequence[Alert]) -> Occasion:
