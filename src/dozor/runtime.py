@@ -78,19 +78,19 @@ class Runtime:
     def stop(self, timeout_seconds: float = 5.0) -> None:
         """Tear down in reverse, cancel what is left, end the thread. Returns within *timeout_seconds*, whatever hangs.
 
-        What does not end in time is left behind in its daemon thread, and one line in the log says so.
+        What does not end in time is left behind in its daemon thread, and one line in the log says so. A loop that hung
+        and goes on later is then still torn down, and its thread ends.
         """
         loop, thread, running = self._loop, self._thread, self.running
         self._loop = self._thread = self._pid = None
         if not running or loop is None or thread is None:
             return
         deadline = self._clock.monotonic() + timeout_seconds
-        unwound = asyncio.run_coroutine_threadsafe(self._unwind(deadline), loop)
+        unwound = asyncio.run_coroutine_threadsafe(self._unwind_and_end(loop, deadline), loop)
         try:
             unwound.result(timeout_seconds)
         except (TimeoutError, concurrent.futures.CancelledError):
             logger.warning("Dozor did not stop within %.1f s; its thread is left behind", timeout_seconds)
-        loop.call_soon_threadsafe(loop.stop)
         thread.join(max(0.1, deadline - self._clock.monotonic()))
 
     def submit(self, work: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
@@ -186,6 +186,14 @@ class Runtime:
             else:
                 stats.errors += 1
                 report(f"task.{stats.name}")
+
+    async def _unwind_and_end(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+        # The loop is ended from here, not by `stop`: what comes after its end must not be under way together with the
+        # unwinding, which cancels every task that it finds.
+        try:
+            await self._unwind(deadline)
+        finally:
+            loop.stop()
 
     async def _unwind(self, deadline: float) -> None:
         while self._teardowns:

@@ -37,16 +37,25 @@ def shared_postgres_url(postgres_server: Server) -> Iterator[str]:
 @pytest.fixture(params=["sqlite-file", "sqlite-memory", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An open, empty store of each kind."""
-    kind: str = request.param
-    if kind == "postgresql":
-        url: str = request.getfixturevalue("shared_postgres_url")
-        _empty(url)
-    else:
-        url = f"sqlite:///{tmp_path}/store.db" if kind == "sqlite-file" else "sqlite://"
-    database = Database(url)
+    database = Database(_url(request, tmp_path))
     database.open()
     yield database
     database.close()
+
+
+@pytest.fixture(params=["sqlite-file", "postgresql"])
+def durable_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an empty store of each kind that outlives its process can be."""
+    return _url(request, tmp_path)
+
+
+def _url(request: pytest.FixtureRequest, folder: Path) -> str:
+    kind: str = request.param
+    if kind != "postgresql":
+        return f"sqlite:///{folder}/store.db" if kind == "sqlite-file" else "sqlite://"
+    url: str = request.getfixturevalue("shared_postgres_url")
+    _empty(url)
+    return url
 
 
 def _empty(url: str) -> None:

@@ -8,15 +8,17 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
+from tests.database.processes import CONTEXT, claim_and_hang
 from tests.database.records import START, make_alert, make_notification, to
 
-from dozor.database import Database, HistoryFilter
+from dozor.database import Database, HistoryFilter, OutboxRow
 from dozor.errors import ConfigurationError, StoreUnavailable
 from dozor.model.notification import Changes
 from dozor.testing import FakeClock
@@ -281,6 +283,55 @@ print(database.total_fired())
         assert done.stdout == "10\n"
         with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+class TestTakingOver:
+    """What a process had claimed of the outbox when it was killed."""
+
+    def test_whoever_is_alone_with_the_store_has_it_at_once(self, durable_url: str, opened: list[Database]) -> None:
+        fill(durable_url)
+        reading, writing = CONTEXT.Pipe(duplex=False)
+        process = CONTEXT.Process(target=claim_and_hang, args=(durable_url, writing), daemon=True)
+        process.start()
+        assert reading.recv() == 1
+        process.kill()
+        process.join()
+        heir = Database(durable_url, exclusive=True)
+        # The server needs a moment to notice that a client is no more; `dozor serve` needs longer to start.
+        assert within_seconds(10, lambda: [row.attempts for row in claimed(opened, heir)] == [2])
+
+    def test_while_its_owner_lives_it_is_left_alone(self, durable_url: str, opened: list[Database]) -> None:
+        fill(durable_url)
+        owner = Database(durable_url, exclusive=True)
+        assert len(claimed(opened, owner)) == 1
+        assert claimed(opened, Database(durable_url, exclusive=True)) == []
+
+    def test_so_it_is_by_who_only_reads(self, durable_url: str, opened: list[Database]) -> None:
+        fill(durable_url)
+        owner = Database(durable_url, exclusive=True)
+        assert len(claimed(opened, owner)) == 1
+        owner.close()
+        assert claimed(opened, Database(durable_url)) == []
+
+
+def fill(url: str) -> None:
+    database = Database(url)
+    database.open()
+    notification = make_notification()
+    database.commit(Changes(notifications=(notification,)), to(["webhook"], notification))
+    database.close()
+
+
+def claimed(opened: list[Database], database: Database) -> list[OutboxRow]:
+    """What *database*, opened anew, can claim."""
+    return open_(opened, database).claim(START, 60.0, 10)
+
+
+def within_seconds(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (holds := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return holds
 
 
 @pytest.mark.parametrize("level", ["AUTOCOMMIT", "READ COMMITTED", "SERIALIZABLE"])

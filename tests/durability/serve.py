@@ -1,4 +1,4 @@
-"""A program: `dozor serve`, which neither waits long for a retry nor for the lease of a process that was killed.
+"""A program: `dozor serve`, which does not wait long for a retry.
 
 `DOZOR_DURABILITY_KILL=PLACE:TIMES` has it kill itself when it comes to that place for the so-manieth time:
 `before-commit`, `after-commit`, `before-send`, `before-settle`.
@@ -25,7 +25,6 @@ _METHODS = {"before-commit": "commit", "after-commit": "commit", "before-send": 
 
 def hasten() -> None:
     """Shorten every wait that a test would have to sit out; nothing else is other than it is for users."""
-    setattr(delivery, "_LEASE_MARGIN_SECONDS", 0.5)  # noqa: B010 - which is Final for everybody else
     WebhookChannel.rate = (10_000.0, 10_000)
     hasty = partial(
         delivery.Delivery,

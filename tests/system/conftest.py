@@ -49,6 +49,7 @@ class Process:
 
     def __init__(self, command: list[str], port: int, env: dict[str, str], log: Path) -> None:
         self.port, self._log = port, log
+        self.killed = False
         self._output = log.open("wb")
         self.process = subprocess.Popen(command, env=env, stdout=self._output, stderr=subprocess.STDOUT, cwd=HERE)
         self.http = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
@@ -84,6 +85,12 @@ class Process:
         found: list[dict[str, Any]] = self.get("/alerts/history", rule=rule)["alerts"]
         return found
 
+    def kill(self) -> None:
+        """Kill it, on purpose: whoever ends what a test has left minds no more how it ended."""
+        self.process.kill()
+        self.process.wait()
+        self.killed = True
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(how)
@@ -115,7 +122,9 @@ class WebhookSink:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                sink.received.append({"headers": dict(self.headers), **json.loads(body)})
+                sink.received.append(
+                    {"headers": dict(self.headers), "id": self.headers["webhook-id"], **json.loads(body)}
+                )
                 self.send_response(204)
                 self.end_headers()
 
@@ -126,11 +135,14 @@ class WebhookSink:
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def told(self, rule: str) -> list[str]:
-        """The statuses people were told of alerts of *rule*, in order."""
+    def told(self, rule: str, *, once: bool = False) -> list[str]:
+        """The statuses people were told of alerts of *rule*, in order; *once*: repetitions, by their id, left out."""
+        messages = list(self.received)
+        if once:
+            messages = list({message["id"]: message for message in messages}.values())
         return [
             alert["status"]
-            for message in list(self.received)
+            for message in messages
             for alert in message["alerts"]
             if alert["labels"]["alertname"] == rule
         ]

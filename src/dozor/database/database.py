@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dozor.clock import Clock
 from dozor.database import alerts, history, migrate, outbox, retention, sent_messages, silences, sqlite_file, statistics
-from dozor.database.engine import build_engine, writing
+from dozor.database.engine import alone, build_engine, writing
 from dozor.database.history import HistoryFilter
 from dozor.database.outbox import OutboxCounts, OutboxFilter, OutboxRow
 from dozor.database.paging import Page
@@ -44,7 +44,8 @@ class Database:
         strict: refuse to start with a store that is corrupt or cannot be written (an agent), instead of going on
             without it (a guest in an application).
         exclusive: two that evaluate rules must not share a file: where another has it, refuse it (strict), or keep alerts
-            in memory.
+            in memory. Whoever is alone with the store, on PostgreSQL too, takes over at once what a process that was
+            killed had claimed of the outbox.
         clock: dates a corrupt file that is set aside, and says how long an open alert has fired.
 
     All calls but `open` and `close` raise `StoreUnavailable` when the database does not answer or refuses.
@@ -61,6 +62,7 @@ class Database:
     ) -> None:
         self._clock = clock or Clock()
         self._place = Place(url, name=name, strict=strict, exclusive=exclusive, clock=self._clock)
+        self._exclusive = exclusive
         self._engine: Engine | None = None
         self._pid = os.getpid()
         self._replacing = threading.Lock()
@@ -98,9 +100,10 @@ class Database:
         """
         self.close()
         self._pid, self._refused = os.getpid(), None
-        self._engine = build_engine(self._place.take())
+        self._engine = build_engine(self._place.take(), present=self._exclusive)
         try:
             self._upgrade(self._engine)
+            self._take_over(self._engine)
         except ConfigurationError:
             self.close()
             raise
@@ -309,6 +312,14 @@ class Database:
         )
         if upgraded:
             sqlite_file.rebuild(engine)
+
+    def _take_over(self, engine: Engine) -> None:
+        """Free what was claimed by processes that are no more, where it is certain that there is no other."""
+        if not self._exclusive:
+            return
+        with writing(engine).begin() as connection:
+            if self._place.claimed or (connection.dialect.name == "postgresql" and alone(connection)):
+                outbox.free_claims(connection)
 
     def _replace_corrupt(self) -> None:
         """Begin a new file in place of one that is said to be corrupt, or connect anew if it proves to be sound."""

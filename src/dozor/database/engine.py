@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, text
 
 from dozor.database.url import STORE_KEY, sqlite_path
 from dozor.errors import ConfigurationError
@@ -11,6 +11,8 @@ BUSY_TIMEOUT_SECONDS: Final = 5.0
 """How long SQLite waits for another process that writes to the same file."""
 
 _STATEMENT_TIMEOUT_SECONDS: Final = 30
+# The name of an advisory lock of PostgreSQL's: any number, with the schema that the tables are in.
+_PRESENCE: Final = f"{0x646F7A6F}, current_schema()::regnamespace::oid::int"
 _LOG_BYTES: Final = 16 * 2**20
 _WRITES: Final = "dozor_writes"
 
@@ -26,13 +28,26 @@ _POSTGRESQL_DEFAULTS: Final[dict[str, object]] = {
 }
 
 
-def build_engine(url: URL) -> Engine:
+def build_engine(url: URL, *, present: bool = False) -> Engine:
     """An engine for *url*, not yet connected.
+
+    Args:
+        url: SQLite's or PostgreSQL's.
+        present: let a PostgreSQL server know, for as long as there is a connection, that somebody works with the store.
 
     Raises:
         ConfigurationError: the PostgreSQL driver is not installed.
     """
-    return _sqlite_engine(url) if url.get_backend_name() == "sqlite" else _postgresql_engine(url)
+    return _sqlite_engine(url) if url.get_backend_name() == "sqlite" else _postgresql_engine(url, present=present)
+
+
+def alone(connection: Connection) -> bool:
+    """Whether no other session of the PostgreSQL server is present in this store. None comes until the transaction ends.
+
+    Sessions behind a pooler that shares them between its clients may be present for longer than their process lives.
+    """
+    # Held by nobody else in whatever mode; what this session itself holds is not in its way.
+    return bool(connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({_PRESENCE})")))
 
 
 def writing(engine: Engine) -> Engine:
@@ -79,7 +94,7 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _postgresql_engine(url: URL) -> Engine:
+def _postgresql_engine(url: URL, *, present: bool) -> Engine:
     connect_args = {name: value for name, value in _POSTGRESQL_DEFAULTS.items() if name not in url.query}
     try:
         engine = create_engine(
@@ -98,6 +113,8 @@ def _postgresql_engine(url: URL) -> Engine:
             key=STORE_KEY,
         ) from error
     event.listen(engine, "connect", _prepare_postgresql)
+    if present:
+        event.listen(engine, "connect", _be_present)
     return engine
 
 
@@ -106,4 +123,10 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT_SECONDS}s'")
         cursor.execute(f"SET idle_in_transaction_session_timeout = '{_STATEMENT_TIMEOUT_SECONDS}s'")
+    connection.commit()
+
+
+def _be_present(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_advisory_lock_shared({_PRESENCE})")
     connection.commit()

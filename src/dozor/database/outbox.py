@@ -1,8 +1,9 @@
 """The outbox: one row for each notification and receiver, written with the change that caused it.
 
 A row is *pending* until it is *sent* or, given up, *dead*. Delivery claims it for a while (a lease), sends, and settles.
-A claim that was never settled, since its process was killed, runs out, and the row can be claimed again: every message
-is sent at least once, and sent twice only when the process died between sending and settling.
+A claim that was never settled, since its process was killed, runs out, or is freed by the next process if that is alone
+with the store; then the row can be claimed again: every message is sent at least once, and sent twice only when the process
+died between sending and settling.
 
 Every function works in the caller's transaction. Times are Unix seconds.
 """
@@ -141,6 +142,14 @@ def claim(
         outbox.update().where(c.id.in_(ids)).values(attempts=c.attempts + 1, claimed_until=at + lease_seconds)
     )
     return _rows(connection, at, c.id.in_(ids))
+
+
+def free_claims(connection: Connection) -> None:
+    """Let every row be claimed now that is due: whoever had claimed one is no more."""
+    c = outbox.c
+    connection.execute(
+        outbox.update().where(c.state == PENDING, c.claimed_until.is_not(None)).values(claimed_until=None)
+    )
 
 
 def next_due(connection: Connection, receiver: str | None = None) -> float | None:

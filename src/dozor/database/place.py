@@ -43,6 +43,11 @@ class Place:
         """The SQLite file."""
         return None if self.url is None else sqlite_path(self.url)
 
+    @property
+    def claimed(self) -> bool:
+        """Whether the SQLite file is this process' alone (`exclusive`)."""
+        return self._lock is not None
+
     def take(self) -> URL:
         """Find the place and make it ready: the URL to connect to.
 
