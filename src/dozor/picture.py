@@ -95,7 +95,9 @@ class Picture:
 
     def _redis_reading(self, name: str) -> RedisReading:
         monitor = self.targets.redis[name]
-        missing = sorted(command.upper() for command, allowed in monitor.capabilities().items() if not allowed)
+        allowed = monitor.capabilities()
+        # What else may be missing is told by redis/info: a status is no place for what many servers forbid by design.
+        missing = [command.upper() for command in ("info", "slowlog") if allowed.get(command) is False]
         return RedisReading(
             name=name,
             figures=monitor.figures(),

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import logging
 import ssl
 import tempfile
@@ -89,18 +90,18 @@ class TestFigures:
             assert instance.labels["redis"] == "cache"
             assert instance.labels["server"] == "valkey"
             assert families["redis_connected"].samples[0].labels == Labels(redis="cache")
-            assert monitor.capabilities() == {"info": True, "slowlog": True}
+            assert set(monitor.capabilities().values()) == {True}
             assert monitor.connected
             assert monitor.failure is None
             assert isinstance(monitor.info()["memory"]["used_memory"], int)
 
     async def test_label_sets_are_reused(self, own_valkey: EmbeddedServer) -> None:
         async with watching(own_valkey.url) as monitor:
-            seen: set[int] = set()
-            for _ in range(2):
-                await monitor.refresh()
-                seen.update(id(sample.labels) for family in monitor.families() for sample in family.samples)
-            assert len(seen) == 2
+            await monitor.refresh()
+            before = {(each.name, each.labels): each.labels for family in monitor.families() for each in family.samples}
+            await monitor.refresh()
+            after = [each for family in monitor.families() for each in family.samples]
+            assert all(each.labels is before[each.name, each.labels] for each in after)
 
     async def test_nothing_is_known_before_the_first_collection(self) -> None:
         monitor = RedisMonitor("cache", "redis://127.0.0.1:1", Clock())
@@ -155,6 +156,7 @@ class TestSlowLog:
                 app.config_set("slowlog-log-slower-than", 0)
                 app.ping()
                 await monitor.refresh()
+                await monitor.refresh()  # the first one's own commands are among what this one finds
                 before = monitor.slow_log_total
                 for number in range(9):
                     app.set(f"k{number}", SECRET)
@@ -186,6 +188,70 @@ class TestSlowLog:
             for _ in range(5):
                 await monitor.refresh()
             assert {entry.command for entry in monitor.slow_log()} == {"SLOWLOG RESET"}
+
+
+class TestSurvey:
+    async def test_commands_events_and_lengths_under_the_exporters_names(self, own_valkey: EmbeddedServer) -> None:
+        async with watching(own_valkey.url) as monitor:
+            with client(own_valkey) as app:
+                app.config_set("latency-monitor-threshold", 1)
+                app.eval("for i = 1, 3000000 do end", 0)
+                for number in range(20):
+                    app.set(f"k{number}", SECRET, ex=100)
+                with contextlib.suppress(redis.ResponseError):
+                    app.lpush("k1", 1)
+                await monitor.refresh()
+            samples = {
+                f"{each.name}{each.labels.without('redis')}": each.value
+                for family in monitor.families()
+                for each in family.samples
+            }
+            assert samples['redis_commands_total{cmd="set"}'] == 20.0
+            assert samples['redis_commands_duration_seconds_total{cmd="eval"}'] > 0.001
+            assert samples['redis_commands_failed_calls_total{cmd="lpush"}'] == 1.0
+            assert samples['redis_errors_total{err="WRONGTYPE"}'] == 1.0
+            assert samples['redis_latency_percentiles_usec_count{cmd="set"}'] == 20.0
+            assert samples['redis_latency_percentiles_usec{cmd="eval", quantile="99"}'] > 1000.0
+            assert samples['redis_latency_spike_duration_seconds{event_name="command"}'] >= 0.001
+            assert samples['redis_db_keys_expiring{db="db0"}'] == 20.0
+            assert samples["redis_up{}"] == 1.0
+            assert samples["redis_slowlog_length{}"] == app.slowlog_len()
+            assert not [name for name in samples if 'cmd="info"' in name or 'cmd="client|setname"' in name]
+            assert SECRET not in repr(samples)
+            (event,) = monitor.surveyed().latency_events or ()
+            assert event.history[-1] == (event.at, event.last_seconds)
+            assert monitor.windows()["since_start"].commands[0].command == "EVAL"
+
+    async def test_it_is_asked_at_times_only(self, own_valkey: EmbeddedServer) -> None:
+        async with watching(own_valkey.url) as monitor:
+            for _ in range(4):
+                await monitor.refresh()
+            with client(own_valkey) as app:
+                counts = app.info("commandstats")
+        assert counts["cmdstat_latency|histogram"]["calls"] == 1
+        assert counts["cmdstat_info"]["calls"] == 6  # four times all, and the statistics of commands and latencies once
+
+    async def test_one_that_is_not_answered_in_time_fails_no_collection(
+        self, own_valkey: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def never(*_: object) -> None:
+            await asyncio.Event().wait()
+
+        async with watching(own_valkey.url, interval=0.3) as monitor:
+            monkeypatch.setattr(monitor._survey, "ask", never)
+            await monitor.refresh()
+            assert monitor.connected
+            assert monitor.windows() == {}
+            await monitor.refresh()
+            assert monitor.failure is None
+
+    async def test_a_server_that_has_gone_says_nothing_of_what_it_once_said(self, own_valkey: EmbeddedServer) -> None:
+        async with watching(own_valkey.url) as monitor:
+            await monitor.refresh()
+            own_valkey.kill()
+            await failing(monitor)
+            assert {family.name for family in monitor.families()} == {"redis_connected", "redis_up"}
+            assert {sample.value for family in monitor.families() for sample in family.samples} == {0.0}
 
 
 class TestFaults:
@@ -255,7 +321,18 @@ class TestFaults:
             app.acl_setuser("watch", enabled=True, passwords=[f"+{SECRET}"], commands=["+info"])
             async with watching(url) as monitor:
                 await monitor.refresh()
-                assert monitor.capabilities() == {"info": True, "slowlog": False}
+                allowed = monitor.capabilities()
+                assert {name for name, may in allowed.items() if may} == {"info", "commandstats", "latencystats"}
+                assert {name for name, may in allowed.items() if not may} == {
+                    "slowlog",
+                    "slowlog|len",
+                    "latency|latest",
+                    "latency|histogram",
+                    "config|get",
+                }
+                refused = app.info("errorstats")["errorstat_NOPERM"]
+                await monitor.refresh()
+                assert app.info("errorstats")["errorstat_NOPERM"] == refused  # it does not insist
                 assert monitor.failure is None
                 assert "redis_slow_commands_total" not in monitor.figures()
                 assert "redis_memory_usage" in monitor.figures()
@@ -263,6 +340,7 @@ class TestFaults:
             async with watching(url) as monitor:
                 await monitor.refresh()
                 assert monitor.capabilities() == {"info": False, "slowlog": True}
+                assert monitor.surveyed().latency_events is None
                 assert (monitor.connected, monitor.failure) == (True, "noperm")
                 assert "+info" in str(monitor.hint)
                 assert set(monitor.figures()) == {"redis_connected", "redis_slow_commands_total"}

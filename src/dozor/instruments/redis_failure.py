@@ -97,6 +97,11 @@ def kind_of(error: BaseException) -> str:
     return _kind_of_silence(error)
 
 
+def forbidden(error: Exception) -> bool:
+    """Whether *error*, a server's answer, says that the user may not run the command; false for one that the server lacks."""
+    return kind_of(error) == "noperm" and "unknown" not in str(error).lower()
+
+
 def _kind_of_answer(text: str) -> str:
     # An unknown command in place of AUTH or INFO: renamed or forbidden by whoever runs the server.
     return _CODES.get(text.split(" ", 1)[0], "noperm" if "unknown command" in text.lower() else "error")

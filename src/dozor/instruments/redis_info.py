@@ -21,6 +21,12 @@ _DECIMAL: Final = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}")
 # Texts that may happen to look like numbers: a version 8.0, a hash of digits only.
 _TEXT_SUFFIXES: Final = ("_version", "_sha1", "build_id", "run_id", "replid", "replid2", "_host", "_name", "_file")
 
+_INSTANCE_SECTIONS: Final = ("server", "replication")
+_INSTANCE_LABELS: Final = (
+    *("redis_version", "redis_build_id", "os", "tcp_port", "run_id", "process_id", "master_replid"),
+    *("valkey_version", "valkey_release_stage"),
+)
+
 # metric: (section, key). Those ending in _total are counters and start anew with the server or CONFIG RESETSTAT.
 FIGURES: Final[Mapping[str, tuple[str, str]]] = {
     "redis_memory_usage": ("memory", "used_memory"),
@@ -78,6 +84,19 @@ def instance(info: Info) -> dict[str, str]:
         "server": name,
         "version": str(server.get(f"{name}_version", server.get("redis_version", ""))),
     }
+
+
+def exporter_instance(info: Info) -> dict[str, str]:
+    """`instance` with the labels that redis_exporter gives to `redis_instance_info` besides."""
+    said = {key: value for section in _INSTANCE_SECTIONS for key, value in info.get(section, {}).items()}
+    own = instance(info)
+    return {"redis_mode": own["mode"], **{key: str(said[key]) for key in _INSTANCE_LABELS if key in said}, **own}
+
+
+def pairs(value: InfoValue) -> dict[str, str]:
+    """What stands in one line of several figures: `keys=118,expires=0` by key."""
+    parts = (part.partition("=") for part in str(value).split(","))
+    return {key: found for key, equals, found in parts if equals}
 
 
 def run_id(info: Info) -> str:

@@ -1,50 +1,33 @@
 """One Redis or Valkey, watched from outside the application's own connections."""
 
 import asyncio
-import contextlib
-import os
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from redis import exceptions
-from redis.asyncio.connection import AbstractConnection
 
 from dozor.clock import Clock
+from dozor.containment import report
 from dozor.instruments.last_reading import LastReading
-from dozor.instruments.redis_failure import RedisFailure, kind_of
-from dozor.instruments.redis_info import Info, InfoValue, Rates, figures, instance, parse_info, run_id
-from dozor.instruments.redis_target import CLIENT_NAME, RedisTarget, abort
+from dozor.instruments.redis_commands import CommandWindow
+from dozor.instruments.redis_failure import RedisFailure, forbidden, kind_of
+from dozor.instruments.redis_fields import OWN
+from dozor.instruments.redis_info import Info, InfoValue, Rates, exporter_instance, figures, parse_info, run_id
+from dozor.instruments.redis_labelled import Found
+from dozor.instruments.redis_labelled import families as labelled
+from dozor.instruments.redis_link import RedisLink
+from dozor.instruments.redis_metrics import InfoMetrics
+from dozor.instruments.redis_survey import FORBIDDEN_SECONDS, RedisSurvey, Surveyed
+from dozor.instruments.redis_survey_metrics import survey_families
+from dozor.instruments.redis_target import CLIENT_NAME, RedisTarget
 from dozor.instruments.slowlog import SlowCommand, SlowLog
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
-_FAMILIES: Final[Mapping[str, tuple[str, str]]] = {
-    "redis_connected": ("", "Whether the Redis answers: 1 or 0."),
-    "redis_memory_usage": ("bytes", "Memory in use by data and buffers, in bytes."),
-    "redis_memory_limit": ("bytes", "maxmemory, in bytes; absent where none is set."),
-    "redis_memory_peak": ("bytes", "The most memory in use since the server started, in bytes."),
-    "redis_memory_fragmentation_ratio": ("", "Resident memory divided by memory in use."),
-    "redis_connected_clients": ("connections", "Client connections now."),
-    "redis_blocked_clients": ("connections", "Clients now waiting in a blocking command."),
-    "redis_rejected_connections_total": ("connections", "Connections refused because maxclients was reached."),
-    "redis_hit_rate": (
-        "percent",
-        "Lookups of the last 5 minutes that found a key, in percent; absent without lookups.",
-    ),
-    "redis_keyspace_hits_total": ("lookups", "Lookups that found a key."),
-    "redis_keyspace_misses_total": ("lookups", "Lookups that found none."),
-    "redis_operations_per_second": (
-        "operations",
-        "Commands a second since the collection before, without Dozor's own.",
-    ),
-    "redis_commands_processed_total": ("commands", "Commands processed."),
-    "redis_evicted_keys_total": ("keys", "Keys evicted because maxmemory was reached."),
-    "redis_expired_keys_total": ("keys", "Keys that expired."),
-    "redis_slow_commands_total": ("commands", "Entries that appeared in the slow log, each counted once."),
-    "redis_uptime_in_seconds": ("seconds", "Time since the server started, in seconds."),
-}
-_INSTANCE_HELP: Final = "What kind of server it is; always 1."
+# Of the time for one collection, what is left over when all else has been asked.
+_MARGIN_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -60,7 +43,7 @@ class _Reading:
 
 
 class RedisMonitor(LastReading):
-    """Reads INFO and SLOWLOG of one server over a standing connection; only commands of constant cost.
+    """Reads INFO and SLOWLOG of one server over a standing connection, and at times more; only commands of bounded cost.
 
     `refresh` and `close` belong to one event loop; everything else may be called in any thread.
 
@@ -82,12 +65,13 @@ class RedisMonitor(LastReading):
         self._limit_seconds = min(0.8 * interval, 1.0)
         self._labels = Labels(redis=name)
         self._instance_labels = self._labels
-        self._connection: AbstractConnection | None = None
-        self._owner: tuple[int, asyncio.AbstractEventLoop] | None = None
-        self._inherited: list[AbstractConnection] = []
+        self._link = RedisLink(self._target, self._limit_seconds)
         self._rates, self._slow_log = Rates(), SlowLog(CLIENT_NAME)
+        self._metrics, self._survey = InfoMetrics(self._labels), RedisSurvey()
+        self._survey_families: tuple[Family, ...] = ()
         self._capabilities: dict[str, bool] = {}
-        self._commands_sent = 0
+        self._slow_log_closed_until = 0.0
+        self._sent_at_info = self._own_commands = 0
         self._reading: _Reading = _Reading()
         self.reached_ever = False
         """Whether the server has ever answered."""
@@ -116,52 +100,77 @@ class RedisMonitor(LastReading):
         return {section: dict(values) for section, values in self._reading.info.items()}
 
     def capabilities(self) -> dict[str, bool]:
-        """Which of the commands `info` and `slowlog` the server allows Dozor; what is not yet known is absent."""
-        return dict(self._capabilities)
+        """Which commands the server allows Dozor: `info`, `slowlog`, and those that are asked at times (`latency|latest` …).
+
+        What is not yet known, and what the server does not have, is absent.
+        """
+        return {**self._capabilities, **self._survey.allowed}
 
     def figures(self) -> dict[str, float]:
         """The current value of each metric by its name; what is unknown is absent."""
         return dict(self._reading.values)
 
+    def windows(self) -> Mapping[str, CommandWindow]:
+        """What the server's commands cost, by the name of the window; empty where the server does not say."""
+        return self._survey.commands.windows
+
+    def surveyed(self) -> Surveyed:
+        """What was found out beside INFO, at most some ten seconds ago."""
+        return self._survey.surveyed
+
+    def when_lost(self, call: Callable[[], None]) -> None:
+        """Have *call* called, on the loop that collects, when the server closes the standing connection between two collections."""
+        self._link.on_lost = call
+
     async def refresh(self) -> None:
         """Collect once. Raises `RedisFailure` if the figures could not be read, unless INFO is merely forbidden."""
+        began = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._limit_seconds):
                 info = await self._collect()
         except asyncio.CancelledError:
-            self._drop()
+            self._link.drop()
             self._failed("timeout")
             raise
         except Exception as error:  # noqa: BLE001 - a library's, a system's or a credential provider's: told apart below
             if not isinstance(error, exceptions.ResponseError):
-                self._drop()  # else the server answered, and the connection is as good as before
+                self._link.drop()  # else the server answered, and the connection is as good as before
             failure = self._failed(error.kind if isinstance(error, RedisFailure) else kind_of(error))
             if self._info_is_forbidden(failure):
                 return
             # Without the cause: its text may hold credentials, and logs print it.
             raise failure from None
+        if self._survey.server_is(info):
+            self._slow_log_closed_until = 0.0
+        if self._survey.due(began):
+            await self._ask_more(info, began)
         self._succeeded(info)
 
     async def close(self) -> None:
         """Close the connection."""
-        self._drop()
+        self._link.drop()
 
     async def _collect(self) -> Info:
-        reused = self._mine() is not None
+        reused = self._link.standing
         try:
-            return await self._read(await self._connect())
+            await self._link.open()
+            return await self._read()
         except (exceptions.ConnectionError, OSError, EOFError) as error:
-            self._drop()
+            self._link.drop()
             if not reused or kind_of(error) != "reset":
                 raise
         # The server closed the standing connection, as it does when it restarts: that alone does not say it is down.
-        return await self._read(await self._connect())
+        await self._link.open()
+        return await self._read()
 
-    async def _read(self, connection: AbstractConnection) -> Info:
-        answer, newest = await self._ask(connection, ("INFO",), ("SLOWLOG", "GET", "1"))
+    async def _read(self) -> Info:
+        sent = self._link.sent
+        answer, *newest = await self._link.ask(("INFO",), *self._slow_log_questions())
         info = parse_info(answer) if isinstance(answer, bytes) else {}
         self._slow_log.server_is(run_id(info))
-        await self._read_slow_log(connection, newest)
+        self._slow_log.connected(self._link.own_address)
+        if newest:
+            await self._read_slow_log(newest[0])
         if isinstance(answer, Exception):
             if kind_of(answer) == "noperm":
                 self._capabilities["info"] = False
@@ -169,79 +178,69 @@ class RedisMonitor(LastReading):
         if "server" not in info:
             raise RedisFailure("garbage", self.address)
         self._capabilities["info"] = True
+        self._own_commands, self._sent_at_info = sent - self._sent_at_info, sent
         return info
 
-    async def _read_slow_log(self, connection: AbstractConnection, newest: Any) -> None:
-        self._capabilities["slowlog"] = isinstance(newest, list)
-        count = self._slow_log.wanted(newest) if isinstance(newest, list) else 0
+    def _slow_log_questions(self) -> tuple[tuple[str, ...], ...]:
+        # A command that is forbidden is a line in the server's ACL LOG each time.
+        return (("SLOWLOG", "GET", "1"),) if self._clock.monotonic() >= self._slow_log_closed_until else ()
+
+    async def _read_slow_log(self, newest: Any) -> None:
+        if not isinstance(newest, list):
+            self._no_slow_log(newest)
+            return
+        self._capabilities["slowlog"] = True
+        count = self._slow_log.wanted(newest)
         if count:
-            (entries,) = await self._ask(connection, ("SLOWLOG", "GET", str(count)))
+            (entries,) = await self._link.ask(("SLOWLOG", "GET", str(count)))
             self._slow_log.take(entries if isinstance(entries, list) else [])
 
-    async def _ask(self, connection: AbstractConnection, *commands: Sequence[str]) -> list[Any]:
-        """Send *commands* at once; their answers in order, an error that the server answers as an exception object."""
-        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-        self._commands_sent += len(commands)
-        answers: list[Any] = []
-        for _ in commands:
-            try:
-                answers.append(await connection.read_response(disable_decoding=True))
-            except exceptions.ResponseError as error:
-                answers.append(error)
-        return answers
+    def _no_slow_log(self, answer: Any) -> None:
+        self._capabilities.pop("slowlog", None)
+        self._slow_log_closed_until = math.inf  # a server that has none, such as a sentinel
+        if isinstance(answer, Exception) and forbidden(answer):
+            self._capabilities["slowlog"] = False
+            self._slow_log_closed_until = self._clock.monotonic() + FORBIDDEN_SECONDS
 
-    def _mine(self) -> AbstractConnection | None:
-        """The standing connection, if it belongs to this process and loop."""
-        if self._connection is None or self._owner == (os.getpid(), asyncio.get_running_loop()):
-            return self._connection
-        self._hand_back(self._connection)
-        self._connection = None
-        return None
-
-    def _hand_back(self, connection: AbstractConnection) -> None:
-        """Have *connection*, another loop's, closed there."""
-        assert self._owner is not None
-        process, loop = self._owner
-        if process != os.getpid():
-            # Inherited by a fork: to close it here, or to let it be collected, would reach into the parent's loop.
-            self._inherited.append(connection)
+    async def _ask_more(self, info: Info, began: float) -> None:
+        """Ask what is asked at times only; whatever comes of it, the collection has succeeded, and its time is kept."""
+        left = self._limit_seconds - (self._clock.monotonic() - began) - _MARGIN_SECONDS
+        if left <= 0:
             return
-        with contextlib.suppress(RuntimeError):  # that loop is closed, and its transports with it
-            loop.call_soon_threadsafe(abort, connection)
-
-    async def _connect(self) -> AbstractConnection:
-        connection = self._mine()
-        if connection is not None:
-            return connection
-        # Kept before it is open: a cancellation may come at any moment and must find it, to close it.
-        connection = self._connection = self._target.connection(self._limit_seconds)
-        self._owner = (os.getpid(), asyncio.get_running_loop())
-        await connection.connect()  # type: ignore[no-untyped-call]
-        # Not by redis-py at connect: where a user may not name itself, that would be an error.
-        await self._ask(connection, ("CLIENT", "SETNAME", CLIENT_NAME))
-        self._slow_log.connected(_own_address(connection))
-        return connection
-
-    def _drop(self) -> None:
-        if self._connection is not None and self._mine() is not None:
-            abort(self._connection)
-            self._connection = None
+        try:
+            async with asyncio.timeout(left):
+                await self._survey.ask(self._link, info, began)
+        except Exception as error:  # noqa: BLE001 - as in `refresh`; the next collection will say whether the server is well
+            self._link.drop()
+            if not isinstance(error, (exceptions.RedisError, OSError, EOFError)):
+                report("redis.survey")
+        except asyncio.CancelledError:
+            self._link.drop()
+            raise
+        else:
+            self._survey_families = survey_families(self._survey, self._metrics)
 
     def _succeeded(self, info: Info) -> None:
         self.reached_ever = True
-        rates = self._rates.update(info, self._clock.monotonic(), self._commands_sent)
-        self._commands_sent = 0
+        rates = self._rates.update(info, self._clock.monotonic(), self._own_commands)
         values = {"redis_connected": 1.0, **figures(info), **rates, **self._slow_figures()}
-        labels = self._labels.with_(instance(info))
+        labels = self._labels.with_(exporter_instance(info))
         if labels != self._instance_labels:
             self._instance_labels = labels
-        described = _family("redis_instance_info", "", _INSTANCE_HELP, self._instance_labels, 1.0)
+        at = self._clock.timestamp()
         self._reading = _Reading(
             connected=True,
-            at=self._clock.timestamp(),
+            at=at,
             info=info,
             values=values,
-            families=(*self._families(values), described),
+            families=(
+                *self._families(values),
+                _family("redis_up", *OWN["redis_up"], self._labels, 1.0),
+                _family("redis_instance_info", *OWN["redis_instance_info"], self._instance_labels, 1.0),
+                *self._metrics.families(info, at),
+                *labelled(self._newest_slow()),
+                *self._survey_families,
+            ),
         )
 
     def _failed(self, kind: str) -> RedisFailure:
@@ -255,7 +254,7 @@ class RedisMonitor(LastReading):
             failure=failure,
             at=self._clock.timestamp(),
             values=values,
-            families=self._families(values),
+            families=(*self._families(values), _family("redis_up", *OWN["redis_up"], self._labels, 0.0)),
         )
         return failure
 
@@ -266,19 +265,20 @@ class RedisMonitor(LastReading):
         known = self._capabilities.get("slowlog", False)
         return {"redis_slow_commands_total": float(self._slow_log.total)} if known else {}
 
+    def _newest_slow(self) -> tuple[Found, ...]:
+        """What redis_exporter says of the slow log's newest entry; nothing where there is none."""
+        if not self._slow_log.entries:
+            return ()
+        newest = self._slow_log.entries[0]
+        return (
+            ("redis_slowlog_last_id", self._labels, float(newest.id)),
+            ("redis_last_slow_execution_duration_seconds", self._labels, newest.duration_seconds),
+        )
+
     def _families(self, values: Mapping[str, float]) -> tuple[Family, ...]:
-        return tuple(_family(name, *_FAMILIES[name], self._labels, value) for name, value in values.items())
+        return tuple(_family(name, *OWN[name], self._labels, value) for name, value in values.items())
 
 
 def _family(name: str, unit: str, text: str, labels: Labels, value: float) -> Family:
     kind = MetricType.COUNTER if name.endswith("_total") else MetricType.GAUGE
     return Family(name, kind, text, unit, (Sample(name, labels, value),))
-
-
-def _own_address(connection: AbstractConnection) -> str:
-    writer: asyncio.StreamWriter | None = getattr(connection, "_writer", None)
-    name = writer.get_extra_info("sockname") if writer is not None else None
-    if not isinstance(name, tuple):  # a Unix socket, whose clients all have the same address
-        return ""
-    host, port = name[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

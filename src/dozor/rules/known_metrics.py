@@ -3,6 +3,9 @@
 import re
 from typing import Final
 
+from dozor.instruments.redis_fields import FIELDS
+from dozor.instruments.redis_labelled import LABELLED
+
 PERCENT: Final = frozenset({
     "db_pool_utilization", "host_cpu_utilization", "host_disk_utilization", "host_memory_utilization", "redis_hit_rate",
 })  # fmt: skip
@@ -10,7 +13,7 @@ PERCENT: Final = frozenset({
 
 YES_OR_NO: Final = frozenset({
     "db_up", "dozor_receiver_open", "dozor_receiver_up", "dozor_rules_reload_success", "pgbouncer_up", "redis_connected",
-    "up",
+    "redis_master_link_up", "redis_up", "up",
 })  # fmt: skip
 """1 or 0."""
 
@@ -59,6 +62,8 @@ OWN: Final = (
     PERCENT
     | YES_OR_NO
     | _OTHERS
+    | {field.name for field in FIELDS.values()}
+    | LABELLED.keys()
     | {f"{name}_{suffix}" for name in _HISTOGRAMS for suffix in ("bucket", "sum", "count")}
 )
 """Every name that a series of Dozor's own can have."""
