@@ -19,6 +19,7 @@ from dozor.clock import Clock
 from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
 from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
 from dozor.instruments.query_monitor import QueryMonitor
+from dozor.instruments.work import Work, current_work
 from dozor.model.labels import Labels
 
 
@@ -90,6 +91,20 @@ def statements(engine: Engine) -> Callable[[int], None]:
     return run
 
 
+def within_requests(run: Callable[[int], None]) -> Callable[[int], None]:
+    """The same in requests of five statements each, whose beginning and end are counted in."""
+
+    def run_within(calls: int) -> None:
+        for _ in range(calls // 5):
+            work = Work()
+            token = current_work.set(work)
+            run(5)
+            current_work.reset(token)
+            work.finish()
+
+    return run_within
+
+
 class HandWrittenMiddleware:
     """The same for HTTP: a counter and a histogram by method, path and status."""
 
@@ -150,7 +165,9 @@ def main() -> None:
     made = engines()
     times = interleaved({name: checkouts(engine) for name, engine in made.items()}, calls=20_000)
     print_added("One checkout and checkin", times, bare="bare", ours="Dozor", target_us=1.0)
-    times = interleaved({name: statements(engine) for name, engine in made.items()}, calls=10_000)
+    runs = {name: statements(engine) for name, engine in made.items()}
+    runs["Dozor, within a request"] = within_requests(runs["Dozor"])
+    times = interleaved(runs, calls=10_000)
     print_added("One statement", times, bare="bare", ours="Dozor", target_us=1.0)
     apps: dict[str, ASGIApp] = {
         "bare": application(),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from dozor.clock import Clock
 from dozor.instruments.exposition_monitor import ExpositionMonitor
-from dozor.instruments.query_monitor import SlowQuery
+from dozor.instruments.query_slow import SlowQuery
 from dozor.metrics import merge
 from dozor.model.alert import Alert
 from dozor.model.rule import GroupState, RuleExplanation, RuleState

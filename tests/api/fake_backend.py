@@ -31,7 +31,7 @@ from dozor.errors import (
 )
 from dozor.instruments.connection_pool_monitor import Holder
 from dozor.instruments.pool_history import DurationStatistics, PoolStatistics
-from dozor.instruments.query_monitor import SlowQuery
+from dozor.instruments.query_slow import SlowQuery
 from dozor.instruments.slowlog import SlowCommand
 from dozor.metrics import merge
 from dozor.metrics.instruments import Histogram
@@ -73,7 +73,8 @@ AT = 1_800_000_000.0
 
 def a_query(statement: str, **fields: Any) -> SlowQuery:
     """A slow statement, but for *fields*."""
-    found = SlowQuery(statement, 2.0, AT, "default", "SELECT", "orders.py:88 in list_orders", failed=False, error=None)
+    found = SlowQuery(statement, 2.0, AT, "default", "SELECT", "orders.py:88 in list_orders", failed=False, error=None,
+                      endpoint="GET /orders", fingerprint="8c1f2a90b7de4431")  # fmt: skip
     return replace(found, **fields)
 
 

@@ -100,6 +100,8 @@ def test_slow_statements_come_newest_first_in_pages_that_do_not_shift(api: TestC
         "caller": "orders.py:88 in list_orders",
         "failed": False,
         "error": None,
+        "endpoint": "GET /orders",
+        "fingerprint": "8c1f2a90b7de4431",
     }
     backend.queries.insert(0, a_query("SELECT newer"))
     second = api.get("pool/slow-queries", params={"limit": 2, "cursor": first["next_cursor"]}).json()

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from dozor.clock import Clock
 from dozor.database import AlertStatistics, HistoryFilter, OutboxFilter, OutboxRow, Page
-from dozor.instruments.query_monitor import SlowQuery
+from dozor.instruments.query_slow import SlowQuery
 from dozor.model.alert import Alert
 from dozor.model.notification import AuditEntry
 from dozor.model.rule import GroupState, RuleChanges, RuleExplanation, RuleState

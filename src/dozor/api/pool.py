@@ -23,7 +23,7 @@ from dozor.api.rendering import answer, json_response, metrics_json
 from dozor.api.targets import pool_target, summary
 from dozor.clock import Clock
 from dozor.instruments.pool_history import DurationStatistics, PoolStatistics
-from dozor.instruments.query_monitor import SlowQuery
+from dozor.instruments.query_slow import SlowQuery
 from dozor.overview import assess
 
 _PREFIXES = ("db_pool_", "db_query_")
@@ -146,4 +146,6 @@ def _slow_query(entry: SlowQuery, clock: Clock) -> SlowQueryModel:
         caller=entry.caller,
         failed=entry.failed,
         error=entry.error,
+        endpoint=entry.endpoint,
+        fingerprint=entry.fingerprint,
     )

@@ -191,6 +191,10 @@ class SlowQueryModel(BaseModel):
     caller: Annotated[str | None, Field(description="The application's line that sent it.")]
     failed: bool
     error: Annotated[str | None, Field(description="The class of the error, where it failed.")]
+    endpoint: Annotated[str | None, Field(description="The request that it belonged to, where there was one.")]
+    fingerprint: Annotated[
+        str, Field(description="What it has in common with statements that differ in literals only.")
+    ]
 
 
 class SlowQueryList(BaseModel):
@@ -208,6 +212,8 @@ class SlowQueryList(BaseModel):
                     "caller": "orders.py:88 in list_orders",
                     "failed": False,
                     "error": None,
+                    "endpoint": "GET /orders",
+                    "fingerprint": "8c1f2a90b7de4431",
                 }
             ],
             "total": 1,

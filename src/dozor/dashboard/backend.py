@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from dozor.clock import Clock
 from dozor.database import OutboxFilter, OutboxRow, Page
-from dozor.instruments.query_monitor import SlowQuery
+from dozor.instruments.query_slow import SlowQuery
 from dozor.model.alert import Alert
 from dozor.model.notification import AuditEntry
 from dozor.model.silence import Silence

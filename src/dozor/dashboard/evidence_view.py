@@ -102,6 +102,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
         (
             ("Statement", "", _statement),
             ("Took", "num", _figure("duration_seconds", "seconds")),
+            ("Request", "", _words("endpoint")),
             ("Called from", "", _words("caller")),
         ),
     ),

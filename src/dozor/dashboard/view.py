@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dozor.clock import Clock
-from dozor.instruments.query_monitor import SlowQuery
+from dozor.instruments.query_slow import SlowQuery
 from dozor.overview import Known, Overview, PoolRecord, Recent, ServerCommand, Sparkline
 
 

@@ -235,6 +235,7 @@ class _Responder(Work):
         self._monitor.in_progress.discard(self)
         if not self._answered:
             self._count(_SERVER_ERROR)  # it returned without an answer; the server sends 500
+        self.finish()
         self.scope, self.app = {}, None
 
     def _count(self, status: int) -> None:

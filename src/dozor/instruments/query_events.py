@@ -12,7 +12,9 @@ from dozor.containment import contained
 class Observer(Protocol):
     """Where a statement's time goes."""
 
-    def __call__(self, statement: str, context: Any, seconds: float, error: BaseException | None) -> None:
+    def __call__(
+        self, statement: str, context: Any, seconds: float, error: BaseException | None, cursor: Any = None
+    ) -> None:
         """Take in one statement; *error* is what it failed with. Never raises."""
 
 
@@ -52,21 +54,19 @@ class QueryEvents:
         with contained("query.before"):
             vars(context)[self._key] = self._timer()
 
-    def _after(
-        self, _connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: Any
-    ) -> None:
+    def _after(self, _connection: Any, cursor: Any, statement: str, _parameters: Any, context: Any, _many: Any) -> None:
         with contained("query.after"):
-            self._ended(statement, context, None)
+            self._ended(statement, context, None, cursor)
 
     def _failed(self, failure: ExceptionContext) -> None:
         with contained("query.failed"):
             if failure.statement is not None and failure.execution_context is not None:
                 self._ended(failure.statement, failure.execution_context, failure.original_exception)
 
-    def _ended(self, statement: str, context: Any, error: BaseException | None) -> None:
+    def _ended(self, statement: str, context: Any, error: BaseException | None, cursor: Any = None) -> None:
         started = vars(context).pop(self._key, None)
         if started is not None:
-            self._observe(statement, context, self._timer() - started, error)
+            self._observe(statement, context, self._timer() - started, error, cursor)
 
 
 def _forget_events(target: Any) -> None:

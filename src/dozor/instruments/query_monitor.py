@@ -1,29 +1,36 @@
-"""One engine's statements: how many, how long, and the slow ones with their text and the line of code that sent them.
+"""One engine's statements: how many, how long, which of them cost most, the slow ones, and the line of code that sends them.
 
 The dialect object's `do_execute` and its two siblings are wrapped: each statement passes one of them, whether it succeeds,
 fails or is cancelled. SQLAlchemy's engine events would do too, but one listener switches on the dispatch of all of them,
 which costs several times what the measuring does. Where the inside is another than expected, `query_events` listens.
+
+In the application's thread a statement is one look-up by its text and one append; `query_book` does the rest, elsewhere. A few
+calls in each interval, and those of new texts, take the longer way (`observe`), which also looks who sent them.
 """
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from dozor.clock import Clock
-from dozor.containment import report
+from dozor.containment import contained, report
 from dozor.instruments.patching import Patch, Replacement, accepts, mentions
+from dozor.instruments.query_book import QueryBook
 from dozor.instruments.query_caller import find_caller
 from dozor.instruments.query_events import QueryEvents
-from dozor.instruments.redaction import redact
+from dozor.instruments.query_failure import kind_of
+from dozor.instruments.query_fetch import Reading, TimedCursor
+from dozor.instruments.query_repeats import REPEATED_AT, QueryRepeats
+from dozor.instruments.query_slow import Noticed, SlowFetch, SlowQueries, SlowQuery
+from dozor.instruments.query_text import QueryText, rows_of
+from dozor.instruments.work import Work, current_work
 from dozor.locks import open_in_child
-from dozor.metrics import Children, Counter, Histogram
+from dozor.metrics import Children, Histogram
 from dozor.metrics.instruments import FOLD_AT
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
@@ -32,51 +39,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 SLOW_SECONDS: Final = 1.0
-SLOW_QUERIES_KEPT: Final = 500
-OTHER: Final = "other"
-OPERATIONS: Final = (
-    *("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CALL", "COPY", "CREATE", "ALTER", "DROP", "TRUNCATE"),
-    *(
-        "BEGIN",
-        "COMMIT",
-        "ROLLBACK",
-        "SAVEPOINT",
-        "RELEASE",
-        "SET",
-        "SHOW",
-        "EXPLAIN",
-        "PRAGMA",
-        "LOCK",
-        "VALUES",
-        "WITH",
-    ),
-)
 _BOUNDS: Final = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25),
     *(0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
-_OPERATIONS: Final = frozenset(OPERATIONS)
-_SPACE: Final = " \t\r\n("
-# What the first six characters say about the operation; one look-up for nearly every statement.
-_PREFIX_LENGTH: Final = 6
-
-
-@dataclass(frozen=True, slots=True)
-class SlowQuery:
-    """A statement that took longer than the threshold.
-
-    *statement* is redacted and at most 2 KiB; *at* the timestamp of its end; *caller* `file.py:123 in function`; *error*
-    the name of the exception's class.
-    """
-
-    statement: str
-    duration_seconds: float
-    at: float
-    pool: str
-    operation: str
-    caller: str | None
-    failed: bool
-    error: str | None
 
 
 class QueryMonitor:
@@ -88,6 +54,7 @@ class QueryMonitor:
         clock: dates the slow statements.
         base_labels: labels that every series has beside `pool`.
         slow_seconds: a statement that takes this long, or longer, is slow.
+        repeated_at: a request that sends one statement this often, or more often, repeats it (N+1).
         ignore: while this holds True, statements are not counted: those of Dozor itself.
         timer: monotonic seconds, for the hot path.
     """
@@ -102,6 +69,7 @@ class QueryMonitor:
         *,
         base_labels: Labels = Labels(),  # noqa: B008 - immutable
         slow_seconds: float = SLOW_SECONDS,
+        repeated_at: int = REPEATED_AT,
         ignore: ContextVar[bool] | None = None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -112,9 +80,9 @@ class QueryMonitor:
         self._clock, self._timer, self._ignore = clock, timer, ignore
         self._labels = base_labels.with_({"pool": pool_name})
         self._durations = Children(("operation",), lambda: Histogram(_BOUNDS), base=self._labels)
-        self._pending_by_prefix: dict[str, deque[float]] = {}
-        self._slow: deque[SlowQuery] = deque(maxlen=SLOW_QUERIES_KEPT)
-        self._slow_total = Counter()
+        self.repeats = QueryRepeats(pool_name, self._labels, repeated_at)
+        self.book = QueryBook(self._engine.dialect.name, clock, self._durations, slow_seconds, self.repeats)
+        self._slow = SlowQueries(pool_name)
         self._lock = threading.Lock()
         open_in_child(self)
         self._off: Callable[[], None] | None = None
@@ -145,44 +113,78 @@ class QueryMonitor:
                 self._off = None
 
     async def refresh(self) -> None:
-        """There is nothing to read: statements are counted as they pass."""
+        """Sort what has come in. There is nothing to read: statements are counted as they pass."""
+        self.book.fold()
 
     def families(self) -> list[Family]:
-        """`db_query_seconds{operation}` and `db_pool_slow_queries_total`."""
+        """`db_query_seconds{operation}`, what was slow, what requests repeat, and what found no room."""
+        self.book.fold()
         name = "db_query_seconds"
         durations = [
             sample for labels, histogram in self._durations.items() for sample in histogram.samples(name, labels)
         ]
-        slow = Sample("db_pool_slow_queries_total", self._labels, self._slow_total.value)
-        text = f"Statements that took {self.slow_seconds:g} s or longer, failed ones included."
+        slow = f"Statements that took {self.slow_seconds:g} s or longer, failed ones included."
+        fetches = f"Statements whose rows took {self.slow_seconds:g} s or longer to be read, after they were executed."
+        folded = "Statements counted under the fingerprint other, for want of room for one more text."
         return [
             Family(name, MetricType.HISTOGRAM, "Time to execute a statement, in seconds.", "seconds", tuple(durations)),
-            Family(slow.name, MetricType.COUNTER, text, "statements", (slow,)),
+            self._counter("db_pool_slow_queries_total", slow, self._slow.total.value),
+            self._counter("db_query_slow_fetches_total", fetches, self._slow.fetches_total.value),
+            self._counter("dozor_query_texts_folded_total", folded, self.book.folded.value),
+            *self.repeats.families(),
         ]
+
+    def _counter(self, name: str, text: str, value: float) -> Family:
+        return Family(name, MetricType.COUNTER, text, "statements", (Sample(name, self._labels, value),))
 
     @property
     def slow_total(self) -> int:
         """Slow statements since attachment, those no longer kept included."""
-        return int(self._slow_total.value)
+        return int(self._slow.total.value)
 
     def slow_queries(self) -> tuple[SlowQuery, ...]:
-        """The last 500 slow statements, newest first."""
-        return tuple(reversed(self._slow.copy()))
+        """The last 500 slow statements, newest first. Redacts: not for the application's threads."""
+        return self._slow.executed()
 
-    def observe(self, statement: str, context: Any, seconds: float, error: BaseException | None) -> None:
-        """Take in one statement that took *seconds*; *context* is SQLAlchemy's execution context. Never raises."""
+    def slow_fetches(self) -> tuple[SlowFetch, ...]:
+        """The last 500 whose rows were slow to be read, newest first. Redacts, likewise."""
+        return self._slow.fetched()
+
+    def observe(
+        self, statement: str, context: Any, seconds: float, error: BaseException | None, cursor: Any = None
+    ) -> None:
+        """Take in one statement that took *seconds*, the longer way; *context* is SQLAlchemy's. Never raises."""
         try:
             if self._ignore is not None and self._ignore.get():
                 return
-            self._histogram_for(statement, context).observe(seconds)
+            text = self.book.text(statement, context)
+            text.append((seconds, rows_of(cursor)))
+            if len(text) > FOLD_AT:
+                self.book.relieve(text)
+            work = current_work.get()
+            if work is not None:
+                self._account(work, text, seconds)
+            if error is not None:
+                text.failures.append(kind_of(error))
+            elif text.watched or statement not in self.book.fast:
+                self._look_closely(statement, text, context, cursor)
             if seconds >= self.slow_seconds:
-                self._keep(statement, context, seconds, error)
+                self._slow.note_execution(
+                    Noticed(
+                        text=self._own_text(statement, text),
+                        seconds=seconds,
+                        at=self._clock.timestamp(),
+                        caller=find_caller(),
+                        endpoint=None if work is None else work.name or None,
+                        error=None if error is None else type(error).__name__,
+                    )
+                )
         except Exception:  # noqa: BLE001 - the statement's own outcome is what the application gets
             report("query.observe")
 
     def _timed(self, original: Replacement) -> Replacement:
-        timer, observe, ignore, slow_seconds = self._timer, self.observe, self._ignore, self.slow_seconds
-        pending_by_prefix = self._pending_by_prefix
+        timer, observe, slow_seconds, repeats = self._timer, self.observe, self.slow_seconds, self._repeats
+        fast, work_of, repeated_at = self.book.fast, current_work.get, self.repeats.repeated_at
 
         def timed(cursor: Any, statement: str, parameters: Any, context: Any = None) -> Any:
             started = timer()
@@ -193,11 +195,19 @@ class QueryMonitor:
                 raise
             try:
                 seconds = timer() - started
-                pending = pending_by_prefix.get(statement[:_PREFIX_LENGTH])
-                if pending is None or seconds >= slow_seconds or ignore is not None or len(pending) > FOLD_AT:
-                    observe(statement, context, seconds, None)
-                else:
-                    pending.append(seconds)
+                text = fast.get(statement)
+                if text is None or seconds >= slow_seconds or len(text) > FOLD_AT:
+                    observe(statement, context, seconds, None, cursor)
+                    return result
+                text.append((seconds, cursor.rowcount))
+                work = work_of()
+                if work is not None:  # as in _account, without the call
+                    work.database_seconds += seconds
+                    work.statements += 1
+                    sent = work.sent
+                    sent[text] = times = sent.get(text, 0) + 1
+                    if times == repeated_at:
+                        repeats(work, text)
             except Exception:  # noqa: BLE001 - the application gets its result whatever happens to the count
                 report("query.timed")
             return result
@@ -212,54 +222,53 @@ class QueryMonitor:
 
         return timed_without_parameters
 
-    def _histogram_for(self, statement: str, context: Any) -> Histogram:
-        operation = operation_of(statement, context)
-        histogram = self._durations.get(operation)
-        prefix = statement[:_PREFIX_LENGTH]
-        if len(prefix) == _PREFIX_LENGTH and prefix.upper() == operation[:_PREFIX_LENGTH]:
-            self._pending_by_prefix[prefix] = histogram.pending  # a few spellings of a few words: it stays small
-        return histogram
+    def _account(self, work: Work, text: QueryText, seconds: float) -> None:
+        work.database_seconds += seconds
+        work.statements += 1
+        work.sent[text] = times = work.sent.get(text, 0) + 1
+        if times == self.repeats.repeated_at:
+            self._repeats(work, text)
 
-    def _keep(self, statement: str, context: Any, seconds: float, error: BaseException | None) -> None:
-        self._slow_total.inc()
-        self._slow.append(
-            SlowQuery(
-                statement=redact(statement, self._engine.dialect.name),
-                duration_seconds=seconds,
-                at=self._clock.timestamp(),
-                pool=self.pool_name,
-                operation=operation_of(statement, context),
-                caller=find_caller(),
-                failed=error is not None,
-                error=None if error is None else type(error).__name__,
-            )
-        )
+    def _repeats(self, work: Work, text: QueryText) -> None:
+        """*work* sends *text* suspiciously often: note the line that does it."""
+        if work.repeated is None:
+            work.repeated = {}
+        work.repeated[text] = find_caller()
 
+    def _look_closely(self, statement: str, text: QueryText, context: Any, cursor: Any) -> None:
+        """Note who sent *statement*, and time how its rows are read; its next calls go the short way again."""
+        if not self.book.is_known(text):
+            return
+        if not text.watched:
+            if (caller := find_caller()) is not None:
+                text.callers.append(caller)
+            if self._ignore is None and text.text == statement:  # one that is cut is none
+                self.book.fast[statement] = text
+        if context is not None and cursor is not None and getattr(context, "cursor", None) is cursor:
+            work = current_work.get()
+            context.cursor = TimedCursor(cursor, lambda reading: self._was_read(text, work, reading), self._timer)
 
-def operation_of(statement: str, context: Any) -> str:
-    """The statement's first word, if it is one of `OPERATIONS`, else `other`. *context*: SQLAlchemy's, or None.
+    def _was_read(self, text: QueryText, work: Work | None, reading: Reading) -> None:
+        with contained("query.fetch"):
+            if reading.noticeable:
+                text.watched = True
+                self.book.fast.pop(text.text, None)
+            if max(reading.fetch_seconds, reading.open_seconds) >= self.slow_seconds:
+                self._slow.note_fetch(
+                    Noticed(
+                        text=text,
+                        seconds=reading.fetch_seconds,
+                        at=self._clock.timestamp(),
+                        caller=find_caller(),
+                        endpoint=None if work is None else work.name or None,
+                        open_seconds=reading.open_seconds,
+                        rows=reading.rows,
+                    )
+                )
 
-    A statement that begins with WITH is named by what it does where SQLAlchemy has compiled it, else `WITH`.
-    """
-    word = _first_word(statement)
-    if word == "WITH" and context is not None:
-        for flag, operation in (("isinsert", "INSERT"), ("isupdate", "UPDATE"), ("isdelete", "DELETE")):
-            if getattr(context, flag, False):
-                return operation
-        if getattr(context, "compiled", None) is not None and not getattr(context, "is_text", True):
-            return "SELECT"
-    return word if word in _OPERATIONS else OTHER
-
-
-def _first_word(statement: str) -> str:
-    text = statement[:1024].lstrip(_SPACE)
-    while text.startswith(("--", "/*")):
-        text = text.partition("\n" if text.startswith("--") else "*/")[2].lstrip(_SPACE)
-    word = text[:16]
-    for end, character in enumerate(word):
-        if not character.isalpha():
-            return word[:end].upper()
-    return word.upper()
+    def _own_text(self, statement: str, text: QueryText) -> QueryText:
+        """*text*, or one for *statement* alone where *text* stands for many."""
+        return text if self.book.is_known(text) else self.book.text_alone(statement, text.operation)
 
 
 def unsupported(engine: Engine) -> str | None:

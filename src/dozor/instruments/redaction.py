@@ -11,7 +11,7 @@ from typing import Final
 
 from dozor.instruments.redaction_output import LITERAL, Output, OutputFull
 
-_MOST_READ: Final = 16 * 1024
+MOST_READ: Final = 16 * 1024
 
 # Where a double-quoted text is always a name. In MySQL it is a string; SQLite takes it for one if no column has that name;
 # SQL Server does so by a setting.
@@ -74,8 +74,8 @@ def redact(statement: str, dialect: str = "") -> str:
     """
     output = Output()
     try:
-        _Lexer(statement[:_MOST_READ], dialect, output).run()
-        if len(statement) > _MOST_READ:
+        _Lexer(statement[:MOST_READ], dialect, output).run()
+        if len(statement) > MOST_READ:
             return output.cut()
         return output.finish()
     except (_Unexpected, OutputFull):

@@ -4,8 +4,13 @@ The HTTP middleware sets it, the other instruments add to it. A context variable
 of a handler that is an ordinary function (anyio copies the context there), and into SQLAlchemy's greenlets.
 """
 
+from collections import deque
 from contextvars import ContextVar
-from typing import Final
+from typing import Any, Final, NamedTuple
+
+from dozor.containment import report
+
+_MOST_FINISHED: Final = 10_000
 
 
 class Work:
@@ -18,21 +23,54 @@ class Work:
         wait_seconds: waited for connections of pools.
         database_seconds: spent in statements, their waiting for a connection left out.
         statements: how many.
+        sent: how often each of them, by what the query monitor keeps of a statement.
+        repeated: those that came suspiciously often, and the line of code that sent them; None where there is none.
         redis_seconds: spent in commands of a watched client.
         redis_commands: how many.
     """
 
-    __slots__ = ("__weakref__", "database_seconds", "redis_commands", "redis_seconds", "statements", "wait_seconds")
+    __slots__ = (
+        "__weakref__",
+        "database_seconds",
+        "redis_commands",
+        "redis_seconds",
+        "repeated",
+        "sent",
+        "statements",
+        "wait_seconds",
+    )
 
     def __init__(self) -> None:
         self.wait_seconds = self.database_seconds = self.redis_seconds = 0.0
         self.statements = self.redis_commands = 0
+        self.sent: dict[Any, int] = {}
+        self.repeated: dict[Any, str | None] | None = None
 
     @property
     def name(self) -> str:
         """What it is called, as in `GET /orders/{id}`. Never raises; may be called in any thread."""
         return ""
 
+    def finish(self) -> None:
+        """It has ended: hand over what statements it sent. Never raises."""
+        try:
+            if self.sent:
+                finished_works.append(FinishedWork(self.name, self.sent, self.repeated))
+                self.sent, self.repeated = {}, None
+        except Exception:  # noqa: BLE001 - whoever ends it has better to do than to deal with this
+            report("work.finish")
+
+
+class FinishedWork(NamedTuple):
+    """What is left of a work that has ended; see `Work` for *sent* and *repeated*."""
+
+    name: str
+    sent: dict[Any, int]
+    repeated: dict[Any, str | None] | None
+
+
+finished_works: Final[deque[FinishedWork]] = deque(maxlen=_MOST_FINISHED)
+"""Those that no query monitor has looked at yet. Whichever comes first takes them, for all."""
 
 current_work: Final[ContextVar[Work | None]] = ContextVar("dozor_work", default=None)
 """The work that the running code belongs to. A task that outlives its request still belongs to it."""

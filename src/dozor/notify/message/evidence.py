@@ -50,6 +50,7 @@ def _slow_query(entry: Entry, texts: Texts) -> str:
     before = _joined(
         [
             _seconds(entry, "duration_seconds", texts),
+            _text(entry, "endpoint"),
             caller and said.called_from.format(caller=caller),
             error and said.failed.format(error=error),
         ]

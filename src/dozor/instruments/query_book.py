@@ -1,0 +1,280 @@
+"""What came in by text, sorted by fingerprint: in Dozor's thread, once in each interval.
+
+The application's threads only append to a `QueryText`. Redaction, sketches, windows and what requests sent are worked out here.
+All of it is bounded: texts, their length, statements, and the work of one look. What finds no room is counted as `other`.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Final
+
+from dozor.clock import Clock
+from dozor.containment import contained
+from dozor.instruments.query_operation import operation_of
+from dozor.instruments.query_repeats import QueryRepeats
+from dozor.instruments.query_statement import OTHER, QueryStatement
+from dozor.instruments.query_tally import History, Tally
+from dozor.instruments.query_text import QueryText, fingerprint_of, key_of
+from dozor.instruments.work import FinishedWork, finished_works
+from dozor.locks import open_in_child
+from dozor.metrics import Children, Counter, Histogram
+
+MOST_TEXTS: Final = 2000
+MOST_STATEMENTS: Final = 500
+
+_MOST_CHARACTERS: Final = 4_000_000
+_MOST_WORKS: Final = 10_000
+# What one look reads anew, which takes some 20 µs each: an application whose texts are all different costs 1 % of a core.
+_READ_AT_ONCE: Final = 200
+# How many texts have their next call looked at more closely, which takes some 10 µs each.
+_SAMPLED_AT_ONCE: Final = 10
+_TEXT_IDLE_SECONDS: Final = 5.0
+_STATEMENT_IDLE_SECONDS: Final = 300.0
+_FORGET_EVERY_SECONDS: Final = 60.0
+
+
+class QueryBook:
+    """The statements of one engine. `text` and `fast` are for any thread, the rest is guarded by a lock.
+
+    Args:
+        dialect: SQLAlchemy's name of it.
+        clock: dates and measures.
+        durations: a histogram for each operation.
+        slow_seconds: from when on a call is slow.
+        repeats: where statements that a request repeats are noted.
+    """
+
+    def __init__(
+        self, dialect: str, clock: Clock, durations: Children[Histogram], slow_seconds: float, repeats: QueryRepeats
+    ) -> None:
+        self.fast: dict[str, QueryText] = {}
+        """The texts whose calls need no closer look, by what was sent."""
+        self.folded = Counter()
+        """Calls counted as `other`."""
+        self.works: deque[FinishedWork] = deque(maxlen=_MOST_WORKS)
+        self.everything = History()
+        """All calls together."""
+        self.since = clock.monotonic()
+        self._dialect, self._clock, self._slow_seconds = dialect, clock, slow_seconds
+        self._durations, self._repeats = durations, repeats
+        self._texts: dict[str, QueryText] = {}
+        self._characters = 0
+        self._leaving: list[QueryText] = []
+        self._statements: dict[str, QueryStatement] = {}
+        self._other = QueryStatement(OTHER, OTHER, OTHER, "", clock.timestamp())
+        self._other_texts: dict[str, QueryText] = {}
+        self._forgotten_at = self.since
+        self._lock = threading.Lock()
+        open_in_child(self)
+
+    # -- in any thread -------------------------------------------------------------------------------------------------
+
+    def text(self, statement: str, context: Any) -> QueryText:
+        """Where calls of *statement* are counted; *context* is SQLAlchemy's execution context, or None."""
+        return self._texts.get(key_of(statement)) or self._new_text(statement, context)
+
+    def _new_text(self, statement: str, context: Any) -> QueryText:
+        operation, key = operation_of(statement, context), key_of(statement)
+        histogram, now = self._durations.get(operation), self._clock.monotonic()
+        with self._lock:
+            found = self._texts.get(key)
+            if found is not None:
+                return found
+            if len(self._texts) >= MOST_TEXTS or self._characters >= _MOST_CHARACTERS:
+                return self._other_text(operation, histogram, now)
+            text = self._texts[key] = self._make(key, operation, histogram, now)
+            self._characters += len(key)
+            return text
+
+    def _other_text(self, operation: str, histogram: Histogram, now: float) -> QueryText:
+        found = self._other_texts.get(operation)
+        if found is None:
+            found = self._other_texts[operation] = self._make("", operation, histogram, now)
+            found.statement = self._other
+        return found
+
+    def text_alone(self, statement: str, operation: str) -> QueryText:
+        """One for *statement* that is not counted in: for whoever shows it."""
+        return self._make(key_of(statement), operation, self._durations.get(operation), self._clock.monotonic())
+
+    def _make(self, key: str, operation: str, histogram: Histogram, now: float) -> QueryText:
+        return QueryText(key, self._dialect, operation=operation, histogram=histogram, book=self, now=now)
+
+    def is_known(self, text: QueryText) -> bool:
+        """Whether *text* is one text, and not what stands for those without room."""
+        return text.statement is not self._other
+
+    def relieve(self, text: QueryText) -> None:
+        """Take in what *text* has while Dozor's thread does not, unless somebody is at it."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._take(text)
+            finally:
+                self._lock.release()
+
+    # -- in Dozor's thread ---------------------------------------------------------------------------------------------
+
+    def fold(self) -> None:
+        """Take in what has come since the last time."""
+        with self._lock, contained("query.fold"):
+            self._fold()
+
+    def statements(self) -> list[QueryStatement]:
+        """All that is known, `other` last where there is any. They go on changing; read them under `reading`."""
+        found = [one for one in self._statements.values() if one.history.total.calls]
+        return [*found, self._other] if self._other.history.total.calls else found
+
+    def statement(self, fingerprint: str) -> QueryStatement | None:
+        """The one of that fingerprint."""
+        return self._statements.get(fingerprint)
+
+    @property
+    def reading(self) -> threading.Lock:
+        """Held while statements are read."""
+        return self._lock
+
+    @property
+    def texts(self) -> int:
+        """How many texts are known."""
+        return len(self._texts)
+
+    def _fold(self) -> None:
+        now, at = self._clock.monotonic(), self._clock.timestamp()
+        self._read_texts(at)
+        active = [text for text in self._texts.values() if self._take(text)]
+        for text in active:
+            text.idle_since = now
+        for text in self._leaving:
+            self._take(text)
+        self.folded.inc(sum(self._take(text) for text in self._other_texts.values()))
+        self._leaving.clear()
+        self._settle(now, at)
+        self._take_works(at)
+        self._make_room(now)
+        self._sample(active)
+        if now - self._forgotten_at >= _FORGET_EVERY_SECONDS:
+            self._forgotten_at = now
+            for statement in self._statements.values():
+                statement.history.forget(now)
+
+    def _read_texts(self, at: float) -> None:
+        unread = [text for text in self._texts.values() if text.statement is None]
+        for text in unread[:_READ_AT_ONCE]:
+            self._read(text, at)
+
+    def _read(self, text: QueryText, at: float) -> None:
+        shown = text.shown
+        fingerprint = fingerprint_of(shown, self._dialect)
+        statement = self._statements.get(fingerprint)
+        if statement is None:
+            if len(self._statements) >= MOST_STATEMENTS and not self._drop_statement(at):
+                statement = self._other
+            else:
+                statement = QueryStatement(fingerprint, shown, text.operation, text.text, at)
+                self._statements[fingerprint] = statement
+        text.statement = statement
+        if text.unread is not None:
+            self._add(statement, text.unread)
+            text.unread = None
+
+    def _drop_statement(self, at: float) -> bool:
+        """Make room for one more statement; False where all are in use."""
+        idle = min(self._statements.values(), key=lambda statement: statement.last_seen)
+        if at - idle.last_seen < _STATEMENT_IDLE_SECONDS:
+            return False
+        del self._statements[idle.fingerprint]
+        self._other.history.total.merge(idle.history.total)
+        for text in [text for text in self._texts.values() if text.statement is idle]:
+            self._drop_text(text)
+            text.statement = self._other
+        return True
+
+    def _take(self, text: QueryText) -> int:
+        """Add up the calls that *text* has; how many they were."""
+        batch = text.take()
+        if not batch and not text.failures:
+            return 0
+        seconds = [entry[0] for entry in batch]
+        text.histogram.pending.extend(seconds)
+        statement = text.statement
+        if statement is None:
+            tally = text.unread = text.unread or Tally()
+        else:
+            tally = statement.pending = statement.pending or Tally()
+            while text.callers:
+                statement.callers.add(text.callers.popleft())
+        tally.add(seconds, [entry[1] for entry in batch if entry[1] >= 0], self._slow_seconds)
+        for _ in range(len(text.failures)):
+            kind = text.failures.popleft()
+            tally.errors += 1
+            tally.timeouts += kind == "timeout"
+            tally.cancelled += kind == "cancelled"
+        return len(batch)
+
+    def _add(self, statement: QueryStatement, tally: Tally) -> None:
+        if statement.pending is None:
+            statement.pending = tally
+        else:
+            statement.pending.merge(tally)
+
+    def _settle(self, now: float, at: float) -> None:
+        for statement in (*self._statements.values(), self._other):
+            if statement.pending is not None:
+                statement.history.add(statement.pending, now)
+                self.everything.add(statement.pending, now)
+                statement.pending, statement.last_seen = None, at
+
+    def _take_works(self, at: float) -> None:
+        _hand_out_works()
+        for _ in range(len(self.works)):
+            work = self.works.popleft()
+            times: dict[QueryStatement, int] = {}
+            lines: dict[QueryStatement, str] = {}
+            for text, count in work.sent.items():
+                statement = text.statement
+                if text.book is self and statement is not None:
+                    times[statement] = times.get(statement, 0) + count
+                    if work.repeated and (line := work.repeated.get(text)) is not None:
+                        lines[statement] = line
+            for statement, count in times.items():
+                statement.endpoints.add(work.name, count)
+                if statement is not self._other:
+                    self._repeats.note(work.name, statement, count, lines.get(statement), at)
+
+    def _make_room(self, now: float) -> None:
+        if len(self._texts) < 0.75 * MOST_TEXTS and self._characters < 0.75 * _MOST_CHARACTERS:
+            return
+        idle = [text for text in self._texts.values() if now - text.idle_since >= _TEXT_IDLE_SECONDS]
+        idle.sort(key=lambda text: text.idle_since)
+        for text in idle[: MOST_TEXTS // 2]:
+            self._drop_text(text)
+
+    def _drop_text(self, text: QueryText) -> None:
+        self.fast.pop(text.text, None)
+        del self._texts[text.text]
+        self._characters -= len(text.text)
+        if text.statement is None:
+            text.statement = self._other
+            if text.unread is not None:
+                self.folded.inc(text.unread.calls)
+                self._add(self._other, text.unread)
+        self._leaving.append(text)  # a thread may be about to add to it
+
+    def _sample(self, active: Iterable[QueryText]) -> None:
+        """Have a closer look at the next calls of those that were looked at the longest ago."""
+        candidates = sorted((text for text in active if text.text in self.fast), key=lambda text: text.sampled)
+        for text in candidates[:_SAMPLED_AT_ONCE]:
+            text.sampled += 1
+            self.fast.pop(text.text, None)
+
+
+def _hand_out_works() -> None:
+    """Give what requests sent to the books that their statements stand in; there may be one for each engine."""
+    for _ in range(len(finished_works)):
+        try:
+            work = finished_works.popleft()
+        except IndexError:  # another monitor was at it too
+            return
+        for book in {text.book for text in work.sent}:
+            book.works.append(work)
