@@ -19,7 +19,9 @@ from starlette.testclient import TestClient
 from tests.chaos import examples
 
 from dozor import containment
-from dozor.instruments.middleware import BOUNDS, DozorMiddleware, HttpMonitor
+from dozor.instruments.http_answers import BOUNDS, Answers
+from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
+from dozor.instruments.work import Work, current_work
 from dozor.model.labels import Labels
 from dozor.testing import FakeClock
 
@@ -563,9 +565,7 @@ def test_the_first_request_is_told_once_and_a_fault_there_is_contained() -> None
 # -- our own faults ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("place", "attribute"), [("http.count", "_known"), ("http.route", "_routes"), ("http.begin", "_left_out")]
-)
+@pytest.mark.parametrize(("place", "attribute"), [("http.count", "known"), ("http.begin", "left_out")])
 def test_a_fault_of_ours_fails_no_request(place: str, attribute: str) -> None:
     app = shop()
     monitor = watched(app)
@@ -573,3 +573,71 @@ def test_a_fault_of_ours_fails_no_request(place: str, attribute: str) -> None:
     before = containment.counts().get(place, 0)
     assert TestClient(app).get("/items/1").json() == 1
     assert containment.counts()[place] == before + 1
+
+
+def test_a_route_that_cannot_be_named_fails_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("injected")
+
+    app = shop()
+    monitor = watched(app)
+    monkeypatch.setattr("dozor.instruments.middleware.find_route", broken)
+    assert TestClient(app).get("/items/1").json() == 1
+    assert counted(monitor) == {("GET", "(unmatched)", "200"): 1}
+
+
+# -- what the time went into -------------------------------------------------------------------------------------------
+
+
+def spent(monitor: HttpMonitor) -> dict[str, float]:
+    return {
+        sample.name: sample.value
+        for family in monitor.families()
+        for sample in family.samples
+        if sample.name.startswith("http_request_") and "duration" not in sample.name
+    }
+
+
+def test_what_requests_spend_until_their_response_begins_is_summed_by_route_over_all_statuses() -> None:
+    app = FastAPI()
+    monitor = watched(app)
+
+    @app.get("/orders/{order}")
+    async def order(order: int) -> StreamingResponse:
+        work = current_work.get()
+        assert work is not None
+        work.wait_seconds += 0.5
+        work.database_seconds += 2
+        work.statements += order
+        work.redis_seconds += 0.25
+        work.redis_commands += 1
+
+        async def body() -> AsyncIterator[str]:
+            work.database_seconds += 100
+            yield "x"
+
+        return StreamingResponse(body(), status_code=200 + order)
+
+    @app.get("/idle")
+    async def idle() -> None: ...
+
+    client = TestClient(app)
+    for path in ("/orders/1", "/orders/2", "/idle"):
+        client.get(path)
+    assert spent(monitor) == {
+        "http_request_pool_wait_seconds_total": 1.0,
+        "http_request_database_seconds_total": 4.0,
+        "http_request_redis_seconds_total": 0.5,
+        "http_request_statements_total": 3.0,
+        "http_request_redis_commands_total": 2.0,
+    }
+
+
+def test_what_is_spent_is_summed_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dozor.instruments.http_answers.FOLD_AT", 10)
+    answers, work = Answers(), Work()
+    work.statements = 3
+    for _ in range(25):
+        answers.spend(work)
+    assert len(answers._works) <= 11
+    assert answers.spent().statements == 75

@@ -15,32 +15,47 @@ _MOST_REMEMBERED: Final = 4096
 Scope = Mapping[str, Any]
 
 
+def find_route(scope: Scope, app: Any, root_path: str) -> tuple[str, bool]:
+    """The route in *scope*, after routing, and whether every request that is routed to the same objects has it.
+
+    *app* and *root_path* are those of the scope before routing. The objects are the `route`, the `endpoint` and the context of
+    an included router in the scope, below the same `root_path`.
+    """
+    endpoint = scope.get("endpoint")
+    if endpoint is None:
+        return UNMATCHED, True
+    route = scope.get("route")
+    fastapi = scope.get("fastapi")
+    if getattr(route, "endpoint", None) is not endpoint:
+        # A mounted application, or a route that FastAPI does not put into the scope.
+        return _find(_routes(app), _below(scope["path"], root_path)) or UNMATCHED, False
+    source = route if fastapi is None else _source(fastapi, route)
+    return _named(source, _mounted_at(scope, app, root_path)), True
+
+
 class RouteNames:
     """Names routes, and remembers the names, a bounded number of them. Safe in any thread."""
 
     def __init__(self) -> None:
         # The objects stand in the value, so that no other one can come to have their ids.
-        self._remembered: dict[tuple[int, int, str], tuple[str, object, object]] = {}
+        self._remembered: dict[tuple[object, ...], tuple[str, object]] = {}
 
     def name(self, scope: Scope, app: Any, root_path: str) -> str:
-        """The route in *scope*, after routing; *app* and *root_path* are those of the scope before routing."""
-        endpoint = scope.get("endpoint")
-        if endpoint is None:
-            return UNMATCHED
-        route = scope.get("route")
-        fastapi = scope.get("fastapi")
-        source = route if fastapi is None else _source(fastapi, route)
-        key = (id(source), id(endpoint), scope.get("root_path", ""))
+        """The route in *scope*; see `find_route`."""
+        objects = (
+            scope.get("route"),
+            (scope.get("fastapi") or {}).get("effective_route_context"),
+            scope.get("endpoint"),
+        )
+        key = (*map(id, objects), scope.get("root_path", ""))
         found = self._remembered.get(key)
         if found is not None:
             return found[0]
-        if getattr(route, "endpoint", None) is not endpoint:
-            # A mounted application, or a route that FastAPI does not put into the scope.
-            return _find(_routes(app), _below(scope["path"], root_path)) or UNMATCHED
-        name = _named(source, _mounted_at(scope, app, root_path))
-        if len(self._remembered) >= _MOST_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[key] = (name, source, endpoint)
+        name, lasting = find_route(scope, app, root_path)
+        if lasting:
+            if len(self._remembered) >= _MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = (name, objects)
         return name
 
 

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from dozor.clock import Clock
 from dozor.containment import contained, report
-from dozor.instruments.http_route import UNMATCHED, RouteNames
+from dozor.instruments.http_answers import Answers, families
+from dozor.instruments.http_route import UNMATCHED, find_route
 from dozor.instruments.work import Work, current_work
-from dozor.metrics import Children, Histogram, HistogramSnapshot
-from dozor.metrics.instruments import FOLD_AT, OTHER, format_bound, histogram_samples
+from dozor.metrics import Children
+from dozor.metrics.instruments import FOLD_AT, OTHER
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
@@ -23,15 +24,16 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 4.0, 5.0, 10.0, 30.0)
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
 SERIES_LIMIT: Final = 1000
-_BUCKETS: Final = (*(format_bound(bound) for bound in BOUNDS), "+Inf")
-_DURATION_TEXT: Final = "Time until the response began, in seconds; body and background work left out."
+_MOST_KNOWN: Final = 4096
 _FOLDED_TEXT: Final = "Requests counted under the label value other, for want of room for one more series."
 # What nginx calls a request whose client has gone: nobody was answered, and it is no fault of the server's.
 _CLIENT_GONE: Final = 499
 _SERVER_ERROR: Final = 500
+
+# The ids of what routing left in the scope (route, context of an included router, endpoint), its root path; method, status.
+_Key = tuple[int, int, int, str | None, str, int]
 
 
 class HttpMonitor:
@@ -58,92 +60,66 @@ class HttpMonitor:
         self.timer = timer
         self.in_progress: set[_Responder] = set()
         """The requests that are being answered now, those included whose body or background work goes on."""
+        self.left_out: tuple[str, ...] = ()
+        """What the paths begin with that `leaves_out` is to be asked about."""
+        self.known: dict[_Key, Answers] = {}
+        """Where a request is counted. For the middleware; bounded."""
+        # What the ids in those keys are of, so that no other object can come to have them.
+        self._objects: dict[_Key, tuple[object, ...]] = {}
         self._labels = base_labels
-        self._routes = RouteNames()
-        # One histogram for each method, route and status: the count of requests is its count, and a request is one append.
-        self._answers = Children(
-            ("method", "route", "status"), lambda: Histogram(BOUNDS), base=base_labels, limit=series_limit
-        )
-        self._known: dict[tuple[str, str, int], Histogram] = {}
-        self._left_out: frozenset[str] = frozenset()
-        self._left_out_below: tuple[str, ...] = ()
+        self._answers = Children(("method", "route", "status"), Answers, base=base_labels, limit=series_limit)
 
     def leave_out(self, *paths: str) -> None:
         """Count no requests for *paths* and what is below them: Dozor's own. Replaces what was left out before."""
-        self._left_out = frozenset(path.rstrip("/") for path in paths)
-        self._left_out_below = tuple(f"{path}/" for path in self._left_out)
+        self.left_out = tuple(path.rstrip("/") for path in paths)
 
-    def leaves_out(self, scope: Scope) -> bool:
-        """Whether the request in *scope* is not counted."""
-        path: str = scope["path"]
-        root = scope.get("root_path")
-        if root and path.startswith(root):
-            path = path[len(root) :]
-        return path in self._left_out or path.startswith(self._left_out_below)
+    def leaves_out(self, path: str) -> bool:
+        """Whether requests for *path* are not counted."""
+        return any(path == one or path.startswith(f"{one}/") for one in self.left_out)
 
-    def count(self, responder: "_Responder", status: int, seconds: float) -> None:
-        """Take in a request that was answered with *status* after *seconds*. Never raises."""
-        try:
-            responder.route = route = self.route(responder)
-            key = (responder.method, route, status)
-            histogram = self._known.get(key) or self._histogram(*key)
-            histogram.append(seconds)
-            if len(histogram.pending) > FOLD_AT:
-                histogram.fold()
-        except Exception:  # noqa: BLE001 - the request is answered whatever happens to the count
-            report("http.count")
+    def answers(self, responder: "_Responder", status: int, key: _Key) -> Answers:
+        """Where to count a request that is not `known`; it is from now on, where its route has that name each time."""
+        scope: Scope = responder.scope or {}
+        route, lasting = self._find(responder)
+        responder.route = route
+        method = responder.method if responder.method in METHODS else OTHER
+        before = self._answers.folded.value
+        answers = self._answers.get(method, route, str(status))
+        if self._answers.folded.value != before:  # what is folded is counted as that each time
+            return answers
+        answers.route = route
+        if lasting and method == responder.method:
+            if len(self.known) >= _MOST_KNOWN:
+                self.known.clear()
+                self._objects.clear()
+            self._objects[key] = (scope.get("route"), scope.get("fastapi"), scope.get("endpoint"))
+            self.known[key] = answers
+        return answers
 
     def route(self, responder: "_Responder") -> str:
         """The template of the route that answers, once routing has found it. Never raises."""
+        return self._find(responder)[0]
+
+    def _find(self, responder: "_Responder") -> tuple[str, bool]:
         try:
-            return self._routes.name(responder.scope, responder.app, responder.root_path)
+            scope = responder.scope
+            return (UNMATCHED, False) if scope is None else find_route(scope, responder.app, responder.root_path)
         except Exception:  # noqa: BLE001 - a route object of a kind not known yet
             report("http.route")
-            return UNMATCHED
+            return UNMATCHED, False
 
     async def refresh(self) -> None:
         """There is nothing to read: requests are counted as they pass."""
 
     def families(self) -> list[Family]:
         """The `http_…` metrics."""
-        answers = [(labels, histogram.snapshot()) for labels, histogram in self._answers.items()]
-        requests = [Sample("http_requests_total", labels, float(snapshot.count)) for labels, snapshot in answers]
-        duration = "http_request_duration_seconds"
-        durations = [
-            sample
-            for labels, snapshot in _without_status(answers).items()
-            for sample in histogram_samples(duration, labels, _BUCKETS, snapshot)
-        ]
         in_progress = Sample("http_requests_in_progress", self._labels, float(len(self.in_progress)))
         folded = Sample("dozor_http_requests_folded_total", self._labels, self._answers.folded.value)
         return [
-            Family("http_requests_total", MetricType.COUNTER, "Requests answered.", "requests", tuple(requests)),
-            Family(duration, MetricType.HISTOGRAM, _DURATION_TEXT, "seconds", tuple(durations)),
+            *families(self._answers.items()),
             Family(in_progress.name, MetricType.GAUGE, "Requests being answered now.", "requests", (in_progress,)),
             Family(folded.name, MetricType.COUNTER, _FOLDED_TEXT, "requests", (folded,)),
         ]
-
-    def _histogram(self, method: str, route: str, status: int) -> Histogram:
-        known = method if method in METHODS else OTHER
-        before = self._answers.folded.value
-        histogram = self._answers.get(known, route, str(status))
-        if self._answers.folded.value == before and known == method:  # what is folded is counted as that each time
-            self._known[method, route, status] = histogram
-        return histogram
-
-
-def _without_status(answers: list[tuple[Labels, HistogramSnapshot]]) -> dict[Labels, HistogramSnapshot]:
-    merged: dict[Labels, HistogramSnapshot] = {}
-    for labels, snapshot in answers:
-        labels = labels.without("status")  # noqa: PLW2901
-        seen = merged.get(labels)
-        merged[labels] = snapshot if seen is None else _sum(seen, snapshot)
-    return merged
-
-
-def _sum(one: HistogramSnapshot, other: HistogramSnapshot) -> HistogramSnapshot:
-    cumulative = tuple(a + b for a, b in zip(one.cumulative, other.cumulative, strict=True))
-    return HistogramSnapshot(cumulative, one.sum + other.sum, None)
 
 
 class DozorMiddleware:
@@ -160,31 +136,49 @@ class DozorMiddleware:
         self._monitor = monitor
         self._on_first_request = on_first_request
 
+    # All of it in one function, and what is looked up twice in a variable: this is run for every request, and a call costs
+    # as much as half of the counting.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one ASGI event on."""
         kind = scope["type"]
         if self._on_first_request is not None and kind != "lifespan":
             self._first_request()
-        responder: _Responder | None = None
-        if kind == "http":
-            try:
-                if not self._monitor.leaves_out(scope):
-                    responder = _Responder(self._monitor, scope, send)
-            except Exception:  # noqa: BLE001 - the request is answered whatever happens to the count
-                report("http.begin")
+        if kind != "http":
+            await self.app(scope, receive, send)
+            return
+        monitor = self._monitor
+        try:
+            path, root_path = scope["path"], scope.get("root_path", "")
+            if root_path:
+                path = path.removeprefix(root_path)
+            if path.startswith(monitor.left_out) and monitor.leaves_out(path):
+                responder = None
+            else:
+                responder = _Responder(monitor, scope, root_path, send)
+                monitor.in_progress.add(responder)
+        except Exception:  # noqa: BLE001 - the request is answered whatever happens to the count
+            responder = None
+            report("http.begin")
         if responder is None:
             await self.app(scope, receive, send)
             return
-        around = current_work.get()
-        current_work.set(responder)
+        around = current_work.set(responder)
         try:
             await self.app(scope, receive, responder.send)
         except BaseException as error:
             responder.failed(error)
             raise
         finally:
-            current_work.set(around)
-            responder.ended()
+            try:  # noqa: SIM105 - a context manager costs as much as the counting
+                current_work.reset(around)
+            except ValueError:  # ended from outside, as the garbage collector does: there is nothing to go back to
+                pass
+            monitor.in_progress.discard(responder)
+            if responder.status is None:
+                responder.count(_SERVER_ERROR)  # it returned without an answer; the server sends 500
+            if responder.sent:
+                responder.finish()
+            responder.scope = None
 
     def _first_request(self) -> None:
         callback, self._on_first_request = self._on_first_request, None
@@ -197,47 +191,75 @@ class _Responder(Work):
     """One request. Counts it once: when the response begins, or when it failed before that.
 
     Whoever has a connection of a pool out keeps its responder, perhaps for long, so it lets go of the request when that ends.
+
+    Attributes:
+        began: when it came, by the monitor's timer.
+        status: of the answer, once that has begun.
+        route: known for good from then on.
+        scope: of the request, until that ends.
     """
 
-    __slots__ = ("_answered", "_monitor", "_send", "_started", "app", "method", "root_path", "route", "scope")
+    __slots__ = ("_monitor", "_send", "app", "began", "method", "root_path", "route", "scope", "status")
 
-    def __init__(self, monitor: HttpMonitor, scope: Scope, send: Send) -> None:
-        super().__init__()
-        self._monitor, self._send, self._answered = monitor, send, False
-        self.scope = scope
-        self.method: str = scope["method"]
+    def __init__(self, monitor: HttpMonitor, scope: Scope, root_path: str, send: Send) -> None:
+        # As Work does: a call of its method would cost as much as all of this.
+        self.wait_seconds = self.database_seconds = self.redis_seconds = 0.0
+        self.statements = self.redis_commands = 0
+        self.sent, self.repeated = {}, None
+        self.status: int | None = None
         self.route: str | None = None
+        self._monitor, self._send = monitor, send
+        self.scope: Scope | None = scope
+        self.method: str = scope["method"]
         # Routing changes these two in the scope.
-        self.app = scope.get("app")
-        self.root_path: str = scope.get("root_path", "")
-        monitor.in_progress.add(self)
-        self._started = monitor.timer()
+        self.app: Any = scope.get("app")
+        self.root_path = root_path
+        self.began = monitor.timer()
 
     @property
     def name(self) -> str:
         """Method and route. Before routing, and where it finds none, the route is `(unmatched)`."""
         return f"{self.method} {self.route or self._monitor.route(self)}"
 
-    async def send(self, message: Message) -> None:
+    # Not a coroutine: what the server's `send` returns is awaited by the caller just as well.
+    def send(self, message: Message) -> Awaitable[None]:
         """Pass *message* on, as it is."""
-        if not self._answered and message["type"] == "http.response.start":
-            self._count(message["status"])
-        await self._send(message)
+        if self.status is None and message["type"] == "http.response.start":
+            self.count(message["status"])
+        return self._send(message)
 
     def failed(self, error: BaseException) -> None:
         """Count the request that *error* ended, unless its response had begun."""
-        if not self._answered:
+        if self.status is None:
             gone = isinstance(error, (asyncio.CancelledError, GeneratorExit))
-            self._count(_CLIENT_GONE if gone else _SERVER_ERROR)
+            self.count(_CLIENT_GONE if gone else _SERVER_ERROR)
 
-    def ended(self) -> None:
-        """The application is through with the request, its background work included."""
-        self._monitor.in_progress.discard(self)
-        if not self._answered:
-            self._count(_SERVER_ERROR)  # it returned without an answer; the server sends 500
-        self.finish()
-        self.scope, self.app = {}, None
-
-    def _count(self, status: int) -> None:
-        self._answered = True
-        self._monitor.count(self, status, self._monitor.timer() - self._started)
+    def count(self, status: int) -> None:
+        """Take the answer in. Never raises."""
+        self.status = status
+        monitor = self._monitor
+        seconds = monitor.timer() - self.began
+        try:
+            scope: Any = self.scope
+            fastapi = scope.get("fastapi")
+            key = (
+                id(scope.get("route")),
+                id(fastapi.get("effective_route_context")) if fastapi else 0,
+                id(scope.get("endpoint")),
+                scope.get("root_path"),
+                self.method,
+                status,
+            )
+            try:
+                answers = monitor.known[key]
+            except KeyError:
+                answers = monitor.answers(self, status, key)
+            else:
+                self.route = answers.route
+            answers.append(seconds)
+            if len(answers.pending) > FOLD_AT:
+                answers.seconds.fold()
+            if self.statements or self.redis_commands or self.wait_seconds:
+                answers.spend(self)
+        except Exception:  # noqa: BLE001 - the request is answered whatever happens to the count
+            report("http.count")

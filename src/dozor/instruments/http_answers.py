@@ -1,0 +1,141 @@
+"""What has been answered, by method, route and status: how often, how fast, and what the time went into."""
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass
+from typing import Final
+
+from dozor.instruments.work import Work
+from dozor.locks import open_in_child
+from dozor.metrics import Histogram, HistogramSnapshot
+from dozor.metrics.instruments import FOLD_AT, format_bound, histogram_samples
+from dozor.model.labels import Labels
+from dozor.model.sample import Family, MetricType, Sample
+
+BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 4.0, 5.0, 10.0, 30.0)
+_BUCKETS: Final = (*(format_bound(bound) for bound in BOUNDS), "+Inf")
+_REQUESTS: Final = "http_requests_total"
+_DURATION: Final = "http_request_duration_seconds"
+_DURATION_TEXT: Final = "Time until the response began, in seconds; body and background work left out."
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What requests did until their responses began. Work done at the same time counts each time."""
+
+    wait_seconds: float = 0.0
+    database_seconds: float = 0.0
+    redis_seconds: float = 0.0
+    statements: float = 0.0
+    redis_commands: float = 0.0
+
+    @classmethod
+    def by(cls, work: Work) -> "Spent":
+        """What *work* has spent so far."""
+        return cls(work.wait_seconds, work.database_seconds, work.redis_seconds, work.statements, work.redis_commands)
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
+
+
+# The fields of Spent as metrics. A route has such a series from the first of its requests on that spent any.
+_SPENT: Final = (
+    ("wait_seconds", "http_request_pool_wait_seconds_total", "seconds", "waiting for connections of pools, in seconds"),
+    ("database_seconds", "http_request_database_seconds_total", "seconds", "in statements, in seconds"),
+    ("redis_seconds", "http_request_redis_seconds_total", "seconds", "in commands to Redis, in seconds"),
+    ("statements", "http_request_statements_total", "statements", None),
+    ("redis_commands", "http_request_redis_commands_total", "commands", None),
+)
+_COUNTED_TEXT: Final = {
+    "statements": "Statements that requests had executed when their responses began.",
+    "redis_commands": "Commands that requests had sent to Redis when their responses began.",
+}
+
+
+class Answers:
+    """What was answered by one method, route and status. Written by requests, read by Dozor. Safe in any thread."""
+
+    __slots__ = ("__weakref__", "_lock", "_total", "_works", "append", "pending", "route", "seconds")
+
+    def __init__(self) -> None:
+        self.seconds = Histogram(BOUNDS)
+        """Until the response began. Its count is the count of requests, and a request is one append."""
+        self.append, self.pending = self.seconds.append, self.seconds.pending
+        self.route = ""
+        self._works: deque[tuple[float, float, float, int, int]] = deque()
+        self._total = Spent()
+        self._lock = threading.Lock()
+        open_in_child(self)
+
+    def spend(self, work: Work) -> None:
+        """Take in what a request has spent. Never waits."""
+        works = self._works
+        works.append(
+            (work.wait_seconds, work.database_seconds, work.redis_seconds, work.statements, work.redis_commands)
+        )
+        if len(works) > FOLD_AT and self._lock.acquire(blocking=False):
+            try:
+                self._fold()
+            finally:
+                self._lock.release()
+
+    def spent(self) -> Spent:
+        """What all of them have spent."""
+        with self._lock:
+            if self._works:
+                self._fold()
+            return self._total
+
+    def _fold(self) -> None:
+        take = self._works.popleft
+        taken = [take() for _ in range(len(self._works))]
+        self._total += Spent(*(sum(column) for column in zip(*taken, strict=True)))
+
+
+def families(answers: Iterable[tuple[Labels, Answers]]) -> Iterator[Family]:
+    """The counts, durations and what they went into, of *answers* by their labels."""
+    snapshots = [(labels, found.seconds.snapshot(), found.spent()) for labels, found in answers]
+    requests = [Sample(_REQUESTS, labels, float(snapshot.count)) for labels, snapshot, _ in snapshots]
+    yield Family(_REQUESTS, MetricType.COUNTER, "Requests answered.", "requests", tuple(requests))
+    durations, spent = _without_status(snapshots)
+    samples = [
+        sample
+        for labels, snapshot in durations.items()
+        for sample in histogram_samples(_DURATION, labels, _BUCKETS, snapshot)
+    ]
+    yield Family(_DURATION, MetricType.HISTOGRAM, _DURATION_TEXT, "seconds", tuple(samples))
+    for attribute, name, unit, where in _SPENT:
+        figures = [(labels, float(getattr(total, attribute))) for labels, total in spent.items()]
+        text = (
+            _COUNTED_TEXT[attribute]
+            if where is None
+            else f"Time of requests {where}, until the response began; what was done at once counts each time."
+        )
+        yield Family(
+            name,
+            MetricType.COUNTER,
+            text,
+            unit,
+            tuple(Sample(name, labels, value) for labels, value in figures if value),
+        )
+
+
+def _without_status(
+    snapshots: Sequence[tuple[Labels, HistogramSnapshot, Spent]],
+) -> tuple[dict[Labels, HistogramSnapshot], dict[Labels, Spent]]:
+    durations: dict[Labels, HistogramSnapshot] = {}
+    spent: dict[Labels, Spent] = {}
+    for labels, snapshot, total in snapshots:
+        labels = labels.without("status")  # noqa: PLW2901
+        seen = durations.get(labels)
+        if seen is None:
+            durations[labels], spent[labels] = snapshot, total
+        else:
+            durations[labels], spent[labels] = _sum(seen, snapshot), spent[labels] + total
+    return durations, spent
+
+
+def _sum(one: HistogramSnapshot, other: HistogramSnapshot) -> HistogramSnapshot:
+    cumulative = tuple(a + b for a, b in zip(one.cumulative, other.cumulative, strict=True))
+    return HistogramSnapshot(cumulative, one.sum + other.sum, None)
