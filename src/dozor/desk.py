@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 from dozor.api.backend import Access
+from dozor.api.live import Live
+from dozor.api.live_document import live_document
 from dozor.clock import Clock
 from dozor.database import AlertStatistics, HistoryFilter, OutboxFilter, OutboxRow, Page
 from dozor.errors import ActionForbidden, AlertNotFound, ChannelNotFound, SilenceNotFound, StoreUnavailable
@@ -34,6 +36,7 @@ class Desk(Reading):
         known: the picture that the last evaluation or action left.
         look: makes it anew, as of a time; called on Dozor's loop after each action.
         working: the session; raises StoreUnavailable where there is none.
+        max_streams: how many may be open at once.
     """
 
     def __init__(
@@ -46,9 +49,11 @@ class Desk(Reading):
         known: Callable[[], Known],
         look: Callable[[float], None],
         working: Callable[[], Session],
+        max_streams: int,
     ) -> None:
         super().__init__(clock, targets, working)
         self.access = access
+        self.live = Live(lambda: live_document(self), clock, most=max_streams)
         self.known = known
         self._runtime, self._look = runtime, look
 

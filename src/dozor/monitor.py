@@ -117,6 +117,7 @@ class Monitor:
             known=self.known,
             look=self._look,
             working=self._working,
+            max_streams=settings.max_streams,
         )
 
     # -- start and stop ----------------------------------------------------------------------------------------------
@@ -254,10 +255,16 @@ class Monitor:
         self._circumstances = Circumstances(
             name, settings.environment, self.clock.timestamp(), tuple(self._receivers), self._http is not None
         )
+        self._desk.live.open()
         if listener is not None:
             server = OwnServer(self.application(), listener)
             server.start()
             self._runtime.on_stop("listen", server.stop)
+        # First of all, since servers wait for responses that have not ended.
+        self._runtime.on_stop("streams", self._end_streams)
+
+    async def _end_streams(self) -> None:
+        self._desk.live.close()
 
     def _collectors(self) -> list[Collector]:
         collectors: list[Collector] = [self._process, self._host]
@@ -298,6 +305,7 @@ class Monitor:
             session.complaints(),
             self._circumstances,
         )
+        self._desk.live.look()
 
     def _working(self) -> Session:
         if self._session is None:

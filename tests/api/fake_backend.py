@@ -7,6 +7,8 @@ from datetime import date
 from typing import Any, TypeVar
 
 from dozor.api.backend import Access
+from dozor.api.live import Live
+from dozor.api.live_document import live_document
 from dozor.database import (
     DEAD,
     PENDING,
@@ -194,6 +196,8 @@ class FakeBackend:
         self.explanations: list[RuleExplanation] = []
         self.reloaded: RuleChanges | ConfigurationError = RuleChanges(2)
         self._trends = Trends(self.store)
+        self.live = Live(lambda: live_document(self), clock, most=3)
+        self.live.open()
 
     def add(self, *alerts: Alert) -> None:
         self.alerts.update((alert.id, alert) for alert in alerts)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from dozor.api.live import Live
 from dozor.clock import Clock
 from dozor.database import AlertStatistics, HistoryFilter, OutboxFilter, OutboxRow, Page
 from dozor.instruments.query_slow import SlowQuery
@@ -47,7 +48,7 @@ class Access:
 class Backend(Protocol):
     """Everything that the handlers need.
 
-    Threads: `clock`, `access` and `known` may be used in any thread and never wait. The functions under "in Dozor's
+    Threads: `clock`, `access`, `live` and `known` may be used in any thread and never wait. The functions under "in Dozor's
     thread" are called there only, inside `in_dozor`. The coroutines may be awaited on any event loop.
     """
 
@@ -58,6 +59,10 @@ class Backend(Protocol):
     @property
     def access(self) -> Access:
         """Who may ask. Read at each request."""
+
+    @property
+    def live(self) -> Live:
+        """What streams carry."""
 
     def known(self) -> Known:
         """What is known now, `silences` among it: an immutable record, made by the last cycle or action.

@@ -1,7 +1,7 @@
 """From records to bytes: built and written in Dozor's thread, so that the application's loop only awaits."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
 from dozor.api.backend import Backend
+from dozor.api.encoding import encodable, encoded
 from dozor.clock import Clock
 from dozor.model.sample import Family, MetricType
 
@@ -35,22 +36,9 @@ def to_json(model: BaseModel) -> bytes:
         return msgspec.json.encode(encodable(model.model_dump(exclude_unset=True)), enc_hook=str)
 
 
-def encodable(value: Any) -> Any:
-    """*value* with what UTF-8 cannot carry (half a surrogate pair out of somebody's SQL) replaced."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, Mapping):
-        return {encodable(key): encodable(item) for key, item in value.items()}
-    return [encodable(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
 def metrics_json(families: Iterable[Family], collected_at: datetime) -> bytes:
     """A `MetricList`, written without a model for each of what may be ten thousand samples."""
-    document = {"metrics": [_metric(family) for family in families], "collected_at": collected_at}
-    try:
-        return msgspec.json.encode(document)
-    except UnicodeEncodeError:
-        return msgspec.json.encode(encodable(document))
+    return encoded({"metrics": [_metric(family) for family in families], "collected_at": collected_at})
 
 
 def _metric(family: Family) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from dozor.api import (
     rules,
     silences,
     slack,
+    stream,
     system,
 )
 from dozor.api.auth import Door, gate, guards
@@ -71,6 +72,7 @@ def build_router(backend: Backend, *, pages: Pages | None = None) -> APIRouter:
         *_routes(channels.add_routes, backend, "notifications"),
         *_routes(slack.add_routes, backend, "alerts", everybody=True),
         *_routes(system.add_routes, backend, "system"),
+        *_routes(stream.add_routes, backend, "system"),
         *_routes(metrics.add_routes, backend, "metrics"),
         *_routes(metrics.add_exposition, backend, "metrics"),
         *_prometheus(backend, f"{PREFIX}/prometheus"),

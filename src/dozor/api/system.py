@@ -1,7 +1,6 @@
 """system/health, dashboard/overview, and the probes."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from fastapi import APIRouter, Response
 
@@ -10,7 +9,7 @@ from dozor.api.alert_json import alert_model
 from dozor.api.backend import Backend
 from dozor.api.reading_schemas import HealthAnswer, OverviewAnswer, ProbeAnswer, ReadyAnswer, SparklineModel
 from dozor.api.rendering import NO_STORE, answer, json_response, to_json
-from dozor.api.targets import component_models, finite, freshness, pool_target, redis_target
+from dozor.api.targets import finite, freshness, pool_target, redis_target, whole
 from dozor.overview import Overview, Sparkline, assess
 
 _MOST_ALERTS = 100
@@ -31,7 +30,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 
         def build() -> HealthAnswer:
             known, at = backend.known(), clock.timestamp()
-            return HealthAnswer(**_whole(assess(known, at)), **freshness(known.looked_at, at, clock))
+            return HealthAnswer(**whole(assess(known, at)), **freshness(known.looked_at, at, clock))
 
         return await answer(backend, build)
 
@@ -51,7 +50,7 @@ def _overview_answer(backend: Backend) -> OverviewAnswer:
     overview: Overview = assess(known, clock.timestamp())
     at = overview.at
     return OverviewAnswer(
-        **_whole(overview),
+        **whole(overview),
         alerts=[alert_model(alert, clock, known.silences) for alert in overview.alerts[:_MOST_ALERTS]],
         pools=[pool_target(pool, at, clock) for pool in overview.pools],
         servers=[redis_target(server, at, clock) for server in overview.servers],
@@ -60,14 +59,6 @@ def _overview_answer(backend: Backend) -> OverviewAnswer:
         sparklines=_by_key(backend.sparklines(), clock.timestamp() - clock.now().timestamp()),
         generated_at=clock.now(),
     )
-
-
-def _whole(overview: Overview) -> dict[str, Any]:
-    return {
-        "status": overview.status.value,
-        "reasons": list(overview.reasons),
-        "components": component_models(overview),
-    }
 
 
 def _by_key(lines: Sequence[Sparkline], ahead: float) -> dict[str, list[SparklineModel]]:

@@ -50,6 +50,15 @@ def freshness(checked_at: float | None, at: float, clock: Clock) -> dict[str, An
     return {"checked_at": date(clock, checked_at), "age_seconds": age}
 
 
+def whole(overview: Overview) -> dict[str, Any]:
+    """The fields that say how everything is."""
+    return {
+        "status": overview.status.value,
+        "reasons": list(overview.reasons),
+        "components": component_models(overview),
+    }
+
+
 def component_models(overview: Overview) -> dict[str, ComponentModel]:
     """The components by name."""
     return {

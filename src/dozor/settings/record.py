@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     host: Annotated[str, BeforeValidator(values.host), Key("host")] = "127.0.0.1"
     port: Annotated[int, BeforeValidator(values.port), Key("port")] = 8002
     api_key: Annotated[ApiKey | None, Key("api_key", secret=True)] = None
+    max_streams: Annotated[int, BeforeValidator(values.count(1, 1000)), Key("max_streams")] = 50
+    """How many pages may be kept up to date at once."""
     external_url: Annotated[WebUrl | None, Key("external_url")] = None
     heartbeat_url: Annotated[WebUrl | None, Field(repr=False), Key("heartbeat_url", secret=True)] = None
     url: Annotated[WebUrl, Field(repr=False), Key("url")] = "http://127.0.0.1:8002"

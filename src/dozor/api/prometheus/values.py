@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from dozor.api.rendering import encodable
+from dozor.api.encoding import encodable
 from dozor.model.labels import Labels
 from dozor.promql import Kind, Points, Result
 
