@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from tests.instruments.targets import Target, reply, serving, text
+from tests.patience import PATIENCE_SECONDS
 from tests.promql.real_prometheus import MISSING, installed, running
 
 from dozor import Dozor, Rule
@@ -16,7 +17,6 @@ from dozor.model.labels import Labels
 from dozor.monitor import Monitor
 from dozor.settings import Settings
 
-DEADLINE_SECONDS = 15.0
 API = "/api/v1/monitoring"
 
 
@@ -40,7 +40,7 @@ def asking(monitor: Monitor) -> Callable[[str], Any]:
 
 def waiting(look: Callable[[], Any]) -> Any:
     """What *look* gives once it is something."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (found := look()):
         assert time.monotonic() < deadline, found
         time.sleep(0.05)

@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from tests.api.fake_backend import FakeBackend
 from tests.cli.command import DOZOR, environment
+from tests.patience import PATIENCE_SECONDS
 from tests.promql.real_prometheus import MISSING, installed, running
 from tests.serving import free_port, until_healthy
 
@@ -114,7 +115,7 @@ def value(port: int, query: str) -> float | None:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

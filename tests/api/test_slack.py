@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from tests.api.fake_backend import AT, FakeBackend, an_alert
 from tests.notify import receiver
 from tests.notify.receiver import Behaviour, Receiver, answer, receiving
+from tests.patience import PATIENCE_SECONDS, promised
 
 from dozor.api import create_app, slack
 from dozor.api.backend import Access
@@ -258,12 +259,12 @@ async def told(backend: FakeBackend, hook: Receiver, body: bytes, *, hooks: tupl
     began = time.monotonic()
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="https://dozor.example") as client:
         status = (await client.post(PATH, content=body, headers=signed(body))).status_code
-    assert time.monotonic() - began < 3.0, "Slack waits no longer"
+    assert time.monotonic() - began < promised(3), "Slack waits no longer"
     return status
 
 
 async def received(hook: Receiver) -> dict[str, Any]:
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while not hook.requests:
             await anyio.sleep(0.005)
     [request] = hook.requests

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.patience import PATIENCE_SECONDS
+
 DOZOR = str(Path(sys.executable).with_name("dozor"))
 
 
@@ -21,7 +23,9 @@ def run(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedPro
 
 
 def _run(command: tuple[str, ...], cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, cwd=cwd, env=env, capture_output=True, text=True, timeout=2 * PATIENCE_SECONDS, check=False
+    )
 
 
 def one_message(run: subprocess.CompletedProcess[str]) -> str:

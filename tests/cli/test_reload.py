@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from tests.cli.command import DOZOR, environment
 from tests.cli.test_serve import port as port  # noqa: PLC0414 - a fixture
+from tests.patience import PATIENCE_SECONDS
 
 RULES = "groups: [{name: mine, rules: [{alert: %s, expr: %s}]}]"
 
@@ -56,7 +57,7 @@ class Served:
         return {rule["rule"] for rule in self.get("alerts/rules").get("rules", ())}
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not condition():
             assert self.process.poll() is None
             assert time.monotonic() < deadline
@@ -92,7 +93,7 @@ def test_at_sighup_rules_are_read_again_and_a_broken_file_leaves_the_old_ones(se
     served.wait_for(lambda: "Fourth" in served.rules())
     served.wait_for(lambda: "rules.yml" not in str(served.get("system/health")))
     served.process.send_signal(signal.SIGTERM)
-    assert served.process.wait(30) == 0
+    assert served.process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_a_terminal_that_closes_ends_it_and_one_that_stays_does_not(serve: Callable[..., Served]) -> None:
@@ -103,4 +104,4 @@ def test_a_terminal_that_closes_ends_it_and_one_that_stays_does_not(serve: Calla
     served.process.send_signal(signal.SIGHUP)
     served.wait_for(lambda: "Second" in served.rules())
     os.close(master)
-    assert served.process.wait(30) == 128 + signal.SIGHUP
+    assert served.process.wait(PATIENCE_SECONDS) == 128 + signal.SIGHUP

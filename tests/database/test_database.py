@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from tests.database.processes import CONTEXT, claim_and_hang
 from tests.database.records import START, make_alert, make_notification, to
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.database import Database, HistoryFilter, OutboxRow
 from dozor.errors import ConfigurationError, StoreUnavailable
@@ -298,7 +299,7 @@ class TestTakingOver:
         process.join()
         heir = Database(durable_url, exclusive=True)
         # The server needs a moment to notice that a client is no more; `dozor serve` needs longer to start.
-        assert within_seconds(10, lambda: [row.attempts for row in claimed(opened, heir)] == [2])
+        assert within_seconds(PATIENCE_SECONDS, lambda: [row.attempts for row in claimed(opened, heir)] == [2])
 
     def test_while_its_owner_lives_it_is_left_alone(self, durable_url: str, opened: list[Database]) -> None:
         fill(durable_url)

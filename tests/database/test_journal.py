@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.database import journal
 from dozor.database.journal import Journal
@@ -56,7 +57,7 @@ def written(store: Store, monkeypatch: pytest.MonkeyPatch) -> Journal:
 async def test_changes_are_committed_in_their_order_and_delivery_is_woken(store: Store, written: Journal) -> None:
     done = [written.write(changes(number)) for number in range(5)]
     running = asyncio.create_task(written.run())
-    await asyncio.wait_for(asyncio.gather(*done), 5)
+    await asyncio.wait_for(asyncio.gather(*done), PATIENCE_SECONDS)
     running.cancel()
     assert store.committed == [0, 1, 2, 3, 4]
     assert store.wakes == 5
@@ -68,7 +69,7 @@ async def test_while_the_database_is_away_changes_wait_and_it_says_so_once(
     store.failures = [StoreUnavailable("gone"), StoreUnavailable("gone")]
     done = written.write(changes(1))
     running = asyncio.create_task(written.run())
-    await asyncio.wait_for(done, 5)
+    await asyncio.wait_for(done, PATIENCE_SECONDS)
     running.cancel()
     assert store.committed == [1]
     assert written.failing is None
@@ -82,7 +83,7 @@ async def test_changes_that_can_never_be_written_do_not_hold_up_the_others(store
     store.failures = [ValueError("cannot be encoded")]
     first, second = written.write(changes(1)), written.write(changes(2))
     running = asyncio.create_task(written.run())
-    await asyncio.wait_for(second, 5)
+    await asyncio.wait_for(second, PATIENCE_SECONDS)
     running.cancel()
     assert first.cancelled()
     assert (store.committed, written.dropped) == ([2], 1)
@@ -114,7 +115,7 @@ def failing(written: Journal) -> bool:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not condition():
             await asyncio.sleep(0.001)
 
@@ -130,7 +131,7 @@ async def test_a_commit_that_hangs_counts_as_failing_until_it_is_done(
     assert written.failing == "Dozor's store has given no answer for 0.02 s"
     assert not done.done()
     store.answers.set()
-    await asyncio.wait_for(done, 5)
+    await asyncio.wait_for(done, PATIENCE_SECONDS)
     running.cancel()
     assert store.committed == [1]
     assert not failing(written)
@@ -147,8 +148,8 @@ async def test_what_cannot_be_committed_now_is_handed_on_once_and_committed_late
     assert store.handed_on == [0, 1, 2, 3], "at once, while it fails"
     store.failures = [StoreUnavailable("gone")] * 3
     running = asyncio.create_task(written.run())
-    await asyncio.wait_for(asyncio.gather(*waiting), 5)
-    await asyncio.wait_for(written.write(changes(4)), 5)
+    await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE_SECONDS)
+    await asyncio.wait_for(written.write(changes(4)), PATIENCE_SECONDS)
     running.cancel()
     assert store.handed_on == [0, 1, 2, 3]
     assert store.committed == [0, 1, 2, 3, 4]

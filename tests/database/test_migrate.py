@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from tests.database.processes import CONTEXT, begin_store
 from tests.database.records import make_alert
+from tests.patience import PATIENCE_SECONDS
 
 import dozor.database.migrations
 from dozor.database import Database
@@ -88,7 +89,7 @@ def test_many_processes_may_begin_a_store_at_once(tmp_path: Path) -> None:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(30)
+        process.join(PATIENCE_SECONDS)
     assert [process.exitcode for process in processes] == [0] * 6
     database = Database(url)
     database.open()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from tests.database.records import START, make_alert, make_notification, to
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.database import Database, StoreThread, journal
 from dozor.database.journal import Journal
@@ -45,7 +46,7 @@ class World:
         return self.journal.write(Changes(alerts=(alert,), notifications=(make_notification(alerts=(alert,)),)))
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not condition():
                 await asyncio.sleep(0.01)
 
@@ -118,7 +119,7 @@ def restarted(server: EmbeddedServer) -> Iterator[None]:
 
 
 async def check(world: World, outage: AbstractContextManager[None], word: str) -> None:
-    await asyncio.wait_for(world.decide(), 10)
+    await asyncio.wait_for(world.decide(), PATIENCE_SECONDS)
     with outage:
         waiting = [world.decide() for _ in range(3)]
         await world.until(lambda: world.journal.failing is not None)
@@ -126,7 +127,7 @@ async def check(world: World, outage: AbstractContextManager[None], word: str) -
         waiting.append(world.decide())
         assert world.handed_on == ["a2", "a3", "a4", "a5"]
         assert not any(each.done() for each in waiting)
-    await asyncio.wait_for(asyncio.gather(*waiting), 20)
+    await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE_SECONDS)
     assert world.journal.failing is None
     assert world.handed_on == ["a2", "a3", "a4", "a5"], "each once"
     kept = [alert.id for alert in world.database.load_recent(0)]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 
 import pytest
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.database import StoreThread
 from dozor.errors import StoreUnavailable
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.anyio
 def thread() -> Iterator[StoreThread]:
     thread = StoreThread("store-under-test", max_waiting=3)
     yield thread
-    thread.close(5)
+    thread.close(PATIENCE_SECONDS)
 
 
 class Hanging:
@@ -31,7 +32,7 @@ class Hanging:
 
     def __call__(self) -> str:
         self.begun.set()
-        self.release.wait(10)
+        self.release.wait(2 * PATIENCE_SECONDS)
         return "late"
 
 
@@ -39,7 +40,7 @@ class Hanging:
 def hanging(thread: StoreThread) -> Iterator[Hanging]:
     call = Hanging()
     thread.submit(call)
-    assert call.begun.wait(5)
+    assert call.begun.wait(PATIENCE_SECONDS)
     yield call
     call.release.set()
 
@@ -48,7 +49,9 @@ async def test_calls_run_one_after_another_in_one_daemon_thread(thread: StoreThr
     seen: list[tuple[int, threading.Thread]] = []
     await asyncio.gather(
         *(
-            thread.run(lambda number=number: seen.append((number, threading.current_thread())), timeout=5)
+            thread.run(
+                lambda number=number: seen.append((number, threading.current_thread())), timeout=PATIENCE_SECONDS
+            )
             for number in range(3)
         )
     )
@@ -72,8 +75,8 @@ async def test_what_a_call_raises_reaches_the_caller_and_the_thread_goes_on(
         raise error
 
     future: Future[None] = thread.submit(fail)
-    assert await asyncio.to_thread(future.exception, 5) is error
-    assert await thread.run(lambda: 3, timeout=5) == 3
+    assert await asyncio.to_thread(future.exception, PATIENCE_SECONDS) is error
+    assert await thread.run(lambda: 3, timeout=PATIENCE_SECONDS) == 3
 
 
 async def test_a_calls_own_timeout_is_not_taken_for_the_stores(thread: StoreThread) -> None:
@@ -81,7 +84,7 @@ async def test_a_calls_own_timeout_is_not_taken_for_the_stores(thread: StoreThre
         raise TimeoutError("its own")
 
     with pytest.raises(TimeoutError, match="its own"):
-        await thread.run(fail, timeout=5)
+        await thread.run(fail, timeout=PATIENCE_SECONDS)
 
 
 async def test_a_hanging_store_is_given_up_at_the_limit_and_the_loop_is_free(
@@ -90,9 +93,9 @@ async def test_a_hanging_store_is_given_up_at_the_limit_and_the_loop_is_free(
     began = time.monotonic()
     with pytest.raises(StoreUnavailable, match=r"no answer within 0\.1 s"):
         await thread.run(lambda: 3, timeout=0.1)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < PATIENCE_SECONDS
     hanging.release.set()
-    assert await thread.run(lambda: 4, timeout=5) == 4
+    assert await thread.run(lambda: 4, timeout=PATIENCE_SECONDS) == 4
 
 
 async def test_a_call_given_up_before_it_began_never_runs(thread: StoreThread, hanging: Hanging) -> None:
@@ -100,7 +103,7 @@ async def test_a_call_given_up_before_it_began_never_runs(thread: StoreThread, h
     with pytest.raises(StoreUnavailable):
         await thread.run(ran.append, 1, timeout=0.05)
     hanging.release.set()
-    await thread.run(ran.append, 2, timeout=5)
+    await thread.run(ran.append, 2, timeout=PATIENCE_SECONDS)
     assert ran == [2]
 
 
@@ -115,7 +118,7 @@ async def test_closing_lets_waiting_calls_finish_and_refuses_new_ones(thread: St
     ran: list[int] = []
     for number in range(3):
         thread.submit(ran.append, number)
-    assert thread.close(5)
+    assert thread.close(PATIENCE_SECONDS)
     assert ran == [0, 1, 2]
     with pytest.raises(StoreUnavailable, match="closed"):
         thread.submit(ran.append, 4)
@@ -125,7 +128,7 @@ async def test_closing_takes_no_longer_than_it_may(thread: StoreThread, hanging:
     waiting = thread.submit(lambda: 3)
     began = time.monotonic()
     assert not thread.close(0.1)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < PATIENCE_SECONDS
     assert waiting.cancelled()
 
 
@@ -133,7 +136,7 @@ async def test_a_call_that_closing_leaves_undone_is_refused_and_not_cancelled(
     thread: StoreThread, hanging: Hanging
 ) -> None:
     assert hanging.begun.is_set()
-    waiting = asyncio.create_task(thread.run(int, timeout=30))
+    waiting = asyncio.create_task(thread.run(int, timeout=PATIENCE_SECONDS))
     await asyncio.sleep(0)
     thread.close(0.01)
     with pytest.raises(StoreUnavailable, match="is closed"):
@@ -143,13 +146,13 @@ async def test_a_call_that_closing_leaves_undone_is_refused_and_not_cancelled(
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_of_a_fork_has_a_thread_of_its_own() -> None:
     thread = StoreThread()
-    parent = thread.submit(os.getpid).result(5)
+    parent = thread.submit(os.getpid).result(PATIENCE_SECONDS)
     # The lock is held while the fork happens, as it may be.
     with thread._wake:
-        answer = _in_child(lambda: thread.submit(os.getpid).result(5))
+        answer = _in_child(lambda: thread.submit(os.getpid).result(PATIENCE_SECONDS))
     assert answer not in {parent, None}
-    assert thread.submit(os.getpid).result(5) == parent
-    thread.close(5)
+    assert thread.submit(os.getpid).result(PATIENCE_SECONDS) == parent
+    thread.close(PATIENCE_SECONDS)
 
 
 def _in_child(call: object) -> object:
@@ -157,6 +160,6 @@ def _in_child(call: object) -> object:
     queue = context.SimpleQueue()
     process = context.Process(target=lambda: queue.put(call()))  # type: ignore[operator]
     process.start()
-    process.join(10)
+    process.join(PATIENCE_SECONDS)
     assert process.exitcode == 0
     return queue.get()

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,8 @@ from pathlib import Path
 import httpx2
 import psutil
 import pytest
+from tests.patience import PATIENCE_SECONDS, promised
+from tests.serving import free_port
 
 from dozor.demo.servers import EmbeddedServers, ServersUnavailable
 
@@ -26,9 +27,7 @@ def demo(tmp_path: Path, embedded_servers: EmbeddedServers) -> Iterator[tuple[su
         embedded_servers.launch("postgres").remove()
     except ServersUnavailable as error:
         pytest.skip(f"needs real servers: {error}")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     # Not below tmp_path: the servers may run as another user, who must be able to enter.
     with tempfile.TemporaryDirectory(prefix="dozor-test-") as folder:
         Path(folder).chmod(0o755)
@@ -54,7 +53,7 @@ def answer(url: str) -> httpx2.Response | None:
 
 
 def wait_for(url: str, process: subprocess.Popen[str]) -> httpx2.Response:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (found := answer(url)) is None or found.status_code != 200:
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline, f"no answer from {url}"
@@ -67,7 +66,7 @@ def test_it_serves_and_ends_in_order_leaving_nothing(demo: tuple[subprocess.Pope
     assert wait_for(f"{url}/health", process).json() == {"status": "ok"}
     wait_for(f"{url}/", process)
     monitoring = f"{url}/api/v1/monitoring"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (requests := _requests(f"{monitoring}/metrics/all")):
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -79,18 +78,18 @@ def test_it_serves_and_ends_in_order_leaving_nothing(demo: tuple[subprocess.Pope
     assert {"postgres", "valkey-server"} <= {child.name() for child in family}
     process.send_signal(signal.SIGTERM)
     began = time.monotonic()
-    output, _ = process.communicate(timeout=20)
-    assert time.monotonic() - began < 5
+    output, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert time.monotonic() - began < promised(5)
     assert process.returncode == 0
     assert "Traceback" not in output
     assert f"Dozor: {url}/" in output
-    _, alive = psutil.wait_procs(family, timeout=5)
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
     assert alive == []
     assert list(folder.iterdir()) == []
 
 
 def _requests(url: str) -> list[dict[str, str]]:
-    metrics = httpx2.get(url, timeout=5, trust_env=False).json()["metrics"]
+    metrics = httpx2.get(url, timeout=PATIENCE_SECONDS, trust_env=False).json()["metrics"]
     return [
         sample["labels"]
         for metric in metrics

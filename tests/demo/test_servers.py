@@ -14,6 +14,7 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.demo import server_guard
 from dozor.demo.servers import EmbeddedServer, EmbeddedServers, ServersUnavailable
@@ -29,7 +30,7 @@ time.sleep(60)
 """
 
 
-def holds(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+def holds(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> bool:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)

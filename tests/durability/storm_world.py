@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ import httpx2
 from tests.cli.command import environment
 from tests.durability.kept import Kept, nothing_twice, read
 from tests.durability.serve import VARIABLE
+from tests.patience import PATIENCE_SECONDS
+from tests.serving import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 RULES = 10
@@ -125,7 +126,7 @@ class Storm:
     def end(self, process: "subprocess.Popen[bytes]") -> None:
         """End it in order: what waits for the database is written."""
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
 
     def acknowledge_one(self, by: str) -> str | None:
         """Acknowledge an alert of the storm; its id, if Dozor said that this is committed."""
@@ -180,8 +181,3 @@ def all_told(kept: Kept, told: Told) -> None:
 def is_ours(rule: str) -> bool:
     """Whether it is a rule of the storm: the machine's own alerts may fire too, and have cooldowns."""
     return rule.startswith("Storm")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

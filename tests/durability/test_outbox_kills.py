@@ -17,6 +17,7 @@ import pytest
 from tests.chaos import CHAOS, SEED
 from tests.database.processes import CONTEXT
 from tests.durability.storm import deliver, storm
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.clock import Clock
 from dozor.database import Database, StoreThread
@@ -101,7 +102,7 @@ def _killed_storm(url: str, webhook_url: str, prefix: str, seconds: float) -> se
     time.sleep(seconds)  # the moment of the kill is the test's input
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
-    process.join(10)
+    process.join(PATIENCE_SECONDS)
     while more := os.read(reading.fileno(), 65_536):
         said += more
     reading.close()
@@ -112,8 +113,8 @@ async def _finish(database: Database, webhook_url: str) -> None:
     thread = StoreThread()
     delivery = deliver(database, thread, Clock(), webhook_url)
     delivery.start()
-    async with asyncio.timeout(60):
-        while await thread.run(database.outbox_depth, timeout=10):
+    async with asyncio.timeout(2 * PATIENCE_SECONDS):
+        while await thread.run(database.outbox_depth, timeout=PATIENCE_SECONDS):
             await asyncio.sleep(0.02)
     await delivery.stop(5)
     assert thread.close(5)

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import base as pool_base
+from tests.patience import PATIENCE_SECONDS
 
 from dozor import containment
 from dozor.instruments import pool_wrap
@@ -71,7 +72,7 @@ def figure(monitor: ConnectionPoolMonitor, name: str) -> float | object:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come about"
         time.sleep(0.001)
@@ -219,11 +220,11 @@ def test_holders_name_the_thread_longest_first_and_long_ones_are_leaks(make_engi
     def hold() -> None:
         with engine.connect():
             taken.set()
-            done.wait(10)
+            done.wait(PATIENCE_SECONDS)
 
     thread = threading.Thread(target=hold, name="report-writer")
     thread.start()
-    assert taken.wait(10)
+    assert taken.wait(PATIENCE_SECONDS)
     timer.now += 60.5
     with engine.connect():
         first, second = monitor.holders()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.instruments.targets import Target, reply, serving, text
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.errors import ConfigurationError
 from dozor.instruments.exposition_monitor import BODY_LIMIT_BYTES, ExpositionMonitor, ScrapeFailure
@@ -134,7 +135,7 @@ async def test_a_target_that_hangs_or_is_not_there_is_down_in_time(
     done = threading.Event()
 
     def late(handler: Any) -> None:
-        done.wait(10)
+        done.wait(PATIENCE_SECONDS)
         reply(200)(handler)
 
     target.answer = late

@@ -15,6 +15,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.patience import PATIENCE_SECONDS
+from tests.serving import free_port
 
 from dozor.clock import Clock
 from dozor.errors import ConfigurationError
@@ -45,9 +47,7 @@ def bouncer(postgres_server: Any) -> Iterator[Bouncer]:
 
 @contextmanager
 def _running(folder: Path, server_port: int) -> Iterator[Bouncer]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     (folder / "users").write_text('"admin" ""\n"stats" ""\n"postgres" ""\n')
     (folder / "ini").write_text(
         f"[databases]\npostgres = host=127.0.0.1 port={server_port} user=postgres\n[pgbouncer]\n"
@@ -70,7 +70,7 @@ def _running(folder: Path, server_port: int) -> Iterator[Bouncer]:
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), 0.2).close()
@@ -123,7 +123,7 @@ class TestConsole:
 
 async def until_up(monitor: PgBouncerMonitor) -> None:
     """Collect; on a slow machine more than once."""
-    for _ in range(20):
+    for _ in range(200):
         with contextlib.suppress(DatabaseFailure):
             return await monitor.refresh()
     pytest.fail(f"still down: {monitor.hint}")

@@ -14,6 +14,7 @@ import redis.asyncio
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.sentinel import Sentinel
 from redis.credentials import CredentialProvider
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.clock import Clock
 from dozor.demo.servers import EmbeddedServer
@@ -52,6 +53,14 @@ async def watching(source: object, *, interval: float = 1.25, name: str = "cache
         yield monitor
     finally:
         await monitor.close()
+
+
+async def until_connected(monitor: RedisMonitor) -> None:
+    """Collect; on a busy machine more than once."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            with contextlib.suppress(RedisFailure):
+                return await monitor.refresh()
 
 
 def client(server: EmbeddedServer) -> redis.Redis:
@@ -277,7 +286,7 @@ class TestFaults:
 
     async def test_a_frozen_server_ends_by_the_deadline_and_leaves_nothing(self, own_valkey: EmbeddedServer) -> None:
         async with watching(own_valkey.url, interval=0.5) as monitor:
-            await monitor.refresh()
+            await until_connected(monitor)
             own_valkey.freeze()
             clock, process = Clock(), psutil.Process()
             await failing(monitor)
@@ -285,12 +294,12 @@ class TestFaults:
             for _ in range(4):
                 began = clock.monotonic()
                 assert (await failing(monitor)).kind == "timeout"
-                assert clock.monotonic() - began < 5  # for ever, without the deadline
+                assert clock.monotonic() - began < PATIENCE_SECONDS  # for ever, without the deadline
             assert monitor.connected is False
             assert len(asyncio.all_tasks()) <= tasks
             assert len(process.net_connections()) <= sockets
             own_valkey.thaw()
-            await monitor.refresh()
+            await until_connected(monitor)
             assert monitor.connected
 
     async def test_a_collection_cancelled_at_the_deadline_is_a_timeout(self, own_valkey: EmbeddedServer) -> None:
@@ -398,15 +407,15 @@ class TestFaults:
 
     async def test_a_cut_and_a_slow_line(self, own_valkey: EmbeddedServer) -> None:
         async with Line(own_valkey.port).open() as line, watching(line.url, interval=0.5) as monitor:
-            await monitor.refresh()
-            line.bytes_left = 100
+            await until_connected(monitor)
+            before, line.bytes_left = line.connections, 100
             await failing(monitor)
-            assert (monitor.failure, line.connections) == ("reset", 2)
+            assert (monitor.failure, line.connections - before) == ("reset", 1)
             line.bytes_left = None
             line.delay_seconds = 30.0
             assert (await failing(monitor)).kind == "timeout"
             line.delay_seconds = 0.0
-            await monitor.refresh()
+            await until_connected(monitor)
             assert monitor.connected
 
 

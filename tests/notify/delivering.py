@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tests.patience import PATIENCE_SECONDS
+
 from dozor.database import Database, StoreThread
 from dozor.errors import StoreUnavailable
 from dozor.model.notification import Changes, Notification, SentMessage
@@ -32,7 +34,7 @@ def value(delivery: Delivery[Any], name: str, **labels: str) -> float | None:
 
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait until *condition* holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not condition():
             await asyncio.sleep(0.005)
 

@@ -1,7 +1,6 @@
 """Mail servers on real sockets: a well-behaved one in a thread, and one that says what a test wants, as late as it wants."""
 
 import asyncio
-import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from tests.serving import free_port
 
 USER, PASSWORD = "dozor", "s3cr3t/p?ss"
 
@@ -77,7 +77,7 @@ async def mail_server(
     *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None, login: bool = False, **mailbox: Any
 ) -> AsyncIterator[Mailbox]:
     """aiosmtpd in a thread, for as long as the context lasts."""
-    box = Mailbox(port=_free_port(), **mailbox)
+    box = Mailbox(port=free_port(), **mailbox)
     controller = _Server(
         box,
         hostname="127.0.0.1",
@@ -99,12 +99,6 @@ async def mail_server(
         while box.open and time.monotonic() < deadline:
             await asyncio.sleep(0.002)
         controller.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import shutil
-import socket
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,8 @@ import pytest
 from tests.database.records import START, make_alert, make_notification
 from tests.notify import receiver
 from tests.notify.receiver import Behaviour, answer, receiving
+from tests.patience import PATIENCE_SECONDS
+from tests.serving import free_port
 
 from dozor.clock import Clock
 from dozor.errors import ConfigurationError, DeliveryError
@@ -137,16 +139,16 @@ async def alertmanager(tmp_path: Path) -> AsyncIterator[str]:
     if PROGRAM is None:
         pytest.skip("no Alertmanager is installed (Debian: prometheus-alertmanager)")
     (tmp_path / "am.yml").write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port, log = free_port(), tmp_path / "am.log"
     command = [PROGRAM, f"--config.file={tmp_path}/am.yml", f"--storage.path={tmp_path}/data"]
     command += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         try:
-            async with asyncio.timeout(20):
-                while not await asyncio.to_thread(_answers, f"http://127.0.0.1:{port}/-/ready"):
-                    await asyncio.sleep(0.05)
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while not await asyncio.to_thread(_answers, f"http://127.0.0.1:{port}/-/ready"):
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                await asyncio.sleep(0.05)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.kill()
@@ -154,7 +156,7 @@ async def alertmanager(tmp_path: Path) -> AsyncIterator[str]:
 
 def _answers(url: str) -> bool:
     try:
-        with urlopen(url, timeout=1) as reply:
+        with urlopen(url, timeout=5) as reply:
             return bool(reply.status == 200)
     except OSError:
         return False
@@ -162,7 +164,7 @@ def _answers(url: str) -> bool:
 
 async def _active(url: str) -> list[Any]:
     def ask() -> list[Any]:
-        with urlopen(f"{url}/api/v2/alerts?active=true", timeout=5) as reply:
+        with urlopen(f"{url}/api/v2/alerts?active=true", timeout=PATIENCE_SECONDS) as reply:
             return list(json.load(reply))
 
     return await asyncio.to_thread(ask)

@@ -10,6 +10,7 @@ import pytest
 from tests.database.records import START, make_alert, make_notification
 from tests.notify import receiver
 from tests.notify.receiver import Behaviour, Receiver, answer, receiving
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.errors import ConfigurationError, DeliveryError
 from dozor.model.alert import Severity
@@ -94,7 +95,7 @@ async def test_a_service_that_hangs_is_left_behind_by_its_sender() -> None:
         sender = Sender("apprise", notifier(url(server, "?rto=1&cto=1")), limit_seconds=0.2)
         with pytest.raises(DeliveryError, match=r"did not finish within 0\.2 s"):
             await sender.send(make_notification())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while sender.busy:
                 await asyncio.sleep(0.05)
 
@@ -108,11 +109,13 @@ def test_a_service_without_end_does_not_keep_the_process_from_ending() -> None:
             "from dozor.clock import Clock\n"
             "from dozor.notify.apprise import AppriseChannel\n"
             "from dozor.notify.sending import Sender\n"
-            f"channel = AppriseChannel(('json://127.0.0.1:{silent.getsockname()[1]}/?rto=60',))\n"
+            f"channel = AppriseChannel(('json://127.0.0.1:{silent.getsockname()[1]}/?rto=600',))\n"
             "sender = Sender('apprise', channel.build('apprise', Clock(), 'en'), limit_seconds=0.2)\n"
             "asyncio.run(sender.send(make_notification()))\n"
         )
-        ended = subprocess.run([sys.executable, "-c", program], timeout=30, capture_output=True, text=True, check=False)
+        ended = subprocess.run(
+            [sys.executable, "-c", program], timeout=PATIENCE_SECONDS, capture_output=True, text=True, check=False
+        )
     assert "did not finish within 0.2 s" in ended.stderr
 
 

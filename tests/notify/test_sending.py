@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 
 import pytest
 from tests.database.records import make_notification
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.errors import DeliveryError
 from dozor.model.notification import Notification
@@ -156,13 +157,13 @@ async def test_a_thread_that_hangs_is_left_behind_and_not_doubled() -> None:
 
         def send(self, notification: Notification) -> None:
             self.calls += 1
-            release.wait(10)
+            release.wait(2 * PATIENCE_SECONDS)
 
     notifier = Blocking()
     sender = Sender("own", notifier, limit_seconds=0.05)
     began = time.monotonic()
     assert await attempt(sender) is not None
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < PATIENCE_SECONDS
     busy = await attempt(sender)
     assert busy is not None
     assert "still busy" in busy.reason
@@ -190,4 +191,4 @@ async def test_cancelling_the_attempt_cancels_the_notifier() -> None:
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
-    await asyncio.wait_for(cancelled.wait(), 2)
+    await asyncio.wait_for(cancelled.wait(), PATIENCE_SECONDS)

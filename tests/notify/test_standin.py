@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.chaos import CHAOS
 from tests.database.records import make_alert, make_notification
 from tests.notify.delivering import CEILING, Away, Chat, Deliver, eventually, value
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.clock import Clock
 from dozor.database import Database, StoreThread
@@ -223,7 +224,7 @@ async def test_a_journal_hands_over_what_it_cannot_write(store: Database, delive
     written = [journal.write(Changes(notifications=(each,))) for each in sent]
     await eventually(lambda: len(own.notifications) == 3)
     away.lost = False
-    await asyncio.wait_for(asyncio.gather(*written), 10)
+    await asyncio.wait_for(asyncio.gather(*written), PATIENCE_SECONDS)
     await eventually(lambda: store.outbox_depth() == 0)
     assert ids(own) == [each.id for each in sent]
     writing.cancel()

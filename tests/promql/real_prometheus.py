@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import socket
 import struct
 import subprocess
 import tempfile
@@ -16,11 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from tests.patience import PATIENCE_SECONDS
+from tests.serving import free_port
+
 from dozor.model.labels import Labels
 
 MISSING: Final = "prometheus is not installed; on Debian and Ubuntu: apt-get install -y prometheus"
 _LITERAL_BYTES: Final = 65_536
-_START_SECONDS: Final = 30.0
 
 Samples = Sequence[tuple[int, float]]
 """(Unix milliseconds, value), rising."""
@@ -80,7 +81,7 @@ def running(files: Mapping[str, str] | None = None) -> Iterator[Prometheus]:
     with tempfile.TemporaryDirectory(prefix="prometheus-") as folder:
         for name, text in {"prometheus.yml": "global: {}\n", **(files or {})}.items():
             Path(folder, name).write_text(text, encoding="utf-8")
-        port = _free_port()
+        port = free_port()
         with Path(folder, "log").open("wb") as log:
             process = subprocess.Popen(
                 [
@@ -104,13 +105,8 @@ def running(files: Mapping[str, str] | None = None) -> Iterator[Prometheus]:
             process.wait()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with (
             contextlib.suppress(OSError),

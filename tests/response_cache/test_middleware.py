@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.errors import ConfigurationError
 from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
@@ -40,7 +41,7 @@ class Shop:
             return self.handler(request)
 
         app = Starlette(routes=[Route("/{path:path}", handle, methods=["GET", "HEAD", "POST", "DELETE"])])
-        options = {"timeout_seconds": 1.0, "metrics": self.metrics, **options}
+        options = {"timeout_seconds": PATIENCE_SECONDS, "metrics": self.metrics, **options}
         self.app = ResponseCacheMiddleware(app, redis, **options)
 
     @asynccontextmanager
@@ -356,7 +357,7 @@ async def test_hits_and_revalidations_are_counted_under_the_route_that_made_them
     inner = Starlette(routes=[Route("/items/{number}", handle)])
     app = Starlette(routes=[Mount("/shops/{shop}", inner)])
     app.add_middleware(
-        ResponseCacheMiddleware, redis=valkey_database, timeout_seconds=1.0, metrics=ResponseCacheMetrics()
+        ResponseCacheMiddleware, redis=valkey_database, timeout_seconds=PATIENCE_SECONDS, metrics=ResponseCacheMetrics()
     )
     monitor = HttpMonitor()
     app.add_middleware(DozorMiddleware, monitor=monitor)
@@ -426,13 +427,15 @@ async def test_a_stream_reaches_the_client_piece_by_piece(valkey_database: str) 
         await go_on.wait()
         await send({"type": "http.response.body", "body": b"last"})
 
-    middleware = ResponseCacheMiddleware(app, valkey_database, timeout_seconds=1.0, metrics=ResponseCacheMetrics())
+    middleware = ResponseCacheMiddleware(
+        app, valkey_database, timeout_seconds=PATIENCE_SECONDS, metrics=ResponseCacheMetrics()
+    )
     scope = {"type": "http", "method": "GET", "path": "/events", "headers": [], "query_string": b""}
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request"}
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         task = asyncio.create_task(middleware(scope, receive, sent.put))  # type: ignore[arg-type]
         assert (await sent.get())["type"] == "http.response.start"
         assert (await sent.get())["body"] == b"first"
@@ -450,7 +453,9 @@ async def test_a_handler_that_breaks_off_leaves_nothing(valkey_database: str) ->
     async def ignore(*_message: Any) -> Any:
         return None
 
-    middleware = ResponseCacheMiddleware(app, valkey_database, timeout_seconds=1.0, metrics=ResponseCacheMetrics())
+    middleware = ResponseCacheMiddleware(
+        app, valkey_database, timeout_seconds=PATIENCE_SECONDS, metrics=ResponseCacheMetrics()
+    )
     await middleware({"type": "http", "method": "GET", "path": "/", "headers": []}, ignore, ignore)
     await middleware.aclose()
     assert redis_keys(valkey_database) == []

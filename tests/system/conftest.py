@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,8 @@ from typing import Any, TypeVar
 
 import httpx2
 import pytest
+from tests.patience import PATIENCE_SECONDS, promised
+from tests.serving import free_port
 
 import dozor.rules
 
@@ -25,14 +26,7 @@ API = "/api/v1/monitoring"
 HERE = Path(__file__).parent
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def eventually(read: Callable[[], T], wanted: Callable[[T], bool], *, within: float = 20.0) -> T:
+def eventually(read: Callable[[], T], wanted: Callable[[T], bool], *, within: float = PATIENCE_SECONDS) -> T:
     """What *read* gives, once it is *wanted*; fails with the last thing read when it is not in time."""
     deadline = time.monotonic() + within
     while True:
@@ -52,13 +46,13 @@ class Process:
         self.killed = False
         self._output = log.open("wb")
         self.process = subprocess.Popen(command, env=env, stdout=self._output, stderr=subprocess.STDOUT, cwd=HERE)
-        self.http = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
+        self.http = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS)
 
     @property
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def wait_until_up(self, path: str = "/livez", within: float = 20.0) -> None:
+    def wait_until_up(self, path: str = "/livez", within: float = PATIENCE_SECONDS) -> None:
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -95,11 +89,11 @@ class Process:
         if self.process.poll() is None:
             self.process.send_signal(how)
         try:
-            return self.process.wait(10)
+            return self.process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            pytest.fail(f"did not end within 10 s of {how.name}:\n{self.log}")
+            pytest.fail(f"did not end within {PATIENCE_SECONDS:g} s of {how.name}:\n{self.log}")
         finally:
             self.close()
 
@@ -231,8 +225,8 @@ def serve(launch: Launch) -> Callable[..., Process]:
 
 @contextmanager
 def timed(limit: float) -> Iterator[None]:
-    """Fails where the body takes longer than *limit* seconds: for promises that are times, not for speed."""
+    """Fails where the body takes longer than the *limit* in seconds that is promised."""
     began = time.monotonic()
     yield
     took = time.monotonic() - began
-    assert took <= limit, f"took {took:.2f} s, promised {limit} s"
+    assert took <= promised(limit), f"took {took:.2f} s, promised {limit} s"

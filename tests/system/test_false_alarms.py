@@ -38,6 +38,7 @@ from fastapi import BackgroundTasks, FastAPI, WebSocket
 from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, NullPool, QueuePool, create_engine, text
+from tests.patience import PATIENCE_SECONDS
 
 from dozor import Dozor, Settings
 from dozor.alerts import Lifecycle
@@ -490,7 +491,7 @@ async def test_dozors_own_requests(tmp_path: Path) -> None:
             f"{base}/alerts/history?limit=0", f"{base}/metrics",
         ):  # fmt: skip
             client.get(path)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while 'route="/work"' not in (shown := client.get("/metrics").text):
             assert time.monotonic() < deadline
             await asyncio.sleep(0.02)

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
-from tests.system.conftest import API, Launch, Process, eventually, free_port
+from tests.patience import PATIENCE_SECONDS
+from tests.serving import free_port
+from tests.system.conftest import API, Launch, Process, eventually
 
 from dozor import Dozor, Settings
 from dozor.demo.servers import EmbeddedServer
@@ -22,7 +24,7 @@ def run_python(code: str, **variables: str) -> "subprocess.CompletedProcess[str]
     """*code* in a process of its own, with an environment that holds nothing but *variables*."""
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **variables}
     return subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=2 * PATIENCE_SECONDS, check=False
     )
 
 
@@ -48,7 +50,7 @@ engine = create_engine("sqlite://")
 with Dozor(engine=engine) as dozor:
     with engine.connect() as connection:
         connection.execute(text("SELECT 1"))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     known = None
     counted = lambda: dozor.monitor.known().pools[0].figures.get("db_pool_checkouts_total")
     while dozor.monitor and time.monotonic() < deadline and not counted():
@@ -126,7 +128,7 @@ from dozor import Dozor
 
 first, second = (Dozor(engine=create_engine("sqlite://"), name="twin") for _ in range(2))
 with first, second:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not all(one.monitor.known().pools[0].figures for one in (first, second)):
         time.sleep(0.05)
     print(json.dumps([list(one.monitor.known().complaints) for one in (first, second)]))

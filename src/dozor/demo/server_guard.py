@@ -203,7 +203,7 @@ class Server:
 
     def __init__(self, name: str, programs: Programs, pipe: Pipe) -> None:
         self.name, self._programs, self._pipe = name, programs, pipe
-        self.port = _free_port()
+        self.port = free_port()
         self.folder = programs.folder / name
         self.process: subprocess.Popen[bytes] | None = None
         self._prepare()
@@ -398,7 +398,8 @@ def run(command: list[str], log: Path, programs: Programs, death_signal: signal.
         )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port at which nothing listens, and that no connection is given as its own."""
     for port in random.sample(_PORTS, 200):
         with socket.socket() as candidate, contextlib.suppress(OSError):
             candidate.bind(("127.0.0.1", port))
