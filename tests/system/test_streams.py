@@ -8,7 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 from tests.api.streaming import Event, Parser
-from tests.system.conftest import API, Launch, Process, free_port, timed
+from tests.patience import PATIENCE_SECONDS
+from tests.serving import free_port
+from tests.system.conftest import API, Launch, Process, timed
 
 from dozor.merge_patch import patched
 
@@ -22,7 +24,7 @@ def stream(process: Process) -> Iterator[Iterator[Event]]:
         for text in answer.iter_text():
             yield from (event for event in parser.feed(text) if event.name)
 
-    with process.http.stream("GET", f"{API}/stream", timeout=20) as answer:
+    with process.http.stream("GET", f"{API}/stream", timeout=PATIENCE_SECONDS) as answer:
         assert (answer.status_code, answer.headers.get("content-encoding")) == (200, None)
         yield events(answer)
 
