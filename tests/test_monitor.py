@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from fastapi.testclient import TestClient
 from tests.instruments.targets import Target, reply, serving, text
 from tests.patience import PATIENCE_SECONDS
 from tests.promql.real_prometheus import MISSING, installed, running
 
 from dozor import Dozor, Rule
+from dozor.demo.servers import EmbeddedServer
 from dozor.errors import ConfigurationError
 from dozor.model.labels import Labels
 from dozor.monitor import Monitor
@@ -110,3 +113,41 @@ def test_a_rule_over_series_kept_elsewhere_is_explained_by_them(tmp_path: Path) 
             found = waiting(explained)
     assert found["missing"] == []
     assert [(one["value"], one["why"]) for one in found["series"]] == [(42.0, "42 is not > 90: 48 away")]
+
+
+class TestStandingConnection:
+    """At an interval in which no second cycle comes: what is seen is seen by the end of the connection."""
+
+    def test_the_death_of_a_server_is_told_before_the_next_cycle(
+        self, own_valkey: EmbeddedServer, tmp_path: Path
+    ) -> None:
+        with self._watching(own_valkey, tmp_path) as ask:
+            own_valkey.kill()
+            (alert,) = waiting(lambda: ask("alerts/active")["alerts"])
+            assert (alert["rule"], alert["state"]) == ("RedisGone", "FIRING")
+            assert ask("redis/status")["status"] == "DISCONNECTED"
+
+    def test_a_server_that_closes_its_connections_and_takes_them_again_alarms_nobody(
+        self, own_valkey: EmbeddedServer, tmp_path: Path
+    ) -> None:
+        with self._watching(own_valkey, tmp_path) as ask, redis.Redis(port=own_valkey.port) as app:
+            app.client_kill_filter(_type="normal", skipme=True)
+            waiting(lambda: _early_collections(ask) == 1)
+            waiting(lambda: [one for one in app.client_list() if one["name"] == "dozor"])
+            assert ask("alerts/history")["alerts"] == []
+            assert ask("redis/status")["status"] == "HEALTHY"
+
+    @contextmanager
+    def _watching(self, server: EmbeddedServer, folder: Path) -> Iterator[Callable[[str], Any]]:
+        gone = Rule(alert="RedisGone", expr="redis_connected == 0", labels={"severity": "critical"})
+        given = settings(folder, interval_seconds=30.0)
+        with Dozor(redis=server.url, name="standing", settings=given, rules=[gone]) as dozor:
+            ask = asking(monitor_of(dozor))
+            waiting(lambda: ask("redis/status")["status"] == "HEALTHY")
+            yield ask
+
+
+def _early_collections(ask: Callable[[str], Any]) -> float:
+    metrics = {metric["name"]: metric for metric in ask("metrics/all")["metrics"]}
+    value: float = metrics["dozor_early_collections_total"]["samples"][0]["value"]
+    return value

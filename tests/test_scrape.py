@@ -1,7 +1,7 @@
 """The cycle: who is collected when, what is stored, what is told to the evaluation."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -215,3 +215,106 @@ async def test_the_first_burst_of_a_new_counter_is_an_increase_where_it_counts_f
     assert [sample.value for sample in zeros] == [0.0], "a counter that comes back has not begun anew"
     rises = compile_query('delta(errors_total{route="/b"}[1m])').instant(store, evaluated[1])
     assert [sample.value > 400 for sample in rises] == ([True] if from_zero else [])
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+async def test_who_asks_for_it_is_collected_from_alone_and_decided_on_at_once() -> None:
+    store, thing, other, clock = Store(), Thing("a"), Thing("b"), FakeClock()
+    made, evaluations = scraper(store, thing, other, clock=clock, interval=30)
+    await made.cycle()
+    clock.advance(0.4)
+    made.soon("a")
+    await _until(lambda: len(evaluations) == 2)
+    assert (thing.refreshes, other.refreshes) == (2, 1)
+    assert store.appended[-1] == (evaluations[1], ["a"])
+    assert evaluations[1] - evaluations[0] == pytest.approx(0.4)
+
+
+async def test_what_is_back_at_the_second_look_was_never_gone() -> None:
+    store, thing, clock = Store(), Thing("a"), FakeClock()
+    made, evaluations = scraper(store, thing, clock=clock)
+    await made.cycle()
+    clock.advance(1)
+    thing.failure = ConnectionError()
+    made.soon("a")
+    await _until(lambda: thing.refreshes == 2)
+    thing.failure = None
+    await _until(lambda: len(evaluations) == 2)
+    assert thing.refreshes == 3
+    assert [health.failing for health in made.health()] == [None]
+    assert len(store.appended) == 2, "the first look is not stored"
+
+
+async def test_an_early_decision_waits_for_the_one_of_a_cycle_that_has_begun() -> None:
+    thing, slow, clock = Thing("a"), Thing("slow"), Clock()
+    slow.hang = asyncio.Event()
+    made, evaluations = scraper(Store(), thing, slow, clock=clock, interval=30)
+    cycle = asyncio.create_task(made.cycle())
+    await _until(lambda: thing.refreshes == 1)
+    await asyncio.sleep(0)
+    made.soon("a")
+    await _until(lambda: thing.refreshes == 2)
+    assert evaluations == []
+    await _until(lambda: len(evaluations) == 2)
+    slow.hang.set()
+    await cycle
+    assert len(evaluations) == 3
+    assert evaluations == sorted(set(evaluations))
+
+
+async def test_no_two_collections_of_one_thing_are_in_flight() -> None:
+    thing = Thing("a")
+    thing.hang = asyncio.Event()
+    made, evaluations = scraper(Store(), thing, clock=Clock(), interval=30)
+    made.soon("a")
+    await _until(lambda: thing.refreshes == 1)
+    cycle = asyncio.create_task(made.cycle())
+    for _ in range(10):
+        made.soon("a")
+        await asyncio.sleep(0)
+    thing.hang.set()
+    await cycle
+    assert thing.refreshes == 1
+    await _until(lambda: bool(evaluations))
+
+
+async def test_a_thing_that_comes_and_goes_makes_no_storm() -> None:
+    thing, clock = Thing("a"), FakeClock()
+    made, evaluations = scraper(Store(), thing, clock=clock)
+    for number in range(30):
+        clock.advance(0.2)
+        made.soon("a")
+        while len(evaluations) < min(number + 1, 20):
+            await asyncio.sleep(0.001)
+    assert thing.refreshes == 20
+    clock.advance(61)
+    made.soon("a")
+    made.soon("nobody of this name")
+    await _until(lambda: thing.refreshes == 21)
+
+
+async def test_between_two_early_collections_lies_a_tenth_of_a_second() -> None:
+    thing, clock = Thing("a"), Clock()
+    made, evaluations = scraper(Store(), thing, clock=clock)
+    made.soon("a")
+    await _until(lambda: len(evaluations) == 1)
+    made.soon("a")
+    await _until(lambda: len(evaluations) == 2)
+    assert evaluations[1] - evaluations[0] > 0.09
+
+
+async def test_stopping_ends_what_was_asked_for_early() -> None:
+    thing = Thing("a")
+    thing.hang = asyncio.Event()
+    made, evaluations = scraper(Store(), thing, clock=Clock(), interval=30)
+    made.soon("a")
+    await _until(lambda: thing.refreshes == 1)
+    await made.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("collect")]
+    assert evaluations == []

@@ -8,6 +8,7 @@ from dozor.instruments.exposition_monitor import ExpositionMonitor
 from dozor.instruments.query_slow import SlowQuery
 from dozor.metrics import merge
 from dozor.model.alert import Alert
+from dozor.model.collector import CollectorHealth, ScrapedPage
 from dozor.model.rule import GroupState, RuleExplanation, RuleState
 from dozor.model.sample import Family
 from dozor.notify import ChannelState
@@ -21,7 +22,6 @@ from dozor.overview import (
     Sparkline,
     http_figures,
 )
-from dozor.scrape import CollectorHealth, ScrapedPage
 from dozor.session import Session
 from dozor.targets import Targets
 

@@ -3,10 +3,13 @@
 All collectors are begun at once. Those that answer quickly, which in health is all of them, share one timestamp and one
 evaluation; those that do not are stored when they have answered or their time is up, and evaluated then. So a server that
 hangs delays nobody's samples but its own, and one that is dead is decided on within the cycle in which it died.
+
+Who notices between two cycles that its watched thing has changed asks for an early collection of it alone (`soon`).
 """
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -14,6 +17,7 @@ from typing import Final, Protocol
 from dozor.clock import Clock
 from dozor.containment import contained, report
 from dozor.errors import DozorError
+from dozor.model.collector import CollectorHealth
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 from dozor.store.interface import Appendable
@@ -26,6 +30,11 @@ _SHARE_OF_INTERVAL: Final = 0.8
 _GRACE_SECONDS: Final = 0.2
 # A collector that ignores its cancellation is left in flight, so that it does not hold up the cycle.
 _STUCK_AFTER_SECONDS: Final = 0.1
+# What seems to be gone is asked once more: a server that is restarted closes its connections first, and is back at once.
+_SECOND_LOOK_SECONDS: Final = 0.1
+# Between two early collections of one thing, and the most of them in a minute: a server may come and go.
+_EARLY_SECONDS: Final = 0.1
+_EARLY_A_MINUTE: Final = 20
 
 SeriesKey = tuple[str, Labels]
 
@@ -47,6 +56,12 @@ class Collector(Protocol):
         """
 
 
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass(slots=True, eq=False)
 class _Watch:
     """A collector and how its collections went."""
@@ -61,43 +76,8 @@ class _Watch:
     keys: frozenset[SeriesKey] = frozenset()
     stored_at: float | None = None
     counted: set[SeriesKey] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True)
-class CollectorHealth:
-    """How one collector fares.
-
-    Attributes:
-        age_seconds: since its last success.
-        failing: its present failure in words; None: it succeeds.
-        collected_at: when it was last stored, in Unix seconds; None before the first time.
-        duration_seconds: how long the last collection took.
-        scraped: what it reads, where that is a page of somebody's metrics.
-    """
-
-    name: str
-    age_seconds: float
-    failing: str | None
-    collected_at: float | None
-    duration_seconds: float | None
-    scraped: "ScrapedPage | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class ScrapedPage:
-    """A page that is read at a pace of its own.
-
-    Attributes:
-        labels: those that its series get.
-        url: without secrets.
-        interval_seconds: between two looks.
-        timeout_seconds: the longest that one may take.
-    """
-
-    labels: Labels
-    url: str
-    interval_seconds: float
-    timeout_seconds: float
+    early: "asyncio.Task[None] | None" = None
+    early_at: deque[float] = field(default_factory=lambda: deque(maxlen=_EARLY_A_MINUTE))  # monotonic
 
 
 @dataclass(slots=True)
@@ -109,7 +89,10 @@ class Scraper:
     interval_seconds: float
     on_samples: Callable[[float], Awaitable[None]]
     _watches: dict[str, _Watch] = field(default_factory=dict)
+    _early_collections: int = 0
     _wall_offset: float = 0.0
+    _between: asyncio.Event = field(default_factory=_set_event)
+    """Not set while a cycle has taken its time and not yet decided as of that: an early decision would be ahead of it."""
 
     @property
     def deadline_seconds(self) -> float:
@@ -126,8 +109,7 @@ class Scraper:
     def remove(self, name: str) -> None:
         """Forget collector *name*; its series end now."""
         watch = self._watches.pop(name)
-        if watch.in_flight is not None:
-            watch.in_flight.cancel()
+        _cancel(watch)
         self.store.mark_stale(self.clock.timestamp(), watch.keys)
 
     async def cycle(self) -> None:
@@ -135,28 +117,78 @@ class Scraper:
         try:
             await self._cycle()
         except asyncio.CancelledError:
-            # Stopping: what is in flight would see its connection closed, and take that for the server's fault.
-            for watch in self._watches.values():
-                if watch.in_flight is not None:
-                    watch.in_flight.cancel()
+            await self.cancel()
             raise
+
+    async def cancel(self) -> None:
+        """Collect no more: what is in flight would see its connection closed, and take that for the server's fault."""
+        for watch in self._watches.values():
+            _cancel(watch)
+
+    def soon(self, name: str) -> None:
+        """Collect from collector *name* before the next cycle, and decide on what comes of it.
+
+        Not while it is being collected from, which will find out; not twice within 0.1 s, and 20 times a minute at most.
+        """
+        watch = self._watches.get(name)
+        if watch is not None and watch.in_flight is None and watch.early is None:
+            now = self.clock.monotonic()
+            if len(watch.early_at) < _EARLY_A_MINUTE or now - watch.early_at[0] >= 60:
+                wait = _EARLY_SECONDS - (now - watch.early_at[-1]) if watch.early_at else 0.0
+                watch.early = asyncio.create_task(self._early(watch, wait), name=f"collect {name} early")
+
+    async def _early(self, watch: _Watch, wait_seconds: float) -> None:
+        try:
+            if wait_seconds > 0:
+                await asyncio.sleep(wait_seconds)
+            watch.early_at.append(self.clock.monotonic())
+            self._early_collections += 1
+            await self._look(watch)
+            if watch.failing is not None:
+                await asyncio.sleep(_SECOND_LOOK_SECONDS)
+                await self._look(watch)
+            looked_at = self.clock.timestamp()
+            await self._between.wait()
+            if watch.stored_at is None or watch.stored_at < looked_at:  # else a cycle has come first, and has decided
+                at = self.clock.timestamp()
+                self._store(at, [watch])
+                with contained("scrape.early"):
+                    await self.on_samples(at)
+        finally:
+            watch.early = None
+
+    async def _look(self, watch: _Watch) -> None:
+        """Have *watch* collected, once: where a cycle is at it, by that."""
+        await asyncio.wait([self._collect(watch)])
+
+    def _collect(self, watch: _Watch) -> "asyncio.Task[None]":
+        if watch.in_flight is None:
+            watch.in_flight = asyncio.create_task(self._refresh(watch), name=f"collect {watch.collector.name}")
+        return watch.in_flight
 
     async def _cycle(self) -> None:
         self._notice_clock_steps()
+        self._between.clear()
+        try:
+            late = await self._first_part()
+        finally:
+            self._between.set()
+        if late:
+            await self._second_part(late)
+
+    async def _first_part(self) -> "dict[asyncio.Task[None], _Watch]":
+        """Begin with everybody, and decide on who answered promptly; the others are the answer."""
         at = self.clock.timestamp()
-        watches = list(self._watches.values())
-        for watch in watches:
-            if watch.in_flight is None:
-                watch.in_flight = asyncio.create_task(self._refresh(watch), name=f"collect {watch.collector.name}")
-        pending = {watch.in_flight: watch for watch in watches if watch.in_flight is not None}
+        pending = {self._collect(watch): watch for watch in list(self._watches.values())}
         prompt, late = await _wait(pending, min(_GRACE_SECONDS, self.deadline_seconds))
         self._store(at, [pending[task] for task in prompt])
         await self.on_samples(at)
-        if not late:
-            return
-        prompt, _ = await _wait(late, self.deadline_seconds + _STUCK_AFTER_SECONDS)
+        return {task: pending[task] for task in late}
+
+    async def _second_part(self, late: "dict[asyncio.Task[None], _Watch]") -> None:
+        await _wait(late, self.deadline_seconds + _STUCK_AFTER_SECONDS)
         at = self.clock.timestamp()
-        self._store(at, [pending[task] for task in late])
+        self._store(at, late.values())
         await self.on_samples(at)
 
     def collect(self) -> list[Family]:
@@ -193,6 +225,8 @@ class Scraper:
                     [(watch.labels, watch.duration_seconds) for watch in watches if watch.duration_seconds is not None]),
             _family("dozor_collector_errors_total", MetricType.COUNTER, "Collections that failed or ran out of time.",
                     [(watch.labels, float(watch.errors)) for watch in watches], unit="collections"),
+            _family("dozor_early_collections_total", MetricType.COUNTER, "Collections between the cycles: what was "
+                    "watched had closed its connection.", [(Labels(), float(self._early_collections))], unit="collections"),
         ]  # fmt: skip
 
     async def _refresh(self, watch: _Watch) -> None:
@@ -255,6 +289,12 @@ class Scraper:
                 offset - self._wall_offset,
             )
             self._wall_offset = offset
+
+
+def _cancel(watch: _Watch) -> None:
+    for task in (watch.in_flight, watch.early):
+        if task is not None:
+            task.cancel()
 
 
 def _in_words(error: Exception) -> str:

@@ -74,6 +74,14 @@ class Paced(Protocol):
         """Read no more; its series end."""
 
 
+@runtime_checkable
+class Standing(Protocol):
+    """A collector with a standing connection, which hears at once when that is closed."""
+
+    def when_lost(self, call: Callable[[], None]) -> None:
+        """Have *call* called then, on Dozor's loop."""
+
+
 class Session:
     """One run, from `begin` to the runtime's stop. Everything here belongs on Dozor's loop.
 
@@ -164,10 +172,13 @@ class Session:
             self.scraper.add(collector)
             if isinstance(collector, Closing):
                 runtime.on_stop(collector.name, collector.close)
+            if isinstance(collector, Standing):
+                collector.when_lost(partial(self.scraper.soon, collector.name))
             if isinstance(collector, Paced):
                 runtime.every(collector.interval_seconds, collector.name, partial(collector.scrape, self.intake))
         self.scraper.add(_OwnFigures(self))
         runtime.every(self._settings.interval_seconds, "scrape", self.scraper.cycle)
+        runtime.on_stop("early collections", self.scraper.cancel)
         if self.metrics_link is not None:
             runtime.on_stop("metrics server", self.metrics_link.close)
             runtime.every(_FETCH_LOOK_SECONDS, "metrics server", self.metrics_link.step)

@@ -38,6 +38,7 @@ from dozor.instruments.slowlog import SlowCommand
 from dozor.metrics import merge
 from dozor.metrics.instruments import Histogram
 from dozor.model.alert import Acknowledgement, Alert, AlertSilence, AlertState, Severity
+from dozor.model.collector import CollectorHealth
 from dozor.model.labels import Labels
 from dozor.model.notification import NOTE, AuditEntry, Notification, Occasion
 from dozor.model.rule import GroupState, RuleChanges, RuleExplanation, RuleState
@@ -60,7 +61,6 @@ from dozor.overview import (
     http_figures,
     own_silence,
 )
-from dozor.scrape import CollectorHealth
 from dozor.store import MemoryStore, Queryable
 from dozor.store.intake import Intake
 from dozor.store.matchers import match_all, parse_matcher

@@ -263,6 +263,47 @@ class TestSurvey:
             assert {sample.value for family in monitor.families() for sample in family.samples} == {0.0}
 
 
+class TestStandingConnection:
+    async def test_its_end_is_heard_at_once(self, own_valkey: EmbeddedServer) -> None:
+        async with watching(own_valkey.url) as monitor:
+            lost = asyncio.Event()
+            monitor.when_lost(lost.set)
+            await monitor.refresh()
+            own_valkey.kill()
+            await asyncio.wait_for(lost.wait(), 10)
+            await failing(monitor)
+
+    async def test_a_server_that_closes_it_and_lives_is_not_down(self, own_valkey: EmbeddedServer) -> None:
+        async with watching(own_valkey.url) as monitor:
+            lost = asyncio.Event()
+            monitor.when_lost(lost.set)
+            await monitor.refresh()
+            with client(own_valkey) as app:
+                app.client_kill_filter(_type="normal", skipme=True)
+            await asyncio.wait_for(lost.wait(), 10)
+            await monitor.refresh()
+            assert monitor.connected
+
+    async def test_closing_it_ourselves_is_no_loss(self, own_valkey: EmbeddedServer) -> None:
+        losses: list[int] = []
+        async with watching(own_valkey.url) as monitor:
+            monitor.when_lost(lambda: losses.append(1))
+            await monitor.refresh()
+        for _ in range(5):
+            await asyncio.sleep(0.01)
+        assert losses == []
+
+    async def test_over_a_unix_socket_too(self, own_valkey: EmbeddedServer) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/valkey.sock"
+            async with listening(Line(own_valkey.port).carry, path), watching(f"unix://{path}") as monitor:
+                lost = asyncio.Event()
+                monitor.when_lost(lost.set)
+                await monitor.refresh()
+                own_valkey.kill()
+                await asyncio.wait_for(lost.wait(), 10)
+
+
 class TestFaults:
     async def test_a_killed_server_is_down_at_once_and_back_when_it_is(self, own_valkey: EmbeddedServer) -> None:
         async with watching(own_valkey.url) as monitor:

@@ -9,13 +9,13 @@ from dozor.clock import Clock
 from dozor.database import AlertStatistics, HistoryFilter, OutboxFilter, OutboxRow, Page
 from dozor.instruments.query_slow import SlowQuery
 from dozor.model.alert import Alert
+from dozor.model.collector import CollectorHealth
 from dozor.model.notification import AuditEntry
 from dozor.model.rule import GroupState, RuleChanges, RuleExplanation, RuleState
 from dozor.model.sample import Family
 from dozor.model.silence import Silence
 from dozor.notify import ChannelState
 from dozor.overview import Known, PoolRecord, Recent, RedisDetails, ServerCommand, SilenceRecord, Sparkline
-from dozor.scrape import CollectorHealth
 from dozor.store import Queryable
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 from tests.api.fake_backend import AT, FakeBackend
 
-from dozor.scrape import CollectorHealth
+from dozor.model.collector import CollectorHealth
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from dozor.clock import Clock
+from dozor.model.collector import CollectorHealth
 from dozor.model.rule import GroupState
 from dozor.model.sample import Family
 from dozor.overview import Known
-from dozor.scrape import CollectorHealth
 from dozor.store import Queryable
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from dozor.api.prometheus.values import rfc3339
 from dozor.api.rendering import date
 from dozor.clock import Clock
 from dozor.duration import format_duration
-from dozor.scrape import CollectorHealth
+from dozor.model.collector import CollectorHealth
 
 _STATES_WITH_ACTIVE: Final = frozenset({"", "any", "active"})
 
