@@ -1,6 +1,7 @@
 """From what is known to statuses and reasons: the one picture that API, page and command line show."""
 
 from dozor.overview.assess import Urgency, assess, urgency
+from dozor.overview.chart import Chart, Grid, Line, read_chart, worst
 from dozor.overview.evidence import WINDOWS, PoolRecord, Recent, RedisDetails, ServerCommand
 from dozor.overview.records import (
     ComponentStatus,
@@ -17,8 +18,11 @@ from dozor.overview.trends import Sparkline, Trends, http_figures
 __all__ = [
     "OWN_PREFIX",
     "WINDOWS",
+    "Chart",
     "ComponentStatus",
+    "Grid",
     "Known",
+    "Line",
     "Overview",
     "PoolReading",
     "PoolRecord",
@@ -36,5 +40,7 @@ __all__ = [
     "http_figures",
     "inventory",
     "own_silence",
+    "read_chart",
     "urgency",
+    "worst",
 ]

@@ -6,6 +6,7 @@
 from dozor.promql.compile import Dialect
 from dozor.promql.context import LOOKBACK_SECONDS, Limits
 from dozor.promql.expression import format_expression, parse_selector
+from dozor.promql.measure import measured_metric
 from dozor.promql.parsing import Kind
 from dozor.promql.query import Points, Query, Result, VectorSample, compile_query
 
@@ -20,5 +21,6 @@ __all__ = [
     "VectorSample",
     "compile_query",
     "format_expression",
+    "measured_metric",
     "parse_selector",
 ]
