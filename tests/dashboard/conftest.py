@@ -1,5 +1,5 @@
 """The backend and the client of the API's tests, for those of the page."""
 
-from tests.api.conftest import backend, client
+from tests.api.conftest import backend, client, clock, served
 
-__all__ = ["backend", "client"]
+__all__ = ["backend", "client", "clock", "served"]
