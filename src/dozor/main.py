@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from typing_extensions import override
+
 from dozor.containment import contained
 from dozor.errors import ConfigurationError
 
@@ -75,10 +77,7 @@ class Dozor:
         self._app: Starlette | None = None
         if not self._settings.enabled:
             return
-        from dozor import monitor  # noqa: PLC0415
-
-        self._monitor = monitor.Monitor(
-            self._settings,
+        self._monitor = self._make_monitor(
             name=lambda: self._name or _default_name(self._app),
             engines=_named("engine", engine),
             redis=_named("redis", redis),
@@ -89,6 +88,11 @@ class Dozor:
             listen=listen,
             strict=self._settings.strict,
         )
+
+    def _make_monitor(self, **given: Any) -> "Monitor":
+        from dozor import monitor  # noqa: PLC0415
+
+        return monitor.Monitor(self._settings, **given)
 
     @property
     def monitor(self) -> "Monitor | None":
@@ -184,6 +188,25 @@ class Dozor:
             self._monitor.watch_loop(asyncio.get_running_loop())
             self._monitor.start_in_background(on_error=lambda error: logger.error("Dozor does not run: %s", error))
             atexit.register(self.stop)
+
+
+class Agent(Dozor):
+    """Dozor as a program of its own, `dozor serve`. It listens, and answers that it lives, while the rest is still loaded.
+
+    Raises:
+        ConfigurationError: as `Dozor` does, and where the address is taken.
+    """
+
+    @override
+    def _make_monitor(self, **given: Any) -> "Monitor":
+        from dozor.serving import EarlyServer  # noqa: PLC0415
+
+        server = EarlyServer(given.pop("listen"))
+        try:
+            return super()._make_monitor(server=server, **given)
+        except BaseException:
+            server.abandon()
+            raise
 
 
 async def _beside_the_loop(call: Callable[[], None]) -> None:

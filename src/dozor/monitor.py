@@ -32,7 +32,7 @@ from dozor.picture import Circumstances, Picture
 from dozor.rules import Rule, RuleSource, load_rules
 from dozor.runtime import Runtime
 from dozor.scrape import Collector
-from dozor.serving import OwnServer, bind, parse_address
+from dozor.serving import EarlyServer, OwnServer, bind, parse_address
 from dozor.session import Identity, Session
 from dozor.settings import Settings
 from dozor.targets import Targets, build_targets
@@ -59,6 +59,7 @@ class Monitor:
         engines, redis: what the application gave, by name.
         rules: files and `Rule` objects beside the defaults and those of the settings.
         listen: `HOST:PORT` to serve at from Dozor's own thread.
+        server: serves already, and runs the thread.
         strict: an agent's ways: refuse a store that cannot be used, a misspelt setting.
 
     Raises:
@@ -77,11 +78,13 @@ class Monitor:
         auth: Callable[..., Any] | None = None,
         required: frozenset[str] | None = None,
         listen: str | None = None,
+        server: EarlyServer | None = None,
         strict: bool = False,
     ) -> None:
         self.clock = Clock()
         self._settings, self._name, self._strict = settings, name, strict
-        self._runtime = Runtime(self.clock)
+        self._server, self._launched = server, False
+        self._runtime = Runtime(self.clock) if server is None else server.runtime
         self._targets = build_targets(engines, redis, settings, self.clock)
         _check_names(required, self._targets)
         self._rules = RuleSource(
@@ -125,7 +128,7 @@ class Monitor:
     @property
     def running(self) -> bool:
         """Whether the work is under way, in this process."""
-        return self._runtime.running
+        return self._launched and self._runtime.running
 
     @property
     def store_location(self) -> str:
@@ -167,6 +170,7 @@ class Monitor:
 
     def stop(self, timeout_seconds: float) -> None:
         """Stop the work, detach from what is watched. Takes at most *timeout_seconds*, whatever hangs."""
+        self._launched = False
         self._runtime.stop(timeout_seconds)
         # Only now: taking a listener off while a connection is being opened disturbs SQLAlchemy, and probes open some.
         for pool in self._targets.pools.values():
@@ -235,6 +239,7 @@ class Monitor:
         for pool in self._targets.pools.values():
             pool.attach()
         self._runtime.start()
+        self._launched = True
         return self._runtime.submit(self._begin(listener))
 
     async def _begin(self, listener: socket.socket | None) -> None:
@@ -257,9 +262,13 @@ class Monitor:
         )
         self._desk.live.open()
         if listener is not None:
-            server = OwnServer(self.application(), listener)
+            server = OwnServer(await asyncio.to_thread(self.application), listener)
             server.start()
             self._runtime.on_stop("listen", server.stop)
+        elif self._server is not None:
+            self._server.front.become(await asyncio.to_thread(self.application))
+            # Served from before all else, and to be ended before all else.
+            self._runtime.on_stop("listen", self._server.stop)
         # First of all, since servers wait for responses that have not ended.
         self._runtime.on_stop("streams", self._end_streams)
 

@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import errno
+import json
 import socket
 from typing import Any, Final
 
 import uvicorn
 
+from dozor.clock import Clock
 from dozor.errors import ConfigurationError
+from dozor.runtime import Runtime
 
 _IDLE_SECONDS: Final = 75
 """How long an idle connection stays. Clients that write every 5 seconds would lose requests to a server that closes after 5."""
@@ -73,3 +76,74 @@ class OwnServer:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         self._listener.close()
+
+
+class Front:
+    """Answers for an application that is still being made: that the process lives at once, all else when it is there."""
+
+    _ALIVE: Final = frozenset({"/health", "/livez"})
+    _LONGEST_WAIT_SECONDS: Final = 30.0
+
+    def __init__(self) -> None:
+        self._app: Any = None
+        self._made = asyncio.Event()
+
+    def become(self, app: Any) -> None:
+        """Hand everything to *app* from now on. Call it on the loop that serves."""
+        self._app = app
+        self._made.set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if self._app is None and scope["type"] == "http":
+            if scope["path"] in self._ALIVE and scope["method"] in {"GET", "HEAD"}:
+                await _answer(send, 200, {"status": "ok"})
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._LONGEST_WAIT_SECONDS):
+                    await self._made.wait()
+        if self._app is None:
+            if scope["type"] == "http":
+                problem = {"type": "about:blank", "title": "Service Unavailable", "status": 503}
+                await _answer(send, 503, {**problem, "detail": "Dozor is still starting; ask again in a moment."})
+            return
+        await self._app(scope, receive, send)
+
+
+class EarlyServer:
+    """Listens and answers `/health` before most of Dozor is loaded, which takes longer than all else of a start.
+
+    Raises:
+        ConfigurationError: the address is taken, or is none.
+    """
+
+    def __init__(self, listen: str) -> None:
+        listener = bind(*parse_address(listen))
+        self.runtime = Runtime(Clock())
+        self.front = Front()
+        self._server = OwnServer(self.front, listener)
+        self.runtime.start()
+        self.runtime.submit(self._begin()).result()
+
+    async def _begin(self) -> None:
+        self._server.start()
+        self.runtime.on_stop("listen", self.stop)
+
+    async def stop(self) -> None:
+        """Stop serving, on the runtime's loop. Again: does nothing."""
+        await self._server.stop()
+
+    def abandon(self) -> None:
+        """Stop everything: nothing came of the start."""
+        self.runtime.stop(1.0)
+
+
+async def _answer(send: Any, status: int, body: dict[str, Any]) -> None:
+    kind = b"application/json" if status == 200 else b"application/problem+json"
+    content = json.dumps(body, separators=(",", ":")).encode()
+    headers = [
+        (b"content-type", kind), (b"content-length", str(len(content)).encode()), (b"cache-control", b"no-store"),
+        *([(b"retry-after", b"1")] if status == 503 else []),
+    ]  # fmt: skip
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
