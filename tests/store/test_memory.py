@@ -5,6 +5,7 @@ import math
 import threading
 import tracemalloc
 from bisect import bisect_right
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from tests.chaos import examples
 
 from dozor.model.labels import Labels
 from dozor.model.sample import Sample
-from dozor.store import Matcher, MemoryStore, is_stale, milliseconds
+from dozor.store import Columns, Matcher, MemoryStore, is_stale, milliseconds
 from dozor.store.memory import SERIES_BYTES
 
 KEYS = [("up", Labels(job=job)) for job in "abc"] + [("load", Labels(job="a", host=host)) for host in "xy"]
@@ -81,13 +82,24 @@ def check_against(store: MemoryStore, model: Model, start: int, end: int) -> Non
         for labels, bare, window in zip(selection.labels, selection.bare, selection.windows, strict=True):
             assert labels.without("__name__") == bare
             found[labels.metric_name, bare] = list(zip(window.time_slice(), window.value_slice(), strict=True))
-            falls = sum(a for a, b in zip(window.value_slice(), list(window.value_slice())[1:], strict=False) if b < a)
-            assert same(window.lost_to_resets(), falls)
+        for block in selection.blocks:
+            check_lost(block)
     for key in KEYS:
         wanted = model.window(key, start, end)
         got = found.get(key, [])
         assert [at for at, _ in got] == [at for at, _ in wanted]
         assert all(same(value, other) for (_, value), (_, other) in zip(got, wanted, strict=True))
+
+
+def check_lost(block: Columns) -> None:
+    wanted = [
+        sum(one for one, next_one in pairwise(window.value_slice()) if next_one < one) for window in block.windows()
+    ]
+    got = block.lost_to_resets() or [0.0] * len(wanted)
+    assert all(same(one, other) for one, other in zip(got, wanted, strict=True)), (got, wanted)
+    assert block.at(0) == [window.value_slice()[0] for window in block.windows()] or not block.clean
+    assert block.at(-1) == [window.value_slice()[-1] for window in block.windows()] or not block.clean
+    assert (block.first_moment, block.last_moment) == (block.time_slice()[0], block.time_slice()[-1])
 
 
 def check_latest(store: MemoryStore, model: Model, at: int, lookback: int) -> None:
@@ -144,6 +156,29 @@ def test_long_histories_cross_chunks(interval: float) -> None:
         check_latest(store, model, start, 5000)
 
 
+@given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=40), st.integers(1, 12))
+@settings(max_examples=examples(60), deadline=None)
+def test_resets_are_known_as_they_come(history: list[tuple[float, float]], length: int) -> None:
+    """What is remembered of a counter's falls is what there is to see, whenever it was last looked at."""
+    store = MemoryStore()
+    for second, values in enumerate(history):
+        store.append(second, [sample(place, value) for place, value in enumerate(values)])
+        for block in store.select(by_name("up"), (second - length) * 1000, second * 1000).blocks:
+            check_lost(block)
+
+
+@pytest.mark.parametrize("falls_every", [2, 3, 7, 400])
+def test_resets_are_known_across_chunks(falls_every: int) -> None:
+    """Also of what falls so often that not all of it is remembered, and where a longer range is asked for later."""
+    store = MemoryStore(retention_seconds=1e9)
+    for second in range(2000):
+        store.append(second, [sample(0, float(second % falls_every)), sample(1, float(-second))])
+        if second % 37 == 0:
+            for length in (300, 700, 1500):
+                for block in store.select(by_name("up"), (second - length) * 1000, second * 1000).blocks:
+                    check_lost(block)
+
+
 def test_a_second_append_at_the_same_time_is_dropped_and_counted() -> None:
     store = MemoryStore()
     store.append(10.0, [Sample("up", Labels(), 1.0)])
@@ -179,12 +214,13 @@ def test_windows_do_not_change_when_the_store_goes_on() -> None:
     store = MemoryStore()
     for second in range(100):
         store.append(second, [Sample("up", Labels(), float(second))])
-    (window,) = store.select(by_name("up"), 0, 99_000).windows
+    (block,) = store.select(by_name("up"), 0, 99_000).blocks
+    (window,) = block.windows()
     before = (list(window.time_slice()), list(window.value_slice()))
     for second in range(100, 3000):
         store.append(second, [Sample("up", Labels(), 0.0)])
     assert (list(window.time_slice()), list(window.value_slice())) == before
-    assert window.lost_to_resets() == 0.0
+    assert block.lost_to_resets() is None
 
 
 def test_the_oldest_samples_go_when_the_budget_is_spent() -> None:
@@ -270,11 +306,13 @@ def test_one_thread_appends_while_another_selects() -> None:
 
     def read() -> None:
         while not stop.is_set():
-            for window in store.select(by_name("m"), 0, 10**9).windows:
+            selection = store.select(by_name("m"), 0, 10**9)
+            for window in selection.windows:
                 times, values = list(window.time_slice()), list(window.value_slice())
                 if times != sorted(set(times)) or [time / 1000 for time in times] != values:
                     failures.append(f"{times[:3]} {values[:3]}")
-                window.lost_to_resets()
+            for block in selection.blocks:
+                block.lost_to_resets()
             store.latest(by_name("m"), 10**9, 10**9)
 
     reader = threading.Thread(target=read)

@@ -110,7 +110,7 @@ class Query:
             vector = list(map(VectorSample, finished(found.labels), found.values))
         elif self._matrix is not None:
             ranges = self._matrix(context)
-            context.budget.keep(sum(window.size for window in ranges.windows))
+            context.budget.keep(ranges.size)
             matrix = [
                 (labels, _points(window.time_slice(), window.value_slice()))
                 for labels, window in zip(finished(ranges.labels), ranges.windows, strict=True)

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from dozor.errors import PromQLError
-from dozor.model.labels import METRIC_NAME, Labels
+from dozor.model.labels import METRIC_NAME
 from dozor.promql.context import Context
 from dozor.promql.parsing import Expr, milliseconds
+from dozor.promql.prepared import Prepared
 from dozor.promql.vector import EMPTY, Matrix, Vector
-from dozor.store import Matcher, MatchOperator, Selection, Window
+from dozor.store import Matcher, MatchOperator
 
 if TYPE_CHECKING:
     from dozor.promql.compile import Compiler, MatrixNode, VectorNode
@@ -92,8 +93,7 @@ def compile_vector(compiler: "Compiler", selector: Expr) -> "VectorNode":
         if context.start == context.end or timing.fixed:
             labels, values = context.store.latest(matchers, at, context.lookback)
         else:
-            labels, found = _latest(_prepare(context, key, matchers, timing), at, context.lookback)
-            values = [value for _, value in found]
+            labels, values, _ = _prepare(context, key, matchers, timing).latest(at, context.lookback)
         context.budget.charge(len(values))
         return Vector(labels, values) if values else EMPTY
 
@@ -106,9 +106,10 @@ def compile_timestamps(compiler: "Compiler", selector: Expr) -> "VectorNode":
     key = object()
 
     def select(context: Context) -> Vector:
-        labels, found = _latest(_prepare(context, key, matchers, timing), timing.moment(context), context.lookback)
-        context.budget.charge(len(found))
-        return Vector(labels, [taken / 1000 for taken, _ in found])
+        prepared = _prepare(context, key, matchers, timing)
+        labels, _, taken = prepared.latest(timing.moment(context), context.lookback)
+        context.budget.charge(len(taken))
+        return Vector(labels, [moment / 1000 for moment in taken])
 
     return select
 
@@ -124,42 +125,26 @@ def compile_matrix(compiler: "Compiler", selector: Expr) -> "MatrixNode":
         end = timing.moment(context)
         if context.start == context.end:
             selection = context.store.select(matchers, end - length, end)
-            matrix = Matrix(selection.labels, selection.windows, end - length, end)
+            matrix = Matrix(selection.labels, selection.blocks, end - length, end)
         else:
-            prepared = context.prepared.get(key)
+            prepared: Prepared | None = context.prepared.get(key)
             if prepared is None:
                 first, last = timing.extent(context)
-                prepared = context.prepared[key] = context.store.select(matchers, first - length, last)
-            matrix = stretch(prepared.labels, prepared.windows, end - length, end)
-        context.budget.charge(sum(window.size for window in matrix.windows))
+                selection = context.store.select(matchers, first - length, last)
+                prepared = context.prepared[key] = Prepared(selection.labels, selection.blocks)
+            matrix = prepared.between(end - length, end)
+        context.budget.charge(matrix.size)
         return matrix
 
     return select
 
 
-def stretch(labels: list[Labels], windows: list[Window], start: int, end: int) -> Matrix:
-    """The parts of *windows* in (*start*, *end*]; series without any are left out."""
-    parts = [window.between(start, end) for window in windows]
-    present = [part for part in parts if part is not None]
-    if len(present) < len(parts):
-        labels = [one for one, part in zip(labels, parts, strict=True) if part is not None]
-    return Matrix(labels, present, start, end)
-
-
-def _prepare(context: Context, key: object, matchers: tuple[Matcher, ...], timing: Timing) -> Selection:
+def _prepare(context: Context, key: object, matchers: tuple[Matcher, ...], timing: Timing) -> Prepared:
     """All that a selector of last samples will look at, fetched at the first step."""
-    prepared: Selection | None = context.prepared.get(key)
+    prepared: Prepared | None = context.prepared.get(key)
     if prepared is None:
         first, last = timing.extent(context)
-        prepared = context.store.select(matchers, first - context.lookback, last, markers=True)
-        context.prepared[key] = prepared
-        context.budget.charge(sum(window.size for window in prepared.windows))
+        selection = context.store.select(matchers, first - context.lookback, last, markers=True)
+        prepared = context.prepared[key] = Prepared(selection.labels, selection.blocks)
+        context.budget.charge(selection.size)
     return prepared
-
-
-def _latest(selection: Selection, at: int, lookback: int) -> tuple[list[Labels], list[tuple[int, float]]]:
-    found = [window.latest(at, lookback) for window in selection.windows]
-    present = [one for one in found if one is not None]
-    if len(present) == len(found):
-        return selection.labels, present
-    return [labels for labels, one in zip(selection.labels, found, strict=True) if one is not None], present

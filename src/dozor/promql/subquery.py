@@ -1,15 +1,17 @@
 """Subqueries: an expression evaluated at regular steps, as if its results were samples."""
 
 from array import array
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from dozor.errors import PromQLError
 from dozor.model.labels import Labels
 from dozor.promql.context import Context
 from dozor.promql.parsing import Expr, Kind, kind, milliseconds
-from dozor.promql.selectors import Timing, stretch
+from dozor.promql.prepared import Prepared
+from dozor.promql.selectors import Timing
 from dozor.promql.vector import NO_LABELS, Matrix
-from dozor.store import Window
+from dozor.store import Window, in_columns
 
 if TYPE_CHECKING:
     from dozor.promql.compile import Compiler, MatrixNode, VectorNode
@@ -35,9 +37,12 @@ class Series:
             numbers.append(value)
 
     def collected(self) -> tuple[list[Labels], list[Window]]:
-        """The series and their samples, in the order of labels."""
-        ordered = sorted(self._columns.items(), key=lambda item: item[0])
-        windows = [Window(times, values, 0, 0, len(times)) for _, (times, values) in ordered]
+        """The series and their samples, in the order of labels; equal times are one object."""
+        ordered = sorted(self._columns.items(), key=itemgetter(0))
+        alike: dict[bytes, array[int]] = {}
+        windows = [
+            Window(alike.setdefault(times.tobytes(), times), values, 0, 0, len(times)) for _, (times, values) in ordered
+        ]
         return [labels for labels, _ in ordered], windows
 
     def _column(self, labels: Labels) -> "tuple[array[int], array[float]]":
@@ -53,26 +58,25 @@ def compile_subquery(compiler: "Compiler", query: Expr) -> "MatrixNode":
     key = object()
 
     def evaluate(context: Context) -> Matrix:
-        prepared: tuple[list[Labels], list[Window]] | None = context.prepared.get(key)
+        prepared: Prepared | None = context.prepared.get(key)
         if prepared is None:
             first, last = timing.extent(context)
             interval = step or round(context.budget.limits.subquery_step_seconds * 1000)
             prepared = context.prepared[key] = _run(context, node, first - length, last, interval)
         end = timing.moment(context)
-        labels, windows = prepared
-        matrix = stretch(labels, windows, end - length, end)
-        context.budget.charge(sum(window.size for window in matrix.windows))
+        matrix = prepared.between(end - length, end)
+        context.budget.charge(matrix.size)
         return matrix
 
     return evaluate
 
 
-def _run(context: Context, node: "VectorNode", start: int, end: int, step: int) -> tuple[list[Labels], list[Window]]:
+def _run(context: Context, node: "VectorNode", start: int, end: int, step: int) -> Prepared:
     """Evaluate *node* at the multiples of *step* in (*start*, *end*]."""
     first = (start // step + 1) * step
     context.budget.charge(max((end - first) // step + 1, 0))
     if first > end:
-        return [], []
+        return Prepared(NO_LABELS, [])
     inner = context.inner(first, end - (end - first) % step, step)
     series = Series()
     for at in range(first, end + 1, step):
@@ -80,4 +84,5 @@ def _run(context: Context, node: "VectorNode", start: int, end: int, step: int) 
         vector = node(inner)
         context.budget.charge(len(vector.values))
         series.add(at, vector.labels, vector.values)
-    return series.collected()
+    labels, windows = series.collected()
+    return Prepared(labels, in_columns(windows))

@@ -8,7 +8,7 @@ whether it was handed the same list again.
 from typing import Final
 
 from dozor.model.labels import Labels
-from dozor.store import Window
+from dozor.store import Columns, Window, windows_of
 
 
 class Vector:
@@ -23,10 +23,23 @@ class Vector:
 class Matrix:
     """A stretch of samples, (`start`, `end`] in milliseconds, for each of a number of series."""
 
-    __slots__ = ("end", "labels", "start", "windows")
+    __slots__ = ("blocks", "end", "labels", "start")
 
-    def __init__(self, labels: list[Labels], windows: list[Window], start: int, end: int) -> None:
-        self.labels, self.windows, self.start, self.end = labels, windows, start, end
+    def __init__(self, labels: list[Labels], blocks: list[Columns], start: int, end: int) -> None:
+        self.labels, self.blocks, self.start, self.end = labels, blocks, start, end
+
+    @property
+    def windows(self) -> list[Window]:
+        """The samples of each series."""
+        return windows_of(self.blocks)
+
+    @property
+    def size(self) -> int:
+        """How many samples there are."""
+        size = 0
+        for block in self.blocks:
+            size += block.size * len(block.rows)
+        return size
 
 
 NO_LABELS: Final[list[Labels]] = []

@@ -13,7 +13,9 @@ from typing import Final, NamedTuple
 from dozor.errors import PromQLError
 from dozor.model.labels import Labels
 from dozor.remote.server import ServerUnreachable
-from dozor.store.interface import Matchers, Queryable, Selection, Window, milliseconds
+from dozor.store.columns import in_columns
+from dozor.store.interface import Matchers, Queryable, Selection, milliseconds
+from dozor.store.window import Window
 
 _BUCKET_MS: Final = 300_000
 _FORGOTTEN_AFTER_SECONDS: Final = 900.0
@@ -157,8 +159,8 @@ def _shown(selection: Selection, start: int, end: int, late: int) -> Selection:
         if (part := window.between(start - late, end - late)) is not None
     ]
     if len(rows) == len(selection.labels):
-        return Selection(selection.labels, selection.bare, [row[2] for row in rows])
-    return Selection([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
+        return Selection(selection.labels, selection.bare, in_columns(row[2] for row in rows))
+    return Selection([row[0] for row in rows], [row[1] for row in rows], in_columns(row[2] for row in rows))
 
 
 def _moved(window: Window, by: int) -> Window:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from dozor.model.labels import METRIC_NAME, Labels
 from dozor.model.sample import Sample
+from dozor.store.columns import in_columns
 from dozor.store.interface import Appendable, Matchers, Queryable, Selection
 from dozor.store.matchers import Matcher, MatchOperator
 
@@ -41,7 +42,7 @@ class Merged:
         rows = [*zip(near.labels, near.bare, near.windows, strict=True)]
         rows += [(far.labels[place], far.bare[place], far.windows[place]) for place in foreign]
         rows.sort(key=lambda row: row[0])
-        return Selection([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
+        return Selection([row[0] for row in rows], [row[1] for row in rows], in_columns(row[2] for row in rows))
 
     def latest(self, matchers: Matchers, at: int, lookback: int) -> tuple[list[Labels], list[float]]:
         """See `Queryable`."""

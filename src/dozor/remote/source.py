@@ -8,8 +8,10 @@ import msgspec
 
 from dozor.model.labels import METRIC_NAME, Labels
 from dozor.remote.server import MetricsServer, ServerSeries
+from dozor.store.columns import in_columns
 from dozor.store.index import METADATA_LABELS
-from dozor.store.interface import Matchers, Selection, Window
+from dozor.store.interface import Matchers, Selection
+from dozor.store.window import Window
 from dozor.store.wire import SeriesKey, WireReader
 
 SERVER_LOOKBACK_MS: Final = 300_000
@@ -98,7 +100,7 @@ class RemoteStore:
     def _selection(self, matchers: Matchers, kind: str, found: list[Found]) -> Selection:
         found.sort(key=lambda one: one[0])
         labels, bare = self._kept(matchers, kind, [one[0] for one in found], [one[1] for one in found])
-        return Selection(labels, bare, [window for _, _, window in found])
+        return Selection(labels, bare, in_columns(window for _, _, window in found))
 
     def _kept(
         self, matchers: Matchers, kind: str, labels: list[Labels], bare: list[Labels]

@@ -5,6 +5,7 @@ whole numbers where they are whole, else as they are. Packing is exact: the bits
 """
 
 from array import array
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -33,20 +34,57 @@ def size_of_times(times: Times) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """At least one sample. `times` may be shared with other series' chunks; `times_size` is counted for one of them."""
+    """At least one sample. `times` may be shared with other series' chunks; `times_size` is counted for one of them.
 
+    Attributes:
+        place: the first sample's place in the series' timeline.
+        marked: whether there are staleness markers among the values.
+    """
+
+    place: int
     times: Times
     times_size: int
     values: "float | array[int] | array[float]"
     base: float
     marked: bool
-    """Whether there are staleness markers among the values."""
 
     @property
     def size(self) -> int:
         """Bytes, its share of the times included."""
         values = 8 if isinstance(self.values, float) else self.values.itemsize * len(self.values)
         return OVERHEAD_BYTES + self.times_size + values
+
+    @property
+    def end(self) -> int:
+        """The place after the last sample's."""
+        return self.place + len(self.times)
+
+    def value(self, place: int) -> float:
+        """The value at *place*."""
+        values = self.values
+        if isinstance(values, float):
+            return values
+        value = values[place - self.place]
+        return self.base + value if self.base else float(value)
+
+    def cut(self, low: int, high: int) -> "array[float]":
+        """The values at those of its places that are from *low* to *high* - 1."""
+        begin, stop = max(low - self.place, 0), min(high - self.place, len(self.times))
+        if stop - begin == len(self.times):
+            return self.unpack()
+        values = self.values
+        if isinstance(values, float):
+            return array("d", [values]) * (stop - begin)
+        part = values[begin:stop]
+        return array("d", [self.base + value for value in part]) if self.base else array("d", part)
+
+    def place_after(self, time: int) -> int:
+        """The place of the first sample that was taken after *time*; `end` where there is none."""
+        times = self.times
+        if isinstance(times, range):
+            after = (time - times.start) // times.step + 1
+            return self.place + min(max(after, 0), len(times))
+        return self.place + bisect_right(times, time)
 
     def unpack(self) -> "array[float]":
         """The values as they were appended. Not to be changed."""
@@ -74,14 +112,14 @@ def times_of(chunk: Chunk) -> "array[int]":
     return _listed(chunk.times) if isinstance(chunk.times, range) else chunk.times
 
 
-def pack(times: Times, values: "array[float]", *, shared: bool = False, marked: bool = False) -> Chunk:
+def pack(times: Times, values: "array[float]", *, place: int = 0, shared: bool = False, marked: bool = False) -> Chunk:
     """A chunk of *values*, which belong to *times*; *shared* where another chunk already counts the times' bytes."""
     times_size = 0 if shared else size_of_times(times)
     raw = values.tobytes()
     if raw == raw[:8] * len(values):
-        return Chunk(times, times_size, values[0], 0.0, marked)
+        return Chunk(place, times, times_size, values[0], 0.0, marked)
     whole, base = _pack_whole(values, raw) or (values, 0.0)
-    return Chunk(times, times_size, whole, base, marked)
+    return Chunk(place, times, times_size, whole, base, marked)
 
 
 def _pack_whole(values: "array[float]", raw: bytes) -> "tuple[array[int], float] | None":

@@ -9,8 +9,30 @@ from dozor.store.interface import Matchers
 from dozor.store.matchers import Matcher
 
 _CACHED_SELECTORS: Final = 8192
+_CACHED_PARTS: Final = 4
 METADATA_LABELS: Final = (METRIC_NAME, "__type__", "__unit__")
 """The labels that say what is measured rather than of what; what is computed from a series loses them."""
+
+
+class Shortened:
+    """Parts of a list of labels: the same list for the same part, so that readers know it by identity. Series end rarely."""
+
+    __slots__ = ("_labels", "_parts")
+
+    def __init__(self, labels: list[Labels]) -> None:
+        self._labels = labels
+        self._parts: list[tuple[list[int], list[Labels]]] = []
+
+    def __call__(self, places: list[int]) -> list[Labels]:
+        """The labels at *places*, which are in rising order."""
+        if len(places) == len(self._labels):
+            return self._labels
+        for known, labels in self._parts:
+            if known == places:
+                return labels
+        labels = [self._labels[place] for place in places]
+        self._parts = [(places, labels), *self._parts[: _CACHED_PARTS - 1]]
+        return labels
 
 
 class Labelled(Protocol):
@@ -27,12 +49,17 @@ S = TypeVar("S", bound=Labelled)
 class Found(Generic[S]):
     """The series of one selector in the order of their labels; the same object until series come or go."""
 
-    __slots__ = ("bare", "labels", "series")
+    __slots__ = ("_bare", "_labels", "bare", "labels", "series")
 
     def __init__(self, series: list[S]) -> None:
         self.series = series
         self.labels = [one.labels for one in series]
         self.bare = [labels.without(*METADATA_LABELS) for labels in self.labels]
+        self._labels, self._bare = Shortened(self.labels), Shortened(self.bare)
+
+    def part(self, places: list[int]) -> tuple[list[Labels], list[Labels]]:
+        """`labels` and `bare` of the series at *places* alone."""
+        return self._labels(places), self._bare(places)
 
 
 class LabelIndex(Generic[S]):
@@ -47,7 +74,7 @@ class LabelIndex(Generic[S]):
         self._all: set[S] = set()
         self._version = 0
         self._versions: dict[str, int] = {}
-        self._cache: OrderedDict[Matchers, tuple[int, Found[S]]] = OrderedDict()
+        self._cache: OrderedDict[Matchers, tuple[str | None, int, Found[S]]] = OrderedDict()
 
     def add(self, series: S) -> None:
         """Find *series* from now on."""
@@ -70,12 +97,14 @@ class LabelIndex(Generic[S]):
 
     def find(self, matchers: Matchers) -> Found[S]:
         """The series that pass all *matchers*."""
-        version = self._version_of(matchers)
         cached = self._cache.get(matchers)
-        if cached is not None and cached[0] == version:
-            return cached[1]
-        found = Found(self._search(matchers))
-        self._cache[matchers] = (version, found)
+        if cached is not None:
+            metric, version, found = cached
+            if version == (self._version if metric is None else self._versions.get(metric, 0)):
+                return found
+        metric, found = _metric_of(matchers), Found(self._search(matchers))
+        version = self._version if metric is None else self._versions.get(metric, 0)
+        self._cache[matchers] = (metric, version, found)
         self._cache.move_to_end(matchers)
         if len(self._cache) > _CACHED_SELECTORS:
             self._cache.popitem(last=False)
@@ -92,13 +121,6 @@ class LabelIndex(Generic[S]):
     def _changed(self, metric: str) -> None:
         self._version += 1
         self._versions[metric] = self._version
-
-    def _version_of(self, matchers: Matchers) -> int:
-        for matcher in matchers:
-            if matcher.name == METRIC_NAME and matcher.literals is not None and len(matcher.literals) == 1:
-                (metric,) = matcher.literals
-                return self._versions.get(metric, 0)
-        return self._version
 
     def _search(self, matchers: Matchers) -> list[S]:
         # A matcher that passes the empty value also passes series without the label, of which the postings know nothing:
@@ -118,3 +140,11 @@ class LabelIndex(Generic[S]):
         accepted = matcher.literals if matcher.literals is not None else filter(matcher.accepts, values)
         sets = [values[value] for value in accepted if value in values]
         return sets[0] if len(sets) == 1 else set().union(*sets)
+
+
+def _metric_of(matchers: Matchers) -> str | None:
+    """The one metric that *matchers* can mean, None where there may be several."""
+    for matcher in matchers:
+        if matcher.name == METRIC_NAME and matcher.literals is not None and len(matcher.literals) == 1:
+            return next(iter(matcher.literals))
+    return None

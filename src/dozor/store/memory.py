@@ -5,11 +5,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 
 from dozor.model.labels import Labels
 from dozor.model.sample import Sample
 from dozor.store.chunk import Chunk, pack
+from dozor.store.gathering import Gathering, LastValues, columns_of, last_values
 from dozor.store.index import Found, LabelIndex
 from dozor.store.interface import Matchers, Selection, milliseconds
 from dozor.store.series import HEAD_SAMPLES, MemorySeries
@@ -19,7 +20,7 @@ from dozor.store.timeline import Timeline
 SERIES_BYTES: Final = 2048
 """What a series takes beside its samples: labels, index entries, the objects themselves (measured, rounded up)."""
 
-T = TypeVar("T")
+_Asked = tuple[Found[MemorySeries], int, int, bool]
 _SWEEP_EVERY_MS: Final = 60_000
 _REMEMBERED: Final = 1024
 _LOOKED_AT_TOGETHER: Final = 256
@@ -82,7 +83,7 @@ class MemoryStore:
         self._refused: set[int] = set()
         self._newest = self._swept = -(2**63)
         self._appends = 0
-        self._selections: dict[tuple[Matchers, int, int, bool], Selection] = {}
+        self._selections: dict[_Asked, Selection] = {}
         """What was selected since the last append: rules that are evaluated together often look at the same series."""
 
     @property
@@ -144,42 +145,49 @@ class MemoryStore:
 
     def select(self, matchers: Matchers, start: int, end: int, *, markers: bool = False) -> Selection:
         """See `Queryable`."""
-        asked = (matchers, start, end, markers)
         with self._lock:
+            appends, found = self._appends, self._index.find(matchers)
+            asked = (found, start, end, markers)
             known = self._selections.get(asked)
             if known is not None:
                 return known
-            appends, found = self._appends, self._index.find(matchers)
-        windows = self._each(found, lambda series: series.window(start, end, markers=markers))
-        selection = Selection(found.labels, found.bare, [window for window in windows if window is not None])
-        if len(selection.windows) < len(windows):
-            keep = [index for index, window in enumerate(windows) if window is not None]
-            selection.labels = [found.labels[index] for index in keep]
-            selection.bare = [found.bare[index] for index in keep]
+            block = columns_of(found.series, start, end) if len(found.series) <= _LOOKED_AT_TOGETHER else None
+            if block is not None:
+                return self._remember(asked, Selection(found.labels, found.bare, [block]))
+        gathering = Gathering(start, end, markers=markers)
+        self._each(found, gathering.take)
+        selection = Selection(*found.part(gathering.present), gathering.blocks)
         with self._lock:
-            if appends == self._appends and len(self._selections) < _REMEMBERED:
-                self._selections[asked] = selection
-        return selection
+            return self._remember(asked, selection) if appends == self._appends else selection
 
     def latest(self, matchers: Matchers, at: int, lookback: int) -> tuple[list[Labels], list[float]]:
         """See `Queryable`."""
         with self._lock:
             found = self._index.find(matchers)
-        values = self._each(found, lambda series: series.latest(at, lookback))
-        present = [value for value in values if value is not None]
-        if len(present) == len(values):
-            return found.labels, present
-        return [labels for labels, value in zip(found.labels, values, strict=True) if value is not None], present
+            if len(found.series) <= _LOOKED_AT_TOGETHER:
+                values = last_values(found.series, at, lookback)
+                if values is not None:
+                    return found.labels, values
+        last = LastValues(at, lookback)
+        self._each(found, last.take)
+        return found.part(last.present)[0], last.values
 
-    def _each(self, found: Found[MemorySeries], look: Callable[[MemorySeries], T]) -> list[T]:
-        """What *look* says of each series. Whoever waits to append comes in between: looking at thousands takes a while."""
-        looked: list[T] = []
-        for first in range(0, len(found.series), _LOOKED_AT_TOGETHER):
-            if first:
-                time.sleep(0)  # or this thread would have the lock back before another one woke up
+    def _remember(self, asked: _Asked, selection: Selection) -> Selection:
+        if len(self._selections) < _REMEMBERED:
+            self._selections[asked] = selection
+        return selection
+
+    def _each(self, found: Found[MemorySeries], look: Callable[[list[MemorySeries]], None]) -> None:
+        """Have *look* take some series after the other. Whoever waits to append comes in between: thousands take a while."""
+        series = found.series
+        if len(series) <= _LOOKED_AT_TOGETHER:
             with self._lock:
-                looked += map(look, found.series[first : first + _LOOKED_AT_TOGETHER])
-        return looked
+                look(series)
+            return
+        for first in range(0, len(series), _LOOKED_AT_TOGETHER):
+            time.sleep(0)  # or this thread would have the lock back before another one woke up
+            with self._lock:
+                look(series[first : first + _LOOKED_AT_TOGETHER])
 
     def series(self, matchers: Matchers) -> list[Labels]:
         """The labels of all series that match, whether or not they have ended."""
@@ -280,7 +288,13 @@ class MemoryStore:
     def _close(self, series: MemorySeries, place: int) -> None:
         """Move the head's samples before *place* into a chunk."""
         times, shared = series.timeline.packed(series.first, place)
-        chunk = pack(times, series.values[: place - series.first], shared=shared, marked=series.marked_before(place))
+        chunk = pack(
+            times,
+            series.values[: place - series.first],
+            place=series.first,
+            shared=shared,
+            marked=series.marked_before(place),
+        )
         series.chunks.append(chunk)
         self._closed.append((series, chunk))
         self._bytes += chunk.size - 8 * len(chunk.times)

@@ -2,26 +2,20 @@
 
 import threading
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
-from itertools import compress
-from operator import lt
 from typing import Final
-
-from typing_extensions import override
 
 from dozor.model.labels import METRIC_NAME, Labels
 from dozor.store.chunk import Chunk, times_of
-from dozor.store.interface import Window
+from dozor.store.falls import Falls
 from dozor.store.staleness import is_stale
 from dozor.store.timeline import Timeline
+from dozor.store.window import Window
 
 HEAD_SAMPLES: Final = 360
 """The head holds between this many samples and twice as many: a `[5m]` at one sample a second never leaves it."""
-
-
-_NOWHERE: Final[Sequence[int]] = ()
 
 
 class MemorySeries:
@@ -31,15 +25,15 @@ class MemorySeries:
     """
 
     __slots__ = (
-        "_falls",
-        "_lock",
-        "_scanned",
         "bare",
         "chunks",
         "end",
+        "falls",
         "first",
         "following",
         "labels",
+        "last_nan",
+        "lock",
         "name",
         "stale",
         "timeline",
@@ -57,10 +51,17 @@ class MemorySeries:
         self.chunks: deque[Chunk] = deque()
         self.stale: list[int] = []
         """The places in the head that hold staleness markers."""
-        self._lock = lock
-        self._falls: list[int] = []
-        self._scanned = self.first
+        self.last_nan = -1
+        """The place of the newest NaN, of which staleness markers are one; -1 where there never was any."""
+        self.lock = lock
+        self.falls: Falls | None = None
+        """Where a counter fell; made when somebody asks."""
         timeline.members[self] = None
+
+    @property
+    def begin(self) -> int:
+        """The place of the oldest sample that is kept."""
+        return self.chunks[0].place if self.chunks else self.first
 
     def last_time(self) -> int:
         """When the newest sample was taken."""
@@ -73,8 +74,10 @@ class MemorySeries:
     def put(self, value: float) -> None:
         """Append *value* at the timeline's last time."""
         self.values.append(value)
-        if is_stale(value):
-            self.stale.append(self.end)
+        if value != value:  # noqa: PLR0124 - a NaN
+            self.last_nan = self.end
+            if is_stale(value):
+                self.stale.append(self.end)
         self.end += 1
 
     def move(self, timeline: Timeline) -> None:
@@ -92,95 +95,124 @@ class MemorySeries:
         self.values = self.values[place - self.first :]
         self.first = place
         self.stale = [at for at in self.stale if at >= place]
-        self._falls = self._falls[bisect_left(self._falls, place + 1) :]
-        self._scanned = max(self._scanned, place)
 
-    def window(self, start: int, end: int, *, markers: bool) -> Window | None:
-        """The samples in (*start*, *end*], None where there are none."""
-        low, high = self.timeline.places(start, end)
-        if low <= self.first and self.chunks and self.chunks[-1].times[-1] > start:
-            return self._from_chunks(start, end, markers=markers)
-        low, high = max(low, self.first), min(high, self.end)
-        if low >= high:
-            return None
-        if self.stale and not markers and bisect_left(self.stale, low) < bisect_left(self.stale, high):
-            window = Window(self.timeline.times, self.values, low - self.timeline.dropped, low - self.first, high - low)
-            return without_markers(window.time_slice(), window.value_slice())
-        return HeadWindow(self, low, high)
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The places of the samples in (*start*, *end*], as a half-open range; empty where there are none."""
+        timeline = self.timeline
+        low, high = timeline.places(start, end)
+        if self.chunks and low == timeline.dropped:
+            low = self._place_after(start)
+            if high == timeline.dropped:
+                high = self._place_after(end)
+        return max(low, self.begin), min(high, self.end)
 
-    def latest(self, at: int, lookback: int) -> float | None:
-        """The newest value in (*at* - *lookback*, *at*], None where there is none or it is a marker."""
-        low, high = self.timeline.places(at - lookback, at)
-        high = min(high, self.end)
-        if high > self.first:
-            if high <= low:
+    def _place_after(self, time: int) -> int:
+        """The place of the first sample that is kept and was taken after *time*, which is before all times of the timeline."""
+        for chunk in reversed(self.chunks):
+            if chunk.times[0] <= time:
+                return chunk.place_after(time)
+        return self.chunks[0].place
+
+    def has_markers(self, low: int, high: int) -> bool:
+        """Whether there may be staleness markers at the places from *low* to *high* - 1."""
+        stale = self.stale
+        if stale and bisect_left(stale, low) < bisect_left(stale, high):
+            return True
+        return any(chunk.marked for chunk in self.chunks if chunk.end > low and chunk.place < high)
+
+    def behind(self, low: int) -> tuple[Chunk, ...]:
+        """The chunks that hold samples at *low* and after."""
+        return tuple([chunk for chunk in self.chunks if chunk.end > low])
+
+    def numbered(self, low: int, high: int) -> Sequence[float] | None:
+        """See `Source`; the numbers are places."""
+        with self.lock:
+            if low < self.begin or high > self.end:
                 return None
-            value = self.values[high - 1 - self.first]
-            return None if self.stale and is_stale(value) else value
-        window = self._from_chunks(at - lookback, at, markers=True) if self.chunks else None
-        found = None if window is None else window.latest(at, lookback)
-        return None if found is None else found[1]
+            if low >= self.first:
+                return self.values[low - self.first : high - self.first]
+            for chunk in self.chunks:
+                if low < chunk.end:
+                    if high <= chunk.end:
+                        return chunk.cut(low, high)
+                    break
+            return joined(self.behind(low), self.values, low, high)
 
-    def falls(self, low: int, high: int) -> Sequence[int]:
-        """The places in (*low*, *high*) of the head whose value is below the one before it; remembered between calls."""
-        with self._lock:
-            self._scan()
-            if not self._falls or self._falls[-1] <= low:
-                return _NOWHERE
-            return self._falls[bisect_right(self._falls, low) : bisect_left(self._falls, high)]
+    def rises_from(self, falls: Falls) -> bool:
+        """Whether nothing fell since *falls*, which are the series', were last looked at; they know of it then."""
+        with self.lock:
+            begin = falls.until - 1 - self.first
+            if begin < 0:
+                return False
+            news = self.values[begin:].tolist()
+            if sorted(news) != news:  # quicker than to look at each
+                return False
+            falls.until = self.end
+            return True
 
-    def _scan(self) -> None:
-        if self._scanned == self.end or not self.values:
-            return
-        before = max(self._scanned - self.first - 1, 0)
-        values = self.values[before:]
-        later = range(self.first + before + 1, self.end)
-        self._falls += compress(later, map(lt, values[1:], values))
-        self._scanned = self.end
+    def lost_to_resets(self, low: int, high: int) -> float | None:
+        """Of the samples from *low* to *high* - 1, what `Columns.lost_to_resets` tells; None where too much fell to remember it."""
+        with self.lock:
+            falls = self._watched(low)
+            return falls.lost(low, high) if falls.since <= low else None
 
-    def _from_chunks(self, start: int, end: int, *, markers: bool) -> Window | None:
-        times, values = array("q"), array("d")
-        marked = bool(self.stale)
-        for chunk in self.chunks:
-            if chunk.times[-1] > start and chunk.times[0] <= end:
-                marked = marked or chunk.marked
-                times.extend(times_of(chunk))
-                values.extend(chunk.unpack())
-        offset = self.timeline.dropped
-        times.extend(self.timeline.times[self.first - offset : self.end - offset])
-        values.extend(self.values)
-        low, high = bisect_right(times, start), bisect_right(times, end)
-        if low >= high:
+    def _watched(self, low: int) -> Falls:
+        """The falls up to the present, and back to *low* as far as they can be remembered."""
+        falls = self.falls
+        news = None if falls is None else self.numbered(falls.until - 1, self.end)
+        if falls is None or news is None:
+            falls = self.falls = Falls(self.first)
+            news = self.values
+        falls.extend(news)
+        if falls.since > low and not falls.full:
+            past = self.numbered(low, falls.since + 1)
+            if past is not None:
+                falls.precede(low, past)
+        return falls
+
+    def timed(self, low: int, high: int) -> Sequence[int] | None:
+        """See `Source`."""
+        with self.lock:
+            if low < self.begin or high > self.end:
+                return None
+            dropped = self.timeline.dropped
+            if low >= dropped:
+                return self.timeline.times[low - dropped : high - dropped]
+            return times_between(self.behind(low), self.timeline.times, dropped, low, high)
+
+    def value_at(self, place: int) -> float:
+        """The value at *place*, which is kept."""
+        if place >= self.first:
+            return self.values[place - self.first]
+        return next(chunk.value(place) for chunk in self.chunks if place < chunk.end)
+
+    def unmarked(self, low: int, high: int) -> Window | None:
+        """The samples at the places from *low* to *high* - 1 but for staleness markers, as copies; None where there are none."""
+        points = zip(self.timed(low, high) or (), self.numbered(low, high) or (), strict=True)
+        kept = [(time, value) for time, value in points if not is_stale(value)]
+        if not kept:
             return None
-        window = Window(times, values, low, low, high - low)
-        return window if markers or not marked else without_markers(window.time_slice(), window.value_slice())
+        return Window(array("q", [time for time, _ in kept]), array("d", [value for _, value in kept]), 0, 0, len(kept))
 
 
-class HeadWindow(Window):
-    """A window onto a head. Counter resets come from what the series remembers of them."""
-
-    __slots__ = ("_high", "_low", "_series")
-
-    def __init__(self, series: MemorySeries, low: int, high: int) -> None:
-        self._series, self._low, self._high = series, low, high
-        timeline = series.timeline
-        super().__init__(timeline.times, series.values, low - timeline.dropped, low - series.first, high - low)
-
-    @override
-    def lost_to_resets(self) -> float:
-        values, offset = self.values, self.first_value - self._low
-        places = self._series.falls(self._low, self._high)
-        if self._series.values is not values:  # the head was cut since; some places are forgotten
-            return super().lost_to_resets()
-        lost = 0.0
-        for place in places:
-            lost += values[place + offset - 1]
-        return lost
+def joined(chunks: Sequence[Chunk], head: "array[float]", low: int, high: int) -> "array[float]":
+    """The values at the places from *low*, which is in the first of *chunks*, to *high* - 1; *head* goes on where *chunks* end."""
+    found = array("d")
+    for chunk in chunks:
+        if chunk.place < high:
+            found.extend(chunk.cut(low, high))
+    missing = high - low - len(found)
+    if missing:
+        found.extend(head[:missing])
+    return found
 
 
-def without_markers(times: Sequence[int], values: Sequence[float]) -> Window | None:
-    """A window onto copies of *times* and *values* without the staleness markers."""
-    kept = [(time, value) for time, value in zip(times, values, strict=True) if not is_stale(value)]
-    if not kept:
-        return None
-    return Window(array("q", [time for time, _ in kept]), array("d", [value for _, value in kept]), 0, 0, len(kept))
+def times_between(chunks: Sequence[Chunk], times: "array[int]", dropped: int, low: int, high: int) -> "array[int]":
+    """When the samples at the places from *low* to *high* - 1 were taken; *times* are those from the place *dropped* on."""
+    found = array("q")
+    for chunk in chunks:
+        if chunk.place < high:
+            found.extend(times_of(chunk)[max(low - chunk.place, 0) : high - chunk.place])
+    place = low + len(found)
+    found.extend(times[place - dropped : high - dropped])
+    return found

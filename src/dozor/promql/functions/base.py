@@ -1,13 +1,15 @@
 """What functions have in common: how a plain Python function becomes a node."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, TypeVar
 
 from dozor.model.labels import Labels
 from dozor.promql.context import Context
 from dozor.promql.parsing import Expr
+from dozor.promql.rolling import Rolling, State
 from dozor.promql.vector import EMPTY, Matrix, Vector
-from dozor.store import Window
+from dozor.store import Columns, in_rows
 
 if TYPE_CHECKING:
     from dozor.promql.compile import Compiler, ScalarNode, VectorNode
@@ -15,11 +17,13 @@ if TYPE_CHECKING:
 VectorBuilder = Callable[["Compiler", list[Expr]], "VectorNode"]
 ScalarBuilder = Callable[["Compiler", list[Expr]], "ScalarNode"]
 
+S = TypeVar("S", bound=State)
+
 Dropping = Callable[[list[Labels]], list[Labels]]
 """What takes names off labels."""
 
-OverRange = Callable[[Window, Matrix], float | None]
-"""What a function makes of one series' samples in a range; None for no result."""
+OverRange = Callable[[Columns, Matrix], Sequence[float] | None]
+"""What a function makes of the samples of each of some series in a range; None: no result for any of them."""
 
 
 def over_range(function: OverRange, *, keep_name: bool = False) -> VectorBuilder:
@@ -29,24 +33,68 @@ def over_range(function: OverRange, *, keep_name: bool = False) -> VectorBuilder
         node, drop = compiler.matrix(args[0]), compiler.dropper()
 
         def evaluate(context: Context) -> Vector:
-            matrix = node(context)
-            results = [function(window, matrix) for window in matrix.windows]
-            return collect(matrix, results, None if keep_name else drop)
+            return applied(function, node(context), None if keep_name else drop)
 
         return evaluate
 
     return build
 
 
-def collect(matrix: Matrix, results: list[float | None], drop: Dropping | None) -> Vector:
-    """The vector of *results*, without the series that have none."""
-    if not results:
+def over_moving_range(kind: type[S], known: Callable[[S], list[float]], function: OverRange) -> VectorBuilder:
+    """`name(range)`, where *known* tells from the state of a range what *function* works out from its samples."""
+
+    def build(compiler: "Compiler", args: list[Expr]) -> "VectorNode":
+        node, drop, rolling = compiler.matrix(args[0]), compiler.dropper(), Rolling(kind)
+
+        def remembering(columns: Columns, matrix: Matrix) -> Sequence[float] | None:
+            state = rolling(columns)
+            try:
+                return function(columns, matrix) if state is None else known(state)
+            except OverflowError:
+                return function(columns, matrix)
+
+        def evaluate(context: Context) -> Vector:
+            matrix = node(context)
+            rolling.forget(matrix)
+            return applied(remembering, matrix, drop)
+
+        return evaluate
+
+    return build
+
+
+def of_values(function: Callable[[Sequence[float]], float]) -> OverRange:
+    """*function* of each series' values."""
+    return lambda columns, _matrix: [function(values) for values in columns.slices()]
+
+
+def applied(function: OverRange, matrix: Matrix, drop: Dropping | None) -> Vector:
+    """The vector of what *function* makes of *matrix*, without the series of which it makes nothing."""
+    blocks, labels = matrix.blocks, matrix.labels
+    if len(blocks) == 1:
+        single = function(blocks[0], matrix)
+        return EMPTY if single is None else Vector(labels if drop is None else drop(labels), list(single))
+    if not blocks:
         return EMPTY
-    present = [result for result in results if result is not None]
-    labels = matrix.labels
-    if len(present) < len(results):
-        labels = [one for one, result in zip(labels, results, strict=True) if result is not None]
-    return Vector(labels if drop is None else drop(labels), present)
+    found = [function(block, matrix) for block in blocks]
+    values = [one for one in found if one is not None]
+    if len(values) < len(found):
+        return _some(blocks, found, labels, drop)
+    return Vector(labels if drop is None else drop(labels), in_rows(blocks, values))
+
+
+def _some(
+    blocks: list[Columns], found: list[Sequence[float] | None], labels: list[Labels], drop: Dropping | None
+) -> Vector:
+    rows = [
+        (row, value)
+        for block, values in zip(blocks, found, strict=True)
+        if values is not None
+        for row, value in zip(block.rows, values, strict=True)
+    ]
+    rows.sort(key=itemgetter(0))
+    labels = [labels[row] for row, _ in rows]
+    return Vector(labels if drop is None else drop(labels), [value for _, value in rows])
 
 
 def mapped(function: Callable[[float], float]) -> VectorBuilder:

@@ -8,17 +8,14 @@ from dozor.errors import PromQLError
 from dozor.promql.aggregation import warn_of_quantile
 from dozor.promql.arithmetic import mean, quantile, total, variance
 from dozor.promql.context import Context
-from dozor.promql.functions.base import VectorBuilder, collect, over_range
+from dozor.promql.functions.base import OverRange, VectorBuilder, applied, of_values, over_moving_range, over_range
 from dozor.promql.parsing import Expr
+from dozor.promql.rolling import Totals
 from dozor.promql.vector import Matrix, Vector
-from dozor.store import Window
+from dozor.store import Columns
 
 if TYPE_CHECKING:
     from dozor.promql.compile import Compiler, VectorNode
-
-
-def _of_values(function: Callable[[Sequence[float]], float]) -> VectorBuilder:
-    return over_range(lambda window, _matrix: function(window.value_slice()))
 
 
 def _extreme(choose: Callable[[Sequence[float]], float]) -> Callable[[Sequence[float]], float]:
@@ -31,12 +28,14 @@ def _extreme(choose: Callable[[Sequence[float]], float]) -> Callable[[Sequence[f
     return extreme
 
 
-def _first(window: Window, _matrix: Matrix) -> float:
-    return window.values[window.first_value]
+def _extremes(choose: Callable[[Sequence[float]], float]) -> OverRange:
+    """`_extreme` of each series; where there is no NaN, *choose* has the choice to itself."""
+    careful = _extreme(choose)
 
+    def extremes(columns: Columns, _matrix: Matrix) -> list[float]:
+        return list(map(choose if columns.clean else careful, columns.slices()))
 
-def _last(window: Window, _matrix: Matrix) -> float:
-    return window.values[window.first_value + window.size - 1]
+    return extremes
 
 
 def _median_deviation(values: Sequence[float]) -> float:
@@ -46,24 +45,19 @@ def _median_deviation(values: Sequence[float]) -> float:
     return quantile(0.5, [abs(value - median) for value in values])
 
 
-def _time_of_first(window: Window, _matrix: Matrix) -> float:
-    return window.times[window.first_time] / 1000
-
-
-def _time_of_last(window: Window, _matrix: Matrix) -> float:
-    return window.times[window.first_time + window.size - 1] / 1000
-
-
-def _time_of(choose: Callable[[Sequence[float]], float]) -> VectorBuilder:
+def _time_of(choose: Callable[[Sequence[float]], float]) -> OverRange:
     extreme = _extreme(choose)
 
-    def time_of(window: Window, _matrix: Matrix) -> float:
-        values, times = window.value_slice(), window.time_slice()
-        wanted = extreme(values)
-        places = [place for place, value in enumerate(values) if value == wanted]
-        return times[places[-1] if places else -1] / 1000
+    def times_of(columns: Columns, _matrix: Matrix) -> list[float]:
+        times = columns.time_slice()
+        found = []
+        for values in columns.slices():
+            wanted = extreme(values)
+            places = [place for place, value in enumerate(values) if value == wanted]
+            found.append(times[places[-1] if places else -1] / 1000)
+        return found
 
-    return over_range(time_of)
+    return times_of
 
 
 def _quantile_over_time(compiler: "Compiler", args: list[Expr]) -> "VectorNode":
@@ -71,9 +65,9 @@ def _quantile_over_time(compiler: "Compiler", args: list[Expr]) -> "VectorNode":
 
     def evaluate(context: Context) -> Vector:
         q, matrix = parameter(context), node(context)
-        if matrix.windows:
+        if matrix.blocks:
             warn_of_quantile(context, q)
-        return collect(matrix, [quantile(q, window.value_slice()) for window in matrix.windows], drop)
+        return applied(of_values(lambda values: quantile(q, values)), matrix, drop)
 
     return evaluate
 
@@ -88,14 +82,18 @@ def _double_exponential_smoothing(compiler: "Compiler", args: list[Expr]) -> "Ve
         for name, factor in zip(("smoothing", "trend"), factors, strict=True):
             if not 0 < factor < 1:
                 raise PromQLError(f"invalid {name} factor. Expected: 0 < factor < 1, got: {factor:g}")
-        return collect(matrix, [_smoothed(window.value_slice(), *factors) for window in matrix.windows], drop)
+        return applied(lambda columns, _: _smoothed(columns, *factors), matrix, drop)
 
     return evaluate
 
 
-def _smoothed(values: Sequence[float], smoothing: float, trend: float) -> float | None:
-    if len(values) < 2:
+def _smoothed(columns: Columns, smoothing: float, trend: float) -> list[float] | None:
+    if columns.size < 2:
         return None
+    return [_smooth(values, smoothing, trend) for values in columns.slices()]
+
+
+def _smooth(values: Sequence[float], smoothing: float, trend: float) -> float:
     level, slope = values[0], values[1] - values[0]
     previous = 0.0
     for place, value in enumerate(values[1:]):
@@ -106,21 +104,21 @@ def _smoothed(values: Sequence[float], smoothing: float, trend: float) -> float 
 
 
 FUNCTIONS: Final[dict[str, VectorBuilder]] = {
-    "avg_over_time": _of_values(mean),
-    "count_over_time": over_range(lambda window, _matrix: float(window.size)),
+    "avg_over_time": over_moving_range(Totals, Totals.means, of_values(mean)),
+    "count_over_time": over_range(lambda columns, _: [float(columns.size)] * len(columns.rows)),
     "double_exponential_smoothing": _double_exponential_smoothing,
-    "first_over_time": over_range(_first, keep_name=True),
-    "last_over_time": over_range(_last, keep_name=True),
-    "mad_over_time": _of_values(_median_deviation),
-    "max_over_time": _of_values(_extreme(max)),
-    "min_over_time": _of_values(_extreme(min)),
-    "present_over_time": over_range(lambda _window, _matrix: 1.0),
+    "first_over_time": over_range(lambda columns, _: columns.at(0), keep_name=True),
+    "last_over_time": over_range(lambda columns, _: columns.at(-1), keep_name=True),
+    "mad_over_time": over_range(of_values(_median_deviation)),
+    "max_over_time": over_range(_extremes(max)),
+    "min_over_time": over_range(_extremes(min)),
+    "present_over_time": over_range(lambda columns, _: [1.0] * len(columns.rows)),
     "quantile_over_time": _quantile_over_time,
-    "stddev_over_time": _of_values(lambda values: math.sqrt(variance(values))),
-    "stdvar_over_time": _of_values(variance),
-    "sum_over_time": _of_values(total),
-    "ts_of_first_over_time": over_range(_time_of_first),
-    "ts_of_last_over_time": over_range(_time_of_last),
-    "ts_of_max_over_time": _time_of(max),
-    "ts_of_min_over_time": _time_of(min),
+    "stddev_over_time": over_range(of_values(lambda values: math.sqrt(variance(values)))),
+    "stdvar_over_time": over_range(of_values(variance)),
+    "sum_over_time": over_moving_range(Totals, Totals.totals, of_values(total)),
+    "ts_of_first_over_time": over_range(lambda columns, _: [columns.first_moment / 1000] * len(columns.rows)),
+    "ts_of_last_over_time": over_range(lambda columns, _: [columns.last_moment / 1000] * len(columns.rows)),
+    "ts_of_max_over_time": over_range(_time_of(max)),
+    "ts_of_min_over_time": over_range(_time_of(min)),
 }

@@ -24,7 +24,7 @@ def _absent(compiler: "Compiler", args: list[Expr]) -> "VectorNode":
 
 def _absent_over_time(compiler: "Compiler", args: list[Expr]) -> "VectorNode":
     node, missing = compiler.matrix(args[0]), [_labels_of(compiler, args[0])]
-    return lambda context: EMPTY if node(context).windows else Vector(missing, [1.0])
+    return lambda context: EMPTY if node(context).blocks else Vector(missing, [1.0])
 
 
 def _labels_of(compiler: "Compiler", expr: Expr) -> Labels:

@@ -3,15 +3,25 @@
 import math
 import operator
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from typing_extensions import override
+
 from dozor.promql.context import Context
-from dozor.promql.functions.base import VectorBuilder, collect, over_range
+from dozor.promql.functions.base import (
+    OverRange,
+    VectorBuilder,
+    applied,
+    of_values,
+    over_moving_range,
+    over_range,
+)
 from dozor.promql.parsing import Expr
+from dozor.promql.rolling import Lines, Pairs, Rolling
 from dozor.promql.vector import Matrix, Vector
-from dozor.store import Window
+from dozor.store import Columns
 
 if TYPE_CHECKING:
     from dozor.promql.compile import Compiler, VectorNode
@@ -19,16 +29,12 @@ if TYPE_CHECKING:
 _COUNTER_SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket")
 
 
-def _extrapolated(window: Window, matrix: Matrix, *, counter: bool) -> float | None:
-    """By how much the series rose in the range, extended to the range's ends where the samples come close to them."""
-    size = window.size
+def _extrapolated(columns: Columns, matrix: Matrix, *, counter: bool) -> list[float] | None:
+    """By how much each series rose in the range, extended to the range's ends where the samples come close to them."""
+    size = columns.size
     if size < 2:
         return None
-    first_time, last_time = window.times[window.first_time], window.times[window.first_time + size - 1]
-    first, last = window.values[window.first_value], window.values[window.first_value + size - 1]
-    rise = last - first
-    if counter:
-        rise += window.lost_to_resets()
+    first_time, last_time = columns.first_moment, columns.last_moment
     sampled = (last_time - first_time) / 1000
     to_start, to_end = (first_time - matrix.start) / 1000, (matrix.end - last_time) / 1000
     # A gap of more than 1.1 usual steps means that the series began, or ended, inside the range: then it is taken to
@@ -36,72 +42,107 @@ def _extrapolated(window: Window, matrix: Matrix, *, counter: bool) -> float | N
     step = sampled / (size - 1)
     if to_start >= step * 1.1:
         to_start = step / 2
-    if counter and rise > 0 and first >= 0:
-        to_start = min(to_start, sampled * (first / rise))  # a counter was never below zero
     if to_end >= step * 1.1:
         to_end = step / 2
-    return rise * ((sampled + to_start + to_end) / sampled)
+    firsts, lasts = columns.at(0), columns.at(-1)
+    scale = (sampled + to_start + to_end) / sampled
+    if not counter:
+        return [(last - first) * scale for first, last in zip(firsts, lasts, strict=True)]
+    rises = list(map(operator.sub, lasts, firsts))
+    lost = columns.lost_to_resets()
+    if lost is not None:
+        rises = list(map(operator.add, rises, lost))
+    # A counter was never below zero, so it cannot have begun before the time at which its line meets zero.
+    return [
+        rise * ((sampled + to_zero + to_end) / sampled)
+        if rise > 0 and first >= 0 and (to_zero := sampled * (first / rise)) < to_start
+        else rise * scale
+        for first, rise in zip(firsts, rises, strict=True)
+    ]
 
 
-def _increase(window: Window, matrix: Matrix) -> float | None:
-    return _extrapolated(window, matrix, counter=True)
+def _increase(columns: Columns, matrix: Matrix) -> list[float] | None:
+    return _extrapolated(columns, matrix, counter=True)
 
 
-def _rate(window: Window, matrix: Matrix) -> float | None:
-    increase = _extrapolated(window, matrix, counter=True)
-    return None if increase is None else increase / ((matrix.end - matrix.start) / 1000)
+def _rate(columns: Columns, matrix: Matrix) -> list[float] | None:
+    increases = _extrapolated(columns, matrix, counter=True)
+    seconds = (matrix.end - matrix.start) / 1000
+    return None if increases is None else [increase / seconds for increase in increases]
 
 
-def _delta(window: Window, matrix: Matrix) -> float | None:
-    return _extrapolated(window, matrix, counter=False)
+def _delta(columns: Columns, matrix: Matrix) -> list[float] | None:
+    return _extrapolated(columns, matrix, counter=False)
 
 
-def _instant_rate(window: Window, _matrix: Matrix) -> float | None:
-    if window.size < 2:
+def _instant_rate(columns: Columns, _matrix: Matrix) -> list[float] | None:
+    if columns.size < 2:
         return None
-    (earlier, before), (later, now) = _last_two(window)
-    return (now if now < before else now - before) / ((later - earlier) / 1000)
+    seconds = _last_step(columns)
+    return [(now if now < before else now - before) / seconds for before, now in _last_two(columns)]
 
 
-def _instant_delta(window: Window, _matrix: Matrix) -> float | None:
-    if window.size < 2:
-        return None
-    (_, before), (_, now) = _last_two(window)
-    return now - before
+def _instant_delta(columns: Columns, _matrix: Matrix) -> list[float] | None:
+    return [now - before for before, now in _last_two(columns)] if columns.size > 1 else None
 
 
-def _last_two(window: Window) -> tuple[tuple[int, float], tuple[int, float]]:
-    time, value = window.first_time + window.size - 2, window.first_value + window.size - 2
-    return (window.times[time], window.values[value]), (window.times[time + 1], window.values[value + 1])
+def _last_two(columns: Columns) -> Iterable[tuple[float, float]]:
+    return zip(columns.at(-2), columns.at(-1), strict=True)
 
 
-def _resets(window: Window, _matrix: Matrix) -> float:
-    values = window.value_slice()
-    return float(sum(map(operator.lt, values[1:], values)))
+def _last_step(columns: Columns) -> float:
+    times, last = columns.times, columns.first_time + columns.size - 1
+    return (times[last] - times[last - 1]) / 1000
 
 
-def _changes(window: Window, _matrix: Matrix) -> float:
-    values = window.value_slice()
-    changes = sum(map(operator.ne, values[1:], values))
-    if changes and math.isnan(sum(values)):  # two NaN are unequal, and yet no change
-        changes -= sum(
-            math.isnan(value) and math.isnan(before) for value, before in zip(values[1:], values, strict=False)
-        )
-    return float(changes)
+class Resets(Pairs):
+    """Falls."""
+
+    @staticmethod
+    @override
+    def count(values: Sequence[float]) -> int:
+        return sum(map(operator.lt, values[1:], values))
 
 
-def _regression(window: Window, origin: int) -> tuple[float, float]:
-    """Slope per second, and value at *origin*, of the line that fits best."""
-    values = window.value_slice()
+class Changes(Pairs):
+    """Samples that differ from the one before."""
+
+    @staticmethod
+    @override
+    def count(values: Sequence[float]) -> int:
+        changes: int = sum(map(operator.ne, values[1:], values))
+        if changes and math.isnan(sum(values)):  # two NaN are unequal, and yet no change
+            changes -= sum(
+                math.isnan(value) and math.isnan(before) for value, before in zip(values[1:], values, strict=False)
+            )
+        return changes
+
+
+def _pairs(kind: type[Pairs]) -> VectorBuilder:
+    return over_moving_range(
+        kind, lambda state: list(map(float, state.counts)), of_values(lambda values: float(kind.count(values)))
+    )
+
+
+def _regressions(columns: Columns, origin: int) -> list[tuple[float, float]]:
+    """For each series slope per second, and value at *origin*, of the line that fits best."""
+    times = columns.time_slice()
+    if not isinstance(times, array):
+        times = array("q", times)
+    known = _since_first(times.tobytes())
+    return [_regression(values, origin - times[0], *known) for values in columns.slices()]
+
+
+def _regression(
+    values: Sequence[float], origin: int, after: list[float], sum_x: int, sum_xx: int
+) -> tuple[float, float]:
     count = len(values)
     if values[0] == values[-1] and values.count(values[0]) == count:
         return (math.nan, math.nan) if math.isinf(values[0]) else (0.0, values[0])
-    times = array("q", window.time_slice())
-    after, sum_x, sum_xx = _since_first(times.tobytes())
     sum_y, sum_xy = _sum(values), _sum(map(operator.mul, after, values))
     spread = count * sum_xx - sum_x * sum_x
     slope = (count * sum_xy - sum_x * sum_y) / spread if spread else math.nan
-    return slope * 1000, sum_y / count + slope * (origin - times[0] - sum_x / count)
+    return slope * 1000, sum_y / count + slope * (origin - sum_x / count)
 
 
 @lru_cache(maxsize=32)
@@ -122,28 +163,38 @@ def _sum(values: Iterable[float]) -> float:
         return math.nan
 
 
-def _derivative(window: Window, _matrix: Matrix) -> float | None:
-    return _regression(window, window.times[window.first_time])[0] if window.size > 1 else None
+def _derivative(columns: Columns, _matrix: Matrix) -> list[float] | None:
+    if columns.size < 2:
+        return None
+    return [slope for slope, _ in _regressions(columns, columns.first_moment)]
 
 
 def _predict_linear(compiler: "Compiler", args: list[Expr]) -> "VectorNode":
     node, ahead, drop = compiler.matrix(args[0]), compiler.scalar(args[1]), compiler.dropper()
+    rolling = Rolling(Lines)
+
+    def lines(columns: Columns, at: int) -> list[tuple[float, float]]:
+        state = rolling(columns)
+        try:
+            return _regressions(columns, at) if state is None else state.lines(at)
+        except OverflowError:
+            return _regressions(columns, at)
 
     def evaluate(context: Context) -> Vector:
         matrix, seconds = node(context), ahead(context)
-        results: list[float | None] = []
-        for window in matrix.windows:
-            if window.size < 2:
-                results.append(None)
-                continue
-            slope, intercept = _regression(window, context.at)
-            results.append(slope * seconds + intercept)
-        return collect(matrix, results, drop)
+        rolling.forget(matrix)
+
+        def predict(columns: Columns, _matrix: Matrix) -> list[float] | None:
+            if columns.size < 2:
+                return None
+            return [slope * seconds + intercept for slope, intercept in lines(columns, context.at)]
+
+        return applied(predict, matrix, drop)
 
     return evaluate
 
 
-def _counter_function(function: Callable[[Window, Matrix], float | None]) -> VectorBuilder:
+def _counter_function(function: OverRange) -> VectorBuilder:
     """*function*, with a note where a metric's name says that it is no counter."""
 
     def build(compiler: "Compiler", args: list[Expr]) -> "VectorNode":
@@ -152,7 +203,6 @@ def _counter_function(function: Callable[[Window, Matrix], float | None]) -> Vec
 
         def evaluate(context: Context) -> Vector:
             matrix = node(context)
-            results = [function(window, matrix) for window in matrix.windows]
             if checked[0] is not matrix.labels:
                 odd = [labels.metric_name for labels in matrix.labels if _is_no_counter(labels.metric_name)]
                 checked[0] = None if odd else matrix.labels
@@ -160,7 +210,7 @@ def _counter_function(function: Callable[[Window, Matrix], float | None]) -> Vec
                     context.notes.inform(
                         f'metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "{name}"'
                     )
-            return collect(matrix, results, drop)
+            return applied(function, matrix, drop)
 
         return evaluate
 
@@ -177,8 +227,8 @@ FUNCTIONS: Final[dict[str, VectorBuilder]] = {
     "irate": over_range(_instant_rate),
     "delta": over_range(_delta),
     "idelta": over_range(_instant_delta),
-    "deriv": over_range(_derivative),
+    "deriv": over_moving_range(Lines, lambda state: [slope for slope, _ in state.lines(0)], _derivative),
     "predict_linear": _predict_linear,
-    "resets": over_range(_resets),
-    "changes": over_range(_changes),
+    "resets": _pairs(Resets),
+    "changes": _pairs(Changes),
 }
