@@ -111,6 +111,10 @@ class Desk(Reading):
         """Somebody owns the alert."""
         return await self._act_on("acknowledge", alert_id, by=by, comment=comment)
 
+    async def release(self, alert_id: str, *, by: str | None, comment: str | None) -> tuple[Alert, bool]:
+        """Nobody owns the alert any more."""
+        return await self._act_on("release", alert_id, by=by, comment=comment)
+
     async def silence(
         self, alert_id: str, *, until: float | None, by: str | None, comment: str | None
     ) -> tuple[Alert, bool]:

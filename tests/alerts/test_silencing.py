@@ -334,6 +334,22 @@ def test_an_alerts_own_silence_is_lifted() -> None:
         world.lifecycle.lift(alert_id, world.at)
 
 
+def test_an_acknowledgement_taken_back_is_told_to_those_who_heard_of_it() -> None:
+    world = world_of("kitchen")
+    world.run(60)
+    alert_id = world.alert("Hot").id
+    with pytest.raises(ActionForbidden, match="cannot release"):
+        world.lifecycle.release(alert_id, world.at)
+    world.acknowledge("Hot")
+    world.run(60)
+    before = len(world.words)
+    alert, changes = world.lifecycle.release(alert_id, world.at, "bob", "wrong one")
+    world.take(changes)
+    assert (alert.state, alert.acknowledged) == (AlertState.FIRING, None)
+    assert world.words[before:] == [("Hot", "firing")]
+    assert world.events(alert_id)[-1] == "no longer acknowledged"
+
+
 # Who did what
 
 

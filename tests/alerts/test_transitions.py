@@ -38,14 +38,14 @@ def test_an_alert_that_has_not_ended_has_a_row_for_every_event(where: Phase, eve
 def test_a_resolved_alert_never_changes_again(event: Event) -> None:
     ended = alert(Phase.RESOLVED)
     happening = Happening(event, AT, names=("X",), severity=Severity.EMERGENCY)
-    if event in (Event.ACKNOWLEDGE, Event.SILENCE, Event.UNSILENCE, Event.RESOLVE):
+    if event in (Event.ACKNOWLEDGE, Event.RELEASE, Event.SILENCE, Event.UNSILENCE, Event.RESOLVE):
         with pytest.raises(ActionForbidden, match=f"cannot {event.value} alert a1: it is RESOLVED"):
             step(ended, happening)
     else:
         assert step(ended, happening).alert is ended
 
 
-@pytest.mark.parametrize("event", [Event.ACKNOWLEDGE, Event.RESOLVE])
+@pytest.mark.parametrize("event", [Event.ACKNOWLEDGE, Event.RELEASE, Event.RESOLVE])
 def test_a_pending_alert_cannot_be_acknowledged_or_closed(event: Event) -> None:
     with pytest.raises(ActionForbidden, match="it is PENDING"):
         step(alert(Phase.PENDING), Happening(event, AT))

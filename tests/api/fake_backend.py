@@ -370,6 +370,14 @@ class FakeBackend:
         self._record(alert_id, "acknowledged", by, comment)
         return done, self.durable
 
+    async def release(self, alert_id: str, *, by: str | None, comment: str | None) -> tuple[Alert, bool]:
+        alert = await self._allowed("release", alert_id)
+        if alert.acknowledged is None:
+            raise ActionForbidden("release", alert_id, alert.state.value)
+        self.alerts[alert_id] = done = replace(alert, acknowledged=None)
+        self._record(alert_id, "no longer acknowledged", by, comment)
+        return done, self.durable
+
     async def silence(
         self, alert_id: str, *, until: float | None, by: str | None, comment: str | None
     ) -> tuple[Alert, bool]:

@@ -150,6 +150,15 @@ def test_resolve_closes_the_alert(api: TestClient, backend: FakeBackend) -> None
     assert list(backend.ended) == ["a1"]
 
 
+def test_an_acknowledgement_can_be_taken_back(api: TestClient, backend: FakeBackend) -> None:
+    backend.add(an_alert())
+    assert api.delete("alerts/a1/acknowledge").status_code == 409
+    api.post("alerts/a1/acknowledge", json={"by": "anna"})
+    answer = api.delete("alerts/a1/acknowledge", params={"by": "anna", "comment": "wrong one"})
+    assert (answer.status_code, answer.json()["state"], answer.json()["acknowledged"]) == (200, "FIRING", None)
+    assert api.delete("alerts/nobody/acknowledge").status_code == 404
+
+
 @pytest.mark.parametrize("action", ["acknowledge", "silence", "resolve"])
 def test_an_unknown_alert_is_404(api: TestClient, action: Any) -> None:
     answer = api.post(f"alerts/nobody/{action}", json={"duration": "1h"} if action == "silence" else {})

@@ -196,6 +196,17 @@ class Lifecycle:
         """
         return self._act(alert_id, Happening(Event.ACKNOWLEDGE, at, by=by, comment=comment))
 
+    def release(
+        self, alert_id: str, at: float, by: str | None = None, comment: str | None = None
+    ) -> tuple[Alert, Changes]:
+        """Nobody owns the alert any more; people are told of it again.
+
+        Raises:
+            AlertNotFound: nothing of this id is known here.
+            ActionForbidden: nobody owns it, or it is pending or resolved.
+        """
+        return self._act(alert_id, Happening(Event.RELEASE, at, by=by, comment=comment))
+
     def silence(
         self, alert_id: str, at: float, until: float | None = None, by: str | None = None, comment: str | None = None
     ) -> tuple[Alert, Changes]:

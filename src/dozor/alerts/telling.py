@@ -85,7 +85,7 @@ def update_for(before: Alert, after: Alert) -> Occasion | None:
     """
     if after.told_severity is None or after.resolved_at is not None:
         return None
-    if after.acknowledged != before.acknowledged:
+    if after.acknowledged is not None and after.acknowledged != before.acknowledged:
         return Occasion.ACKNOWLEDGED
     if after.silenced == before.silenced and after.state is before.state:
         return None

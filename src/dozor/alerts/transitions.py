@@ -48,6 +48,7 @@ class Event(StrEnum):
     SILENCES = "silences"
     TARGET_REMOVED = "target removed"
     ACKNOWLEDGE = "acknowledge"
+    RELEASE = "release"
     SILENCE = "silence"
     UNSILENCE = "unsilence"
     RESOLVE = "resolve"
@@ -183,6 +184,10 @@ def _has_silence(alert: Alert, _: Happening) -> bool:
     return alert.silenced is not None
 
 
+def _has_owner(alert: Alert, _: Happening) -> bool:
+    return alert.acknowledged is not None
+
+
 def _flaps(_: Alert, now: Happening) -> bool:
     return now.count > 0
 
@@ -276,6 +281,11 @@ def _acknowledge(alert: Alert, now: Happening) -> Alert:
     return replace(alert, acknowledged=Acknowledgement(now.at, now.by, now.comment))
 
 
+def _release(alert: Alert, _: Happening) -> Alert:
+    # Whoever heard that somebody has it must hear that nobody has.
+    return replace(alert, acknowledged=None, tell_again=alert.told_severity is not None)
+
+
 def _silence(alert: Alert, now: Happening) -> Alert:
     return replace(alert, silenced=AlertSilence(now.at, now.until, now.by, now.comment))
 
@@ -319,16 +329,20 @@ TABLE: Final[tuple[Transition, ...]] = (
     Transition(F, Event.TARGET_REMOVED, _always, _remove, "resolved"),
     # By a person
     Transition(P, Event.ACKNOWLEDGE, _always, _forbid),
+    Transition(P, Event.RELEASE, _always, _forbid),
     Transition(P, Event.SILENCE, _always, _silence, "silenced"),
     Transition(P, Event.UNSILENCE, _has_silence, _speak_again, "silence ended"),
     Transition(P, Event.UNSILENCE, _always, _forbid),
     Transition(P, Event.RESOLVE, _always, _forbid),
     Transition(F, Event.ACKNOWLEDGE, _always, _acknowledge, "acknowledged"),
+    Transition(F, Event.RELEASE, _has_owner, _release, "no longer acknowledged"),
+    Transition(F, Event.RELEASE, _always, _forbid),
     Transition(F, Event.SILENCE, _always, _silence, "silenced"),
     Transition(F, Event.UNSILENCE, _has_silence, _speak_again, "silence ended"),
     Transition(F, Event.UNSILENCE, _always, _forbid),
     Transition(F, Event.RESOLVE, _always, _close, "closed by hand"),
     Transition(R, Event.ACKNOWLEDGE, _always, _forbid),
+    Transition(R, Event.RELEASE, _always, _forbid),
     Transition(R, Event.SILENCE, _always, _forbid),
     Transition(R, Event.UNSILENCE, _always, _forbid),
     Transition(R, Event.RESOLVE, _always, _forbid),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from dozor.api import problems
 from dozor.api.alert_json import alert_fields, event_model
@@ -13,12 +13,14 @@ from dozor.api.schemas import (
     ActionAnswer,
     ActionRequest,
     AlertAnswer,
+    Comment,
     EventModel,
     NoteAnswer,
     NoteList,
     NoteModel,
     NoteRequest,
     SilenceRequest,
+    Who,
 )
 from dozor.api.span import end_of
 from dozor.clock import Clock
@@ -111,6 +113,19 @@ def _add_actions(router: APIRouter, backend: Backend) -> None:
     ) -> Response:
         """Reminders and escalation by time stop until the alert resolves. Again: somebody else takes it over."""
         alert, durable = await backend.acknowledge(alert_id, by=body.by, comment=body.comment)
+        return _acted(alert, backend, durable=durable)
+
+    @router.delete(
+        "/alerts/{alert_id}/acknowledge",
+        response_model=ActionAnswer,
+        responses=problems.documented(404, 409, 422),
+        summary="Take back that somebody has it",
+    )
+    async def alert_release(
+        alert_id: AlertId, by: Annotated[Who, Query()] = None, comment: Annotated[Comment, Query()] = None
+    ) -> Response:
+        """Nobody owns it any more: of what still fires, people are told again. 409 where nobody had it."""
+        alert, durable = await backend.release(alert_id, by=by, comment=comment)
         return _acted(alert, backend, durable=durable)
 
     @router.post(

@@ -159,8 +159,11 @@ class Backend(Protocol):
     async def acknowledge(self, alert_id: str, *, by: str | None, comment: str | None) -> tuple[Alert, bool]:
         """Somebody owns the alert: the alert as it now is, and whether that is committed (within 2 s).
 
-        This and the two below raise AlertNotFound and ActionForbidden.
+        This and the three below raise AlertNotFound and ActionForbidden.
         """
+
+    async def release(self, alert_id: str, *, by: str | None, comment: str | None) -> tuple[Alert, bool]:
+        """Nobody owns the alert any more; people are told of it again."""
 
     async def silence(
         self, alert_id: str, *, until: float | None, by: str | None, comment: str | None
