@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Not `:=`, because the recipe that puts uv into the environment runs after this line is read.
 UV = $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
+WEB := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/generated/*')
 APT := -o Acquire::Retries=0 -o Acquire::http::Timeout=20
 LOCK := $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate
 NO_NETWORK := echo 'make: the packages of the lock file could not be installed. The first call needs the network; without it,' \
@@ -21,24 +22,24 @@ endif
 export UV_LINK_MODE ?= copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test chaos check bench fix lock others browser clean
+.PHONY: help setup run test chaos check bench fix lock others browser page clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1\t\2/' | expand -t 16
 
 setup: $(VENV)/ready  ## Make the environment .venv and install Dozor and its tools into it
 
-run: $(VENV)/ready  ## Run the demo: a sample application on real servers, watched; http://127.0.0.1:8002/
+run: $(VENV)/ready page  ## Run the demo: a sample application on real servers, watched; http://127.0.0.1:8002/
 	exec $(BIN)/dozor demo
 
-test: $(VENV)/ready $(VENV)/sqlalchemy-2.0/ready others browser  ## Run all tests, those of the database also on SQLAlchemy 2.0
+test: $(VENV)/ready $(VENV)/sqlalchemy-2.0/ready page others browser  ## Run all tests, those of the database also on SQLAlchemy 2.0
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal
 
 chaos: SEED := $(or $(SEED),$(shell echo $$RANDOM))
 chaos: $(VENV)/ready  ## Run the long proofs whole, half an hour or more: hundreds of kills, many more examples; SEED=… repeats a run
 	DOZOR_TEST_CHAOS=$(SEED) $(BIN)/python -m pytest -n 2 --dist load -m 'chaos or hypothesis' --hypothesis-seed=$(SEED)
 
-check: $(VENV)/ready  ## Lint, formatting, types, imports between packages
+check: $(VENV)/ready $(VENV)/page-checked  ## Lint, formatting, types (the page's too), imports between packages
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -55,9 +56,11 @@ fix: $(VENV)/ready  ## Mend what can be mended by a program: lint and formatting
 lock: $(VENV)/uv-found  ## Choose the newest versions that pyproject.toml allows, with hashes and without hosts
 	$(LOCK) --upgrade pyproject.toml --extra demo --group dev -o requirements.lock
 	echo 'sqlalchemy>=2.0.40,<2.1' | $(LOCK) --upgrade --no-deps - -o requirements-sqlalchemy20.lock
+	$(BIN)/python -c 'import hatch_build; print(hatch_build.NODE_WHEEL)' | $(LOCK) --no-deps - -o requirements-node.lock
 
-clean:  ## Remove the environment and all caches
+clean:  ## Remove the environment, all caches, and the page that was built
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .schemathesis build dist
+	rm -rf web/node_modules web/generated src/dozor/dashboard/static/app
 
 $(BIN)/python:
 	@if [ -z '$(PYTHON)' ]; then echo 'make: no Python 3.11 or later was found; name one: make PYTHON=/path/to/python3.12' >&2; exit 1; fi
@@ -69,15 +72,34 @@ $(VENV)/uv-found: $(BIN)/python
 	@touch $@
 
 # --no-build-isolation: Dozor is built by the hatchling that is locked, not by one fetched for the purpose.
-$(VENV)/ready: requirements.lock pyproject.toml $(VENV)/uv-found
+# DOZOR_SKIP_UI: the page has a rule of its own, below.
+$(VENV)/ready: requirements.lock pyproject.toml hatch_build.py $(VENV)/uv-found
 	@echo 'Installing what requirements.lock names into $(VENV) …'
 	@$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements.lock || { $(NO_NETWORK); exit 1; }
-	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@DOZOR_SKIP_UI=1 $(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/sqlalchemy-2.0/ready: requirements-sqlalchemy20.lock $(VENV)/uv-found
 	@rm -rf $(@D)
 	@$(UV) pip install -q --python $(BIN)/python --target $(@D) --no-deps --require-hashes -r $< || { $(NO_NETWORK); exit 1; }
+	@touch $@
+
+# The page that a browser runs: built from web/ by npm, or by Node from a wheel where there is none. Dozor runs without it, too,
+# and says so; then the next call tries again.
+page: $(VENV)/page
+
+NODE = $(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements-node.lock || { $(NO_NETWORK); }
+
+$(VENV)/page: $(WEB) hatch_build.py requirements-node.lock | $(VENV)/ready
+	@$(BIN)/python hatch_build.py --ready || $(NODE)
+	@if $(BIN)/python hatch_build.py; then touch $@; else \
+	  echo 'make: going on without it: Dozor shows its page without JavaScript' >&2; fi
+
+# The types of what the API answers are made from Dozor's own description of it.
+$(VENV)/page-checked: $(WEB) $(wildcard src/dozor/api/*.py) hatch_build.py | $(VENV)/ready
+	@$(BIN)/python hatch_build.py --node || $(NODE)
+	@mkdir -p web/generated && $(BIN)/python -m tests.openapi web/generated/openapi.json
+	$(BIN)/python hatch_build.py --check
 	@touch $@
 
 others: $(VENV)/ready

@@ -361,6 +361,11 @@ class OverviewAnswer(BaseModel):
                 ]
             },
             "generated_at": NOW,
+            "name": "shop",
+            "environment": "production",
+            "version": "1.0.0",
+            "started_at": "2026-11-22T17:20:39Z",
+            "receivers": ["slack", "log"],
         }
     )
 
@@ -376,6 +381,11 @@ class OverviewAnswer(BaseModel):
         dict[str, list[SparklineModel]], Field(description="By figure; one of each for a pool or server.")
     ]
     generated_at: datetime
+    name: Annotated[str, Field(description="What is watched; empty where it has no name.")]
+    environment: str | None
+    version: Annotated[str, Field(description="Dozor's own.")]
+    started_at: Annotated[datetime | None, Field(description="Since when Dozor watches.")]
+    receivers: Annotated[list[str], Field(description="The channels by which people are told.")]
 
 
 class ProbeAnswer(BaseModel):

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Response
 
+from dozor._version import __version__
 from dozor.api import problems
 from dozor.api.alert_json import alert_model
 from dozor.api.backend import Backend
 from dozor.api.reading_schemas import HealthAnswer, OverviewAnswer, ProbeAnswer, ReadyAnswer, SparklineModel
-from dozor.api.rendering import NO_STORE, answer, json_response, to_json
+from dozor.api.rendering import NO_STORE, answer, date, json_response, to_json
 from dozor.api.targets import finite, freshness, pool_target, redis_target, whole
 from dozor.overview import Overview, Sparkline, assess
 
@@ -58,6 +59,11 @@ def _overview_answer(backend: Backend) -> OverviewAnswer:
         host=finite(known.host),
         sparklines=_by_key(backend.sparklines(), clock.timestamp() - clock.now().timestamp()),
         generated_at=clock.now(),
+        name=known.name,
+        environment=known.environment,
+        version=__version__,
+        started_at=date(clock, known.started_at),
+        receivers=list(known.receivers),
     )
 
 

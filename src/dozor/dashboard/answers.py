@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from dozor.containment import report
 from dozor.dashboard.backend import Door
+from dozor.dashboard.built import TakeOver
 from dozor.dashboard.html import Html, el
 from dozor.dashboard.page import document
 from dozor.dashboard.parts import shape
@@ -34,9 +35,11 @@ from dozor.errors import (
 STYLE: Final = files("dozor.dashboard").joinpath("static", "style.css").read_bytes()
 STYLE_URL: Final = f"style.css?{hashlib.sha256(STYLE).hexdigest()[:12]}"
 _HEADERS: Final = {
-    "Cache-Control": "no-store",
+    # Kept only to be asked for anew, by ETag: what is wrong now may not be so in a second.
+    "Cache-Control": "private, no-cache",
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     ),
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
@@ -67,9 +70,9 @@ async def read_form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def body_page(title: str, body: Html, *, base: str = "./", status: int = 200) -> Response:
-    """A page of *body*. *base* is the way from its address to the page's root."""
-    return html(document(f"{title[:80]} · Dozor", el("main", body), base=base, style=STYLE_URL), status)
+def body_page(title: str, body: Html, *, base: str = "./", status: int = 200, app: TakeOver | None = None) -> Response:
+    """A page of *body*. *base* is the way from its address to the page's root; *app*: what takes it over."""
+    return html(document(f"{title[:80]} · Dozor", el("main", body), base=base, style=STYLE_URL, app=app), status)
 
 
 def see_other(address: str) -> Response:
@@ -78,7 +81,7 @@ def see_other(address: str) -> Response:
 
 
 def html(page: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """*page* as an answer that runs nothing, stands in no frame and is not kept."""
+    """*page* as an answer that runs nothing but Dozor's own script, stands in no frame, and is asked for anew each time."""
     content = page.encode("utf-8", "replace")
     return Response(content, status, {**_HEADERS, **(headers or {})}, "text/html; charset=utf-8")
 
@@ -86,10 +89,10 @@ def html(page: str, status: int = 200, headers: Mapping[str, str] | None = None)
 # -- errors, as pages ----------------------------------------------------------------------------------------------
 
 
-def page_route(door: Door, prefix: str = "") -> type[APIRoute]:
+def page_route(door: Door, prefix: str = "", app: TakeOver | None = None) -> type[APIRoute]:
     """A class of routes whose errors are pages; a 401 is the sign-in, where there is a key to show.
 
-    The page's root stands at *prefix*.
+    The page's root stands at *prefix*; *app*: what takes the sign-in over.
     """
 
     class PageRoute(APIRoute):
@@ -105,10 +108,10 @@ def page_route(door: Door, prefix: str = "") -> type[APIRoute]:
             async def answer(request: Request) -> Response:
                 try:
                     async with _exit_stack(request):
-                        return await handle(request)
+                        return _unless_known(request, await handle(request))
                 except HTTPException as error:
                     if error.status_code == 401 and door.takes_key:
-                        return sign_in_page(base)
+                        return sign_in_page(base, app=app)
                     return _error_page(base, error.status_code, str(error.detail), error.headers)
                 except RequestValidationError:
                     return _error_page(base, 422, "This address holds something that Dozor does not understand.")
@@ -119,6 +122,18 @@ def page_route(door: Door, prefix: str = "") -> type[APIRoute]:
             return answer
 
     return PageRoute
+
+
+def _unless_known(request: Request, response: Response) -> Response:
+    """*response* with a tag of its content; or 304, where the browser has just that already."""
+    if request.method != "GET" or response.status_code != 200 or "etag" in response.headers:
+        return response
+    tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:24]}"'
+    response.headers["ETag"] = tag
+    if tag not in request.headers.get("if-none-match", ""):
+        return response
+    kept = {name: value for name, value in response.headers.items() if name not in {"content-length", "content-type"}}
+    return Response(status_code=304, headers=kept)
 
 
 def _contained(endpoint: Callable[..., Any]) -> Callable[..., Any]:
@@ -165,7 +180,7 @@ def _error_page(base: str, status: int, detail: str, headers: Mapping[str, str] 
     return html(page, status, headers)
 
 
-def sign_in_page(base: str, said: str | None = None) -> Response:
+def sign_in_page(base: str, said: str | None = None, *, app: TakeOver | None = None) -> Response:
     """The page that asks for the key; *said*: what was wrong with the one before."""
     form = el(
         "form",
@@ -182,5 +197,5 @@ def sign_in_page(base: str, said: str | None = None) -> Response:
         method="post",
         action=f"{base}sign-in",
     )
-    page = document("Dozor", el("main", form, class_="sign-in"), base=base, style=STYLE_URL)
+    page = document("Dozor", el("main", form, class_="sign-in"), base=base, style=STYLE_URL, app=app)
     return html(page, 401)

@@ -6,6 +6,7 @@ from typing import Final
 from dozor._version import __version__
 from dozor.dashboard import sections
 from dozor.dashboard.alert_view import alert_list, pending_list
+from dozor.dashboard.built import TakeOver, built_page
 from dozor.dashboard.html import Html, el, join, told
 from dozor.dashboard.parts import lasting, reasons, shape, sparkline, status_mark, tone
 from dozor.dashboard.view import View
@@ -20,28 +21,48 @@ from dozor.overview import (
 from dozor.overview.words import duration, figure
 
 REFRESH_SECONDS: Final = 10
+_NOT_BUILT: Final = (
+    "This is the page without JavaScript. The one with charts and live figures is not in this installation: building it takes "
+    "npm and Node 20.19 or later. A released package has it."
+)
 _NAMES: Final = {"database": "Database", "redis": "Redis", "http": "HTTP", "host": "Host", "dozor": "Dozor"}
 
 
 def document(
-    title: str, body: Html, *, base: str, style: str, icon: str = "unknown", refresh: int | None = None
+    title: str,
+    body: Html,
+    *,
+    base: str,
+    style: str,
+    icon: str = "unknown",
+    refresh: int | None = None,
+    app: TakeOver | None = None,
 ) -> str:
-    """A whole document. *base* is the way from its address to the page's root (`./` or `../`)."""
+    """A whole document. *base* is the way from its address to the page's root (`./` or `../`).
+
+    *app* takes its place where scripts run; where they do not, or where they do not arrive, it is all there is.
+    """
+    again = el("meta", http_equiv="refresh", content=refresh) if refresh else None
     head = el(
         "head",
         el("meta", charset="utf-8"),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name="color-scheme", content="light dark"),
         el("meta", name="robots", content="noindex"),
-        el("meta", http_equiv="refresh", content=refresh) if refresh else None,
+        el("noscript", again) if again and app else again,
         el("title", title),
         el("link", rel="icon", type="image/svg+xml", href=f"{base}icon-{icon}.svg"),
         el("link", rel="stylesheet", href=f"{base}{style}"),
+        # Of no medium until the script wants it, so that it comes along with the script and dresses nothing without it.
+        el("link", rel="stylesheet", media="not all", href=f"{base}{app.style}") if app else None,
+        *(el("link", rel="modulepreload", href=f"{base}{part}") for part in (app.parts if app else ())),
+        el("script", type="module", src=f"{base}{app.script}") if app else None,
     )
-    return f"<!doctype html>\n{el('html', head, el('body', body), lang='en')}\n"
+    ways = {"data_root": base, "data_api": f"{base}{app.api}"} if app else {}
+    return f"<!doctype html>\n{el('html', head, el('body', body), lang='en', **ways)}\n"
 
 
-def overview_page(view: View, *, style: str) -> str:
+def overview_page(view: View, *, style: str, app: TakeOver | None = None) -> str:
     """The page at the root."""
     overview, known = view.overview, view.known
     status = overview.status
@@ -64,7 +85,7 @@ def overview_page(view: View, *, style: str) -> str:
     )
     title = f"{status.value.capitalize()} · {_service(known)}"
     refresh = REFRESH_SECONDS if view.refreshes else None
-    return document(title, body, base="./", style=style, icon=tone(status), refresh=refresh)
+    return document(title, body, base="./", style=style, icon=tone(status), refresh=refresh, app=app)
 
 
 def _service(known: Known) -> str:
@@ -189,5 +210,6 @@ def _footer(view: View) -> Html:
     return el(
         "footer",
         el("p", f"Dozor {__version__}"),
+        el("p", _NOT_BUILT) if built_page() is None else None,
         el("ul", *(el("li", el("a", words, href=path)) for words, path in links)),
     )

@@ -11,6 +11,7 @@ from dozor.dashboard import channel_routes, silence_routes
 from dozor.dashboard.alert_detail import alert_detail
 from dozor.dashboard.answers import STYLE, STYLE_URL, body_page, html, page_route, read_form, see_other, sign_in_page
 from dozor.dashboard.backend import Backend, Door
+from dozor.dashboard.built import TakeOver, built_page, take_over
 from dozor.dashboard.docs import docs_page
 from dozor.dashboard.page import overview_page
 from dozor.dashboard.parts import shape
@@ -42,14 +43,15 @@ AlertId = Annotated[str, Path(max_length=200)]
 
 def add_page(router: APIRouter, backend: Backend, door: Door, *, docs: bool = False) -> None:
     """Put the page on *router*, at its root. *docs*: /docs and the API stand below the same root."""
-    route_class = page_route(door, router.prefix)
+    app = take_over(at_root=docs)
+    route_class = page_route(door, router.prefix, app)
     guarded = APIRouter(
         prefix=router.prefix, route_class=route_class, dependencies=door.guards, include_in_schema=False
     )
-    _add_overview(guarded, backend, docs=docs)
-    _add_alert(guarded, backend)
+    _add_overview(guarded, backend, app, docs=docs)
+    _add_alert(guarded, backend, app)
     _add_actions(guarded, backend)
-    silence_routes.add_routes(guarded, backend)
+    silence_routes.add_routes(guarded, backend, app)
     channel_routes.add_routes(guarded, backend)
     everybody = APIRouter(prefix=router.prefix, route_class=route_class, include_in_schema=False)
     _add_sign_in(everybody, door)
@@ -71,9 +73,9 @@ def add_docs(router: APIRouter, app: FastAPI, door: Door) -> None:
 # -- pages ---------------------------------------------------------------------------------------------------------
 
 
-def _add_overview(router: APIRouter, backend: Backend, *, docs: bool) -> None:
+def _add_overview(router: APIRouter, backend: Backend, app: TakeOver | None, *, docs: bool) -> None:
     @router.get("/")
-    async def page(done: str | None = None, refresh: str | None = None) -> Response:
+    async def page(done: str | None = None, refresh: str | None = None, plain: str | None = None) -> Response:
         def draw() -> str:
             known = backend.known()
             view = View(
@@ -89,12 +91,12 @@ def _add_overview(router: APIRouter, backend: Backend, *, docs: bool) -> None:
                 refreshes=refresh != "off",
                 docs=docs,
             )
-            return overview_page(view, style=STYLE_URL)
+            return overview_page(view, style=STYLE_URL, app=app if plain is None else None)
 
         return html(await backend.in_dozor(draw))
 
 
-def _add_alert(router: APIRouter, backend: Backend) -> None:
+def _add_alert(router: APIRouter, backend: Backend, app: TakeOver | None) -> None:
     clock = backend.clock
 
     @router.get("/alert/{alert_id}")
@@ -107,9 +109,8 @@ def _add_alert(router: APIRouter, backend: Backend) -> None:
 
         def draw() -> Response:
             said = _SAID.get(done or "")
-            return body_page(
-                alert.rule, alert_detail(alert, backend.known().silences, timeline, clock, said=said), base="../"
-            )
+            body = alert_detail(alert, backend.known().silences, timeline, clock, said=said)
+            return body_page(alert.rule, body, base="../", app=app)
 
         return await backend.in_dozor(draw)
 
@@ -188,6 +189,16 @@ def _add_files(router: APIRouter) -> None:
     @router.get("/style.css")
     async def style() -> Response:
         return Response(STYLE, headers=_CACHED, media_type="text/css")
+
+    @router.get("/app/{name}")
+    async def built(name: str, request: Request) -> Response:
+        page = built_page()
+        if page is None or (file := page.files.get(name)) is None:
+            raise HTTPException(404, "This page has no such file; it may be of another version. Load the page anew.")
+        headers = {**_CACHED, "Vary": "Accept-Encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(file.packed, headers={**headers, "Content-Encoding": "gzip"}, media_type=file.media_type)
+        return Response(file.content, headers=headers, media_type=file.media_type)
 
     @router.get("/icon-{status}.svg")
     async def icon(status: str) -> Response:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from dozor.clock import Clock
 from dozor.dashboard.answers import body_page, read_form, see_other
 from dozor.dashboard.backend import Backend
+from dozor.dashboard.built import TakeOver
 from dozor.dashboard.silence_view import Preview, silence_page
 from dozor.duration import parse_duration
 from dozor.errors import ConfigurationError
@@ -25,8 +26,8 @@ _SAID: Final = {
 Field = Annotated[str, Query(max_length=10_000)]
 
 
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Put the page of silences on *router*."""
+def add_routes(router: APIRouter, backend: Backend, app: TakeOver | None = None) -> None:
+    """Put the page of silences on *router*; *app*: what takes it over."""
 
     @router.get("/silence")
     async def silences(  # noqa: PLR0917 - FastAPI passes them by name
@@ -38,7 +39,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         done: str = "",
     ) -> Response:
         filled = {"matchers": matchers, "duration": duration, "starts": starts, "by": by, "comment": comment}
-        return await _page(backend, filled, said=_SAID.get(done))
+        return await _page(backend, filled, said=_SAID.get(done), app=app)
 
     @router.post("/silence")
     async def make(request: Request) -> Response:
@@ -64,7 +65,12 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 
 
 async def _page(
-    backend: Backend, filled: Mapping[str, str], *, fault: str | None = None, said: str | None = None
+    backend: Backend,
+    filled: Mapping[str, str],
+    *,
+    fault: str | None = None,
+    said: str | None = None,
+    app: TakeOver | None = None,
 ) -> Response:
     """The page with the form *filled*; *fault*: what is wrong with it."""
 
@@ -72,7 +78,7 @@ async def _page(
         preview = Preview(fault=fault) if fault is not None else _preview(backend, filled.get("matchers", ""))
         records = inventory(backend.silences(), backend.known().alerts)
         body = silence_page(records, filled, preview, backend.clock, said=said)
-        return body_page("Silences", body, status=200 if fault is None else 422)
+        return body_page("Silences", body, status=200 if fault is None else 422, app=app)
 
     return await backend.in_dozor(draw)
 

@@ -1,0 +1,167 @@
+// A chart of an expression: the worst line first, gaps as gaps, one crosshair through all charts, a range to be dragged.
+
+import { signal } from "@preact/signals";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Labels } from "../core/api";
+import { annotate, alertSpans, starts, type Span } from "../core/annotations";
+import { dated } from "../core/clock";
+import { t } from "../core/i18n";
+import { link } from "../core/location";
+import { range, setRange } from "../core/range";
+import { useResource } from "../core/resource";
+import { fetchLines, latest, nameLines, worst, type Lines } from "../core/series";
+import { copy, csv, curl, save } from "../core/take-away";
+import { figure, type Unit } from "../core/units";
+import { Icon } from "./icon";
+import { Fault } from "./layout";
+import { Menu } from "./menu";
+import type { Plot as PlotComponent } from "./plot";
+import { Told } from "./text";
+
+/** uPlot comes after the verdict is on the page. */
+const plot = signal<typeof PlotComponent | null>(null);
+
+export interface ChartProps {
+  title: string;
+  /** PromQL. */
+  query: string;
+  unit?: Unit;
+  /** A line at this value. */
+  threshold?: number | null;
+  /** Which of the lines are shown; all without it. */
+  keep?: (labels: Labels) => boolean;
+  /** Shaded from top to bottom. */
+  spans?: Span[];
+  height?: number;
+  /** How many lines are drawn, the worst first. */
+  most?: number;
+}
+
+export function Chart({ title, query, unit = "", threshold = null, keep, spans = [], height = 170, most = 8 }: ChartProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(0);
+  const [seen, setSeen] = useState(false);
+  const cursor = useMemo(() => signal<number | null>(null), []);
+  useEffect(() => {
+    annotate();
+    if (!plot.peek()) void import("./plot").then((found) => (plot.value = found.Plot), () => undefined);
+    const sizes = new ResizeObserver(([entry]) => setWidth(Math.floor(entry!.contentRect.width)));
+    const sights = new IntersectionObserver(([entry]) => setSeen(entry!.isIntersecting), { rootMargin: "200px" });
+    sizes.observe(box.current!);
+    sights.observe(box.current!);
+    return () => {
+      sizes.disconnect();
+      sights.disconnect();
+    };
+  }, []);
+  const { from, to } = range.value;
+  const asked = seen && width > 0;
+  const { data, error } = useResource<Lines | null>(
+    async (abort) => (asked ? fetchLines(query, from, to, width / 2, abort) : null),
+    [query, from, to, asked, Math.round(width / 100)],
+  );
+  const all = data.value;
+  const kept = useMemo(() => {
+    const lines = (all?.lines ?? []).filter((line) => !keep || keep(line.labels));
+    return lines.sort((a, b) => worst(b) - worst(a));
+  }, [all]);
+  const shown = kept.slice(0, most);
+  const names = nameLines(shown);
+  const known = shown.length > 0 && shown.some((line) => line.values.some((value) => value !== null));
+  const rows = (): (string | number | null)[][] => [
+    ["time", ...nameLines(kept)],
+    ...(all?.times ?? []).map((at, row) => [dated(at), ...kept.map((line) => line.values[row] ?? null)]),
+  ];
+  const here = cursor.value;
+  const Plot = plot.value;
+  return (
+    <figure class="chart card">
+      <figcaption>
+        <h3>{title}</h3>
+        <span class="dim when">{here !== null && all ? dated(all.times[here] ?? 0, false).slice(11) : ""}</span>
+        <Menu
+          label={t("{title}: take away", { title })}
+          quiet
+          choices={[
+            { text: t("Copy as PromQL"), run: () => void copy(query, "PromQL") },
+            { text: t("Copy as curl"), run: () => void copy(curl("prometheus/api/v1/query_range", { query, start: from, end: to, step: 15 }), "curl") },
+            { text: t("Copy link"), run: () => void copy(location.href, t("link")) },
+            { text: t("Save as CSV"), run: () => save(`${title}.csv`, csv(rows())) },
+            { text: t("Open in Explore"), run: () => void (location.hash = link("explore", { query })) },
+          ]}
+        >
+          <Icon name="more" />
+        </Menu>
+      </figcaption>
+      <div class="plot" ref={box} style={{ minHeight: `${height}px` }}>
+        {known && all ? Plot && (
+          <Plot
+            data={{ times: all.times, lines: shown }}
+            names={names}
+            unit={unit}
+            threshold={threshold}
+            size={[width, height]}
+            span={[from, to]}
+            shaded={spans}
+            strips={alertSpans.value}
+            moments={starts.value}
+            onCursor={(at) => (cursor.value = at)}
+            onZoom={setRange}
+          />
+        ) : (
+          all && !error.value && <p class="no-data dim">{t("No data in this range.")}</p>
+        )}
+        {error.value && !known && <Fault error={error.value} />}
+      </div>
+      {known && (
+        <ul class="legend">
+          {shown.map((line, at) => (
+            <li key={names[at]} class={`line-${at % 8}`}>
+              <Told most={60}>{names[at] || title}</Told>
+              <b>{figure(here === null ? latest(line) : line.values[here], unit)}</b>
+            </li>
+          ))}
+          {kept.length > most && <li class="rest dim">{t("and {n} more, lower", { n: kept.length - most })}</li>}
+        </ul>
+      )}
+      {known && all && <Behind title={title} lines={shown} names={names} unit={unit} />}
+    </figure>
+  );
+}
+
+/** The same in a table: for screen readers, and for whoever wants the figures. */
+function Behind({ title, lines, names, unit }: { title: string; lines: Lines["lines"]; names: string[]; unit: Unit }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details class="behind" onToggle={(event) => setOpen((event.currentTarget as HTMLDetailsElement).open)}>
+      <summary aria-label={t("{title} as a table", { title })}>{t("Table")}</summary>
+      {open && (
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">{t("Line")}</th>
+              <th scope="col" class="num">{t("Least")}</th>
+              <th scope="col" class="num">{t("Greatest")}</th>
+              <th scope="col" class="num">{t("Last")}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {lines.map((line, at) => {
+              const known = line.values.filter((value) => value !== null);
+              return (
+                <tr key={names[at]}>
+                  <th scope="row">
+                    <Told most={80}>{names[at] || title}</Told>
+                  </th>
+                  <td class="num">{figure(known.length ? Math.min(...known) : null, unit)}</td>
+                  <td class="num">{figure(known.length ? Math.max(...known) : null, unit)}</td>
+                  <td class="num">{figure(latest(line), unit)}</td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      )}
+    </details>
+  );
+}

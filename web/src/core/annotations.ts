@@ -1,0 +1,59 @@
+// What happened while the charts' lines were drawn: alerts that fired, processes that started anew (a deploy, a crash).
+
+import { effect, signal, untracked } from "@preact/signals";
+import { get, queryRange } from "./api";
+import { hidden, seconds, serverNow } from "./clock";
+import { range } from "./range";
+
+export interface Span {
+  from: number;
+  to: number;
+  text: string;
+  tone: string;
+}
+
+export const alertSpans = signal<Span[]>([]);
+
+/** Moments at which a watched process started. */
+export const starts = signal<number[]>([]);
+
+const EACH_SECONDS = 15;
+let running = false;
+let askedAt = 0;
+let askedFor = "";
+
+/** Keep them known from now on; the first chart asks for it. */
+export function annotate(): void {
+  if (running) return;
+  running = true;
+  effect(() => {
+    const { from, to, live, span } = range.value;
+    if (hidden.value) return;
+    const wanted = live ? span : `${from}-${to}`;
+    const at = serverNow();
+    if (wanted === askedFor && at - askedAt < EACH_SECONDS) return;
+    [askedFor, askedAt] = [wanted, at];
+    untracked(() => void load(from, to));
+  });
+}
+
+async function load(from: number, to: number): Promise<void> {
+  const moment = (at: number): string => new Date(at * 1000).toISOString();
+  const step = Math.max(Math.ceil((to - from) / 300), 1);
+  // An annotation that is not there is no reason for a chart not to be.
+  const [alerts, processes] = await Promise.allSettled([
+    get("alerts/history", { query: { since: moment(from), until: moment(to), limit: 200 } }),
+    queryRange("max by (worker) (process_start_time_seconds)", from, to, step),
+  ]);
+  if (alerts.status === "fulfilled")
+    alertSpans.value = alerts.value.alerts.map((alert) => ({
+      from: seconds(alert.fired_at ?? alert.active_at),
+      to: alert.resolved_at ? seconds(alert.resolved_at) : Infinity,
+      text: alert.rule,
+      tone: alert.severity.toLowerCase(),
+    }));
+  if (processes.status === "fulfilled") {
+    const found = processes.value.flatMap((one) => one.values.map(([, value]) => Math.round(Number(value))));
+    starts.value = [...new Set(found)].filter((at) => at > from && at < to);
+  }
+}
