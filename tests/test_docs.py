@@ -78,7 +78,7 @@ ROUTES = (
     "pool/status pool/metrics pool/statistics pool/slow-queries redis/status redis/metrics redis/info redis/slow-log "
     "alerts/active alerts/history alerts/statistics alerts/rules alerts/{id}/acknowledge alerts/{id}/silence "
     "alerts/{id}/resolve alerts/{id} alerts/{id}/notes silences silences/{id} silences/preview channels channels/{name}/test "
-    "notifications notifications/{id}/retry notifications/retry system/health metrics/all dashboard/overview stream series /health /livez /readyz /metrics"
+    "notifications notifications/{id}/retry notifications/retry system/health metrics/all dashboard/overview stream series dashboard/changes annotations /health /livez /readyz /metrics"
 )
 
 

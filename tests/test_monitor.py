@@ -151,3 +151,14 @@ def _early_collections(ask: Callable[[str], Any]) -> float:
     metrics = {metric["name"]: metric for metric in ask("metrics/all")["metrics"]}
     value: float = metrics["dozor_early_collections_total"]["samples"][0]["value"]
     return value
+
+
+def test_another_version_of_the_application_is_marked_once(tmp_path: Path) -> None:
+    for version, marks in (("1.0", 1), ("1.0", 1), ("1.1", 2)):
+        with Dozor(name="shop", settings=settings(tmp_path, version=version)) as dozor:
+            ask = asking(monitor_of(dozor))
+            found = waiting(lambda: ask("annotations?tag=deploy")["annotations"])  # noqa: B023 - called at once
+            assert found[0]["text"] == f"Version {version} of shop"
+            assert len(found) == marks
+            kinds = [one["kind"] for one in ask("dashboard/changes")["changes"]]
+            assert (kinds.count("deployed"), kinds.count("started")) == (marks, 1)

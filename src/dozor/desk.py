@@ -3,18 +3,21 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
+from uuid import uuid4
 
 from dozor.api.backend import Access
+from dozor.api.changes import changes_json
 from dozor.api.live import Live
 from dozor.api.live_document import live_document
 from dozor.clock import Clock
-from dozor.database import AlertStatistics, HistoryFilter, OutboxFilter, OutboxRow, Page
+from dozor.database import AlertStatistics, AnnotationFilter, HistoryFilter, OutboxFilter, OutboxRow, Page
 from dozor.errors import ActionForbidden, AlertNotFound, ChannelNotFound, SilenceNotFound, StoreUnavailable
 from dozor.model.alert import Alert
+from dozor.model.annotation import Annotation
 from dozor.model.notification import NOTE, AuditEntry, Changes
 from dozor.model.rule import RuleChanges
 from dozor.model.silence import Silence
-from dozor.overview import OWN_PREFIX, Known, own_silence
+from dozor.overview import OWN_PREFIX, Change, Known, own_silence
 from dozor.reading import Reading
 from dozor.runtime import Runtime
 from dozor.session import Session
@@ -80,6 +83,10 @@ class Desk(Reading):
         except StoreUnavailable:
             raise StoreUnavailable("Dozor is busy with other queries, or stops; ask again in a moment") from None
 
+    def tell(self, changes: Sequence[Change]) -> None:
+        """Have streams told of *changes*, which are new. In Dozor's thread."""
+        self.live.tell(changes_json(changes, self.clock))
+
     # -- what is kept --------------------------------------------------------------------------------------------------
 
     async def alert(self, alert_id: str) -> Alert:
@@ -93,6 +100,28 @@ class Desk(Reading):
     async def statistics(self, since: float | None) -> AlertStatistics:
         """What the history adds up to."""
         return await self._stored(lambda session: session.database.statistics(since))
+
+    async def annotations(self, wanted: AnnotationFilter) -> Sequence[Annotation]:
+        """Marks in time, the newest first; what is set but not yet written is among them."""
+        return await self._run(self._annotations(wanted))
+
+    async def annotate(
+        self, text: str, *, at: float | None, tags: Sequence[str], by: str | None
+    ) -> tuple[Annotation, bool]:
+        """Set a mark at *at* (None: now)."""
+
+        def mark(_: Session, now: float) -> tuple[Annotation, Changes]:
+            annotation = Annotation(uuid4().hex, now if at is None else at, text, tuple(tags), by)
+            return annotation, Changes(annotations=(annotation,))
+
+        return await self._act(mark)
+
+    async def _annotations(self, wanted: AnnotationFilter) -> Sequence[Annotation]:
+        session = self._working()
+        waiting = [one for changes in session.keeper.journal.waiting() for one in changes.annotations]
+        written = await session.thread.run(session.database.annotations, wanted, timeout=_READ_SECONDS)
+        found = {one.id: one for one in (*written, *filter(wanted.matches, waiting))}
+        return sorted(found.values(), key=lambda one: (one.at, one.id), reverse=True)[: wanted.limit]
 
     async def timeline(self, subject: str) -> Sequence[AuditEntry]:
         """What happened to an alert or a silence, oldest first."""

@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from dozor.alerts import Lifecycle
 from dozor.clock import Clock
-from dozor.database import Database, OutboxRow, StoreThread
+from dozor.containment import contained
+from dozor.database import AnnotationFilter, Database, OutboxRow, StoreThread
 from dozor.database.journal import Journal
 from dozor.errors import StoreUnavailable
 from dozor.model.alert import Alert
+from dozor.model.annotation import VERSION, Annotation
 from dozor.model.notification import AuditEntry, Changes
 from dozor.model.silence import Silence
 from dozor.notify import Delivery
@@ -27,12 +30,16 @@ _RECENT_SECONDS: Final = 24 * 3600.0
 _STORE_REPLACED: Final = "goes on in a new store: the old one was corrupt"
 
 
+Restored = Callable[[Sequence[Alert], Sequence[Annotation], Annotation | None], None]
+
+
 class Keeper:
     """Commits what changes, restores what was, deletes what is old. Belongs to Dozor's loop.
 
     Args:
         database: called in *thread* only.
         delivery: says who is to be told of what is committed, and tells people while nothing can be.
+        on_restored: called once with what was kept: the newest alerts and annotations, and the last mark of a version.
     """
 
     def __init__(
@@ -44,10 +51,11 @@ class Keeper:
         *,
         database: Database,
         thread: StoreThread,
+        on_restored: Restored = lambda *_: None,
     ) -> None:
         self._clock, self._settings = clock, settings
         self._database, self._thread = database, thread
-        self._lifecycle, self._delivery = lifecycle, delivery
+        self._lifecycle, self._delivery, self._on_restored = lifecycle, delivery, on_restored
         self.journal = Journal(
             self._commit, delivery.wake, on_failing=lambda changes: delivery.stand_in(changes.notifications)
         )
@@ -155,12 +163,31 @@ class Keeper:
     async def _restore(self) -> None:
         since = self._clock.timestamp() - _RECENT_SECONDS
 
-        def load() -> tuple[list[Alert], int, list[Silence]]:
+        def load() -> _Kept:
             database = self._database
-            return database.load_recent(since), database.total_fired(), database.load_silences(since)
+            return _Kept(
+                database.load_recent(since),
+                database.total_fired(),
+                database.load_silences(since),
+                database.annotations(AnnotationFilter(since=since)),
+                next(iter(database.annotations(AnnotationFilter(tag=VERSION, limit=1))), None),
+            )
 
-        alerts, total_fired, silences = await asyncio.wrap_future(self._thread.submit(load))
+        kept = await asyncio.wrap_future(self._thread.submit(load))
+        alerts, total_fired, silences = kept.alerts, kept.total_fired, kept.silences
         changes = self._lifecycle.restore(alerts, total_fired, silences)
         self._superseded = {alert.id: alert for alert in changes.alerts if alert.resolved_at is not None}
         self._gone = frozenset(changes.dropped)
         self._opened = True
+        with contained("keeper.restored"):
+            self._on_restored(alerts, kept.annotations, kept.marked)
+
+
+class _Kept(NamedTuple):
+    """What is read back when Dozor starts."""
+
+    alerts: list[Alert]
+    total_fired: int
+    silences: list[Silence]
+    annotations: Sequence[Annotation]
+    marked: Annotation | None

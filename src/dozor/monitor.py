@@ -25,9 +25,7 @@ from dozor.model.labels import Labels
 from dozor.model.rule import RuleChanges
 from dozor.notify import table
 from dozor.notify.slack import SlackChannel
-from dozor.overview import (
-    Known,
-)
+from dozor.overview import Known, TargetWatch
 from dozor.picture import Circumstances, Picture
 from dozor.rules import Rule, RuleSource, load_rules
 from dozor.runtime import Runtime
@@ -109,6 +107,7 @@ class Monitor:
         self._host, self._process = HostMonitor(self.clock), RuntimeMonitor(self.clock)
         self._picture = Picture(self._targets, self._host, self._process, settings.interval_seconds, required)
         self._circumstances = Circumstances()
+        self._target_watch = TargetWatch()
         self._http: HttpMonitor | None = None
         self._session: Session | None = None
         self._starting = threading.Lock()
@@ -253,6 +252,7 @@ class Monitor:
             receivers=self._receivers,
             evidence=self._picture.evidence,
             on_cycle=self._look,
+            on_changes=self._desk.tell,
             strict=self._strict,
         )
         await session.begin(self._collectors())
@@ -314,6 +314,7 @@ class Monitor:
             session.complaints(),
             self._circumstances,
         )
+        session.changes.add(self._target_watch.look(self._picture.known, at))
         self._desk.live.look()
 
     def _working(self) -> Session:

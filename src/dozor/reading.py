@@ -14,6 +14,7 @@ from dozor.model.sample import Family
 from dozor.notify import ChannelState
 from dozor.overview import (
     WINDOWS,
+    Change,
     PoolRecord,
     Recent,
     RedisDetails,
@@ -81,6 +82,10 @@ class Reading:
         """Why the rules of this name fire or do not. Raises RuleNotFound."""
         session = self._working()
         return session.lifecycle.explain(rule, session.series_at, self.clock.timestamp())
+
+    def recent_changes(self, since: float) -> Sequence[Change]:
+        """What has changed since then, the newest first."""
+        return self._working().changes.since(since)
 
     def rule_groups(self) -> Sequence[GroupState]:
         """All groups with all their rules, recording ones too."""

@@ -2,26 +2,30 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Final, Protocol, runtime_checkable
+from uuid import uuid4
 
 from dozor import containment
+from dozor._version import __version__
 from dozor.alerts import FlappingPolicy, Lifecycle
 from dozor.clock import Clock
+from dozor.containment import contained
 from dozor.database import Database, StoreThread
 from dozor.instruments.exposition_monitor import SCRAPE_PREFIX
 from dozor.keeping import RETENTION_SECONDS, Keeper
 from dozor.model.alert import Alert
+from dozor.model.annotation import DEPLOY, VERSION, Annotation
 from dozor.model.labels import Labels
 from dozor.model.notification import Changes
 from dozor.model.rule import RuleChanges
 from dozor.model.sample import Family, MetricType, Sample
 from dozor.notify import Delivery, Heartbeat, Receiver, Speaker
-from dozor.overview import Trends
+from dozor.overview import Change, ChangeKind, ChangeLog, Trends, of_alert, of_annotation, of_changes
 from dozor.overview.routes import Routes
-from dozor.reloading import WATCH_SECONDS, Reloader
+from dozor.reloading import WATCH_SECONDS, Reloader, in_words
 from dozor.remote import Merged, MetricsLink
 from dozor.rules import RuleSet, RuleSource, builtin_groups
 from dozor.runtime import Runtime
@@ -90,6 +94,7 @@ class Session:
         evidence: what the instruments know about an alert at the moment it fires.
         receivers: those who are told, by name.
         on_cycle: called after each evaluation with its time.
+        on_changes: called with what has just changed.
         strict: refuse a store that is corrupt or cannot be written, instead of going on without it.
     """
 
@@ -104,6 +109,7 @@ class Session:
         receivers: Mapping[str, Receiver],
         evidence: Callable[[Alert], Mapping[str, object]],
         on_cycle: Callable[[float], None],
+        on_changes: Callable[[Sequence[Change]], None],
         strict: bool,
     ) -> None:
         self._clock, self._runtime, self._settings, self._on_cycle = clock, runtime, settings, on_cycle
@@ -131,6 +137,8 @@ class Session:
             external_url=identity.external_url,
             evidence=self._evidence,
         )
+        self.changes = ChangeLog(on_changes)
+        self._identity = identity
         self.reloader = Reloader(rules, self._put_in_force, clock)
         self.scraper = Scraper(self.store, clock, settings.interval_seconds, self._evaluate)
         self.thread = StoreThread()
@@ -145,7 +153,15 @@ class Session:
             routes=settings.routes,
             speaker=Speaker(identity.name, identity.environment, identity.external_url, settings.locale),
         )
-        self.keeper = Keeper(clock, settings, self.lifecycle, self.delivery, database=self.database, thread=self.thread)
+        self.keeper = Keeper(
+            clock,
+            settings,
+            self.lifecycle,
+            self.delivery,
+            database=self.database,
+            thread=self.thread,
+            on_restored=self._restored,
+        )
         self._heartbeat = Heartbeat(settings.heartbeat_url, clock) if settings.heartbeat_url else None
         self._evaluated_at: float | None = None
 
@@ -158,6 +174,7 @@ class Session:
         runtime = self._runtime
         runtime.on_stop("queries", self._end_queries)
         runtime.on_stop("store", self.keeper.close)
+        self.changes.add([Change(self._clock.timestamp(), ChangeKind.STARTED, f"Dozor {__version__} was started.")])
         await self.keeper.open()
         runtime.every(RETENTION_SECONDS, "retention", self.keeper.retain)
         runtime.on_stop("delivery", lambda: self.delivery.stop(_DRAIN_SECONDS))
@@ -193,7 +210,11 @@ class Session:
 
     def apply(self, changes: Changes) -> "asyncio.Future[None] | None":
         """Have *changes* written; the answer is done once they are. None where there are none."""
-        return self.keeper.journal.write(changes) if changes else None
+        if not changes:
+            return None
+        with contained("changes"):
+            self.changes.add(of_changes(changes, self.lifecycle.get))
+        return self.keeper.journal.write(changes)
 
     def complaints(self) -> list[str]:
         """What is wrong with Dozor itself, each one sentence."""
@@ -260,8 +281,24 @@ class Session:
         at = self._clock.timestamp()
         changed, changes = self.lifecycle.replace_rules(rules, self.series_at(at), at)
         self.apply(changes)
+        if changed.added or changed.changed or changed.removed:
+            self.changes.add(
+                [Change(at, ChangeKind.RULES_RELOADED, f"The rules were read again: {in_words(changed)}.")]
+            )
         self._on_cycle(at)
         return changed
+
+    def _restored(self, alerts: Sequence[Alert], annotations: Sequence[Annotation], marked: Annotation | None) -> None:
+        """Go on from what is kept, and mark the application's version if it is another than the one *marked* last."""
+        changes = [change for alert in alerts for change in of_alert(alert)]
+        self.changes.restore([*changes, *map(of_annotation, annotations)])
+        version = self._settings.version
+        if version is None:
+            return
+        text = f"Version {version} of {self._identity.name}"
+        if marked is None or marked.text != text:
+            mark = Annotation(uuid4().hex, self._clock.timestamp(), text, (DEPLOY, VERSION))
+            self.apply(Changes(annotations=(mark,)))
 
     async def _evaluate(self, at: float) -> None:
         self.keeper.look(at)

@@ -7,12 +7,14 @@ from datetime import date
 from typing import Any, TypeVar
 
 from dozor.api.backend import Access
+from dozor.api.changes import changes_json
 from dozor.api.live import Live
 from dozor.api.live_document import live_document
 from dozor.database import (
     DEAD,
     PENDING,
     AlertStatistics,
+    AnnotationFilter,
     DayStatistics,
     HistoryFilter,
     OutboxFilter,
@@ -38,6 +40,7 @@ from dozor.instruments.slowlog import SlowCommand
 from dozor.metrics import merge
 from dozor.metrics.instruments import Histogram
 from dozor.model.alert import Acknowledgement, Alert, AlertSilence, AlertState, Severity
+from dozor.model.annotation import Annotation
 from dozor.model.collector import CollectorHealth
 from dozor.model.labels import Labels
 from dozor.model.notification import NOTE, AuditEntry, Notification, Occasion
@@ -48,6 +51,8 @@ from dozor.notify import ChannelCondition, ChannelState
 from dozor.overview import (
     OWN_PREFIX,
     WINDOWS,
+    Change,
+    ChangeLog,
     Known,
     PoolReading,
     PoolRecord,
@@ -59,6 +64,7 @@ from dozor.overview import (
     Sparkline,
     Trends,
     http_figures,
+    of_annotation,
     own_silence,
 )
 from dozor.store import MemoryStore, Queryable
@@ -195,6 +201,8 @@ class FakeBackend:
         self.unreachable: DeliveryError | None = None
         self.explanations: list[RuleExplanation] = []
         self.reloaded: RuleChanges | ConfigurationError = RuleChanges(2)
+        self.marks: list[Annotation] = []
+        self.changed = ChangeLog(lambda changes: self.live.tell(changes_json(changes, clock)))
         self._trends = Trends(self.store)
         self.live = Live(lambda: live_document(self), clock, most=3)
         self.live.open()
@@ -235,6 +243,23 @@ class FakeBackend:
         self._check()
         self.bridged += 1
         return work(self.store)
+
+    def recent_changes(self, since: float) -> Sequence[Change]:
+        return self.changed.since(since)
+
+    async def annotations(self, wanted: AnnotationFilter) -> Sequence[Annotation]:
+        self._check(store=True)
+        found = sorted(filter(wanted.matches, self.marks), key=lambda one: (one.at, one.id), reverse=True)
+        return found[: wanted.limit]
+
+    async def annotate(
+        self, text: str, *, at: float | None, tags: Sequence[str], by: str | None
+    ) -> tuple[Annotation, bool]:
+        self._check()
+        moment = self.clock.timestamp() if at is None else at
+        self.marks.append(Annotation(f"m{len(self.marks)}", moment, text, tuple(tags), by))
+        self.changed.add([of_annotation(self.marks[-1])])
+        return self.marks[-1], self.durable
 
     def metadata(self) -> Sequence[Family]:
         return self.families()

@@ -15,11 +15,12 @@ from tests.api.streaming import reading
 
 from dozor.api import create_app
 from dozor.api.backend import Access
-from dozor.api.live import TAIL_EVENTS
+from dozor.api.live import TAIL_EVENTS, TOLD
 from dozor.api.live_document import live_document
 from dozor.api.live_schemas import LiveOverview
 from dozor.api.stream import HEARTBEAT_SECONDS, LONGEST_SECONDS, server_is_stopping
 from dozor.model.labels import Labels
+from dozor.overview import Change, ChangeKind
 from dozor.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
@@ -204,6 +205,32 @@ async def test_changes_close_together_make_one_event(app: FastAPI, backend: Fake
         while len((reader.state or {})["alerts"]) < 20:
             await reader.event()
         assert backend.live.tail.end.sequence - end <= 2
+
+
+async def test_what_happens_is_told_to_those_who_listen_and_to_nobody_twice(app: FastAPI, backend: FakeBackend) -> None:
+    await backend.annotate("Before anybody came", at=None, tags=(), by=None)
+    async with reading(app) as reader:
+        assert (await reader.event()).name == "overview"
+        await backend.annotate("Deployed 1.2.3", at=None, tags=("deploy",), by="ci")
+        moved(backend)
+        told = await reader.event()
+        assert told.name == "changes"
+        assert [(one["kind"], one["text"]) for one in told.data["changes"]] == [("deployed", "Deployed 1.2.3")]
+        assert (await reader.event()).name == "patch"
+    await backend.annotate("While nobody listened", at=None, tags=(), by=None)
+    async with reading(app, {"Last-Event-ID": reader.last_id}) as again:
+        assert (await again.event()).data["changes"][0]["text"] == "While nobody listened"
+    async with reading(app) as another:
+        assert (await another.event()).name == "overview"
+
+
+async def test_a_storm_of_changes_is_told_by_its_newest(app: FastAPI, backend: FakeBackend) -> None:
+    async with reading(app) as reader:
+        await reader.event()
+        backend.changed.add(Change(backend.clock.timestamp(), ChangeKind.ANNOTATED, str(one)) for one in range(1000))
+        moved(backend)
+        told = (await reader.event()).data["changes"]
+        assert (len(told), told[-1]["text"]) == (TOLD, "999")
 
 
 async def test_what_the_applications_own_gate_opened_is_closed_before_the_stream_begins(clock: FakeClock) -> None:

@@ -172,7 +172,7 @@ class TestTheCopy:
             database = Database(f"sqlite:///{file}")
             database.open()
             database.close()
-        copy = file.with_name("shop.db.before-0002")
+        copy = file.with_name("shop.db.before-0003")
         assert stat.S_IMODE(copy.stat().st_mode) == 0o600
         with closing(sqlite3.connect(copy)) as connection:
             assert connection.execute("SELECT version_num FROM dozor_schema").fetchall() == [("0001",)]

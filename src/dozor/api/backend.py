@@ -6,16 +6,17 @@ from typing import Any, Protocol, TypeVar
 
 from dozor.api.live import Live
 from dozor.clock import Clock
-from dozor.database import AlertStatistics, HistoryFilter, OutboxFilter, OutboxRow, Page
+from dozor.database import AlertStatistics, AnnotationFilter, HistoryFilter, OutboxFilter, OutboxRow, Page
 from dozor.instruments.query_slow import SlowQuery
 from dozor.model.alert import Alert
+from dozor.model.annotation import Annotation
 from dozor.model.collector import CollectorHealth
 from dozor.model.notification import AuditEntry
 from dozor.model.rule import GroupState, RuleChanges, RuleExplanation, RuleState
 from dozor.model.sample import Family
 from dozor.model.silence import Silence
 from dozor.notify import ChannelState
-from dozor.overview import Known, PoolRecord, Recent, RedisDetails, ServerCommand, SilenceRecord, Sparkline
+from dozor.overview import Change, Known, PoolRecord, Recent, RedisDetails, ServerCommand, SilenceRecord, Sparkline
 from dozor.store import Queryable
 
 T = TypeVar("T")
@@ -118,6 +119,9 @@ class Backend(Protocol):
     def explain_rule(self, rule: str) -> Sequence[RuleExplanation]:
         """Why the rules of this name fire or do not. Raises RuleNotFound."""
 
+    def recent_changes(self, since: float) -> Sequence[Change]:
+        """What has changed since then (Unix seconds), the newest first."""
+
     def rule_groups(self) -> Sequence[GroupState]:
         """All groups with all their rules, recording ones too, in the order of evaluation."""
 
@@ -178,6 +182,14 @@ class Backend(Protocol):
 
         Raises AlertNotFound, StoreUnavailable (for an alert that only the store knows).
         """
+
+    async def annotations(self, wanted: AnnotationFilter) -> Sequence[Annotation]:
+        """Marks in time, the newest first. Raises StoreUnavailable (after a second)."""
+
+    async def annotate(
+        self, text: str, *, at: float | None, tags: Sequence[str], by: str | None
+    ) -> tuple[Annotation, bool]:
+        """Set a mark at *at* (Unix seconds; None: now): it, and whether it is committed (within 2 s)."""
 
     async def timeline(self, subject: str) -> Sequence[AuditEntry]:
         """What happened to the alert, or to the silence, of that id, oldest first; nothing where it is not known.

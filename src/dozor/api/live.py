@@ -7,7 +7,7 @@ bounded; a reader too slow for it, or away for too long, gets the whole anew. So
 import asyncio
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +25,8 @@ CHANGES: Final = "changes"
 
 TAIL_EVENTS: Final = 600
 TAIL_BYTES: Final = 2**20
+TOLD: Final = 100
+"""Of more changes at once only the newest are told."""
 # Many actions at once make one event; and making events takes at most about a tenth of Dozor's thread.
 _CLOSEST_SECONDS: Final = 0.2
 _SHARE: Final = 10.0
@@ -188,6 +190,10 @@ class Live:
             self._whole = end, _event(OVERVIEW, self._document, end)
         return self._whole[0], (self._whole[1],)
 
+    def tell(self, changes: Iterable[Any]) -> None:
+        """Something has just happened that people may want to be told of. Goes out with the next look."""
+        self._told = [*self._told, *changes][-TOLD:]
+
     def _publish_contained(self) -> None:
         with contained("live"):
             self._publish()
@@ -196,6 +202,9 @@ class Live:
         self._soon = None
         began = self._clock.monotonic()
         document = self._build()
+        if self._told:
+            told, self._told = self._told, []
+            self._append(CHANGES, {"changes": told})
         if self._document is None:
             self._document = document
         elif patch := difference(self._document, document):

@@ -15,6 +15,8 @@ from dozor._version import __version__
 from dozor.api import (
     actions,
     alerts,
+    annotations,
+    changes,
     channels,
     metrics,
     pool,
@@ -74,6 +76,8 @@ def build_router(backend: Backend, *, pages: Pages | None = None) -> APIRouter:
         *_routes(slack.add_routes, backend, "alerts", everybody=True),
         *_routes(system.add_routes, backend, "system"),
         *_routes(stream.add_routes, backend, "system"),
+        *_routes(changes.add_routes, backend, "system"),
+        *_routes(annotations.add_routes, backend, "annotations"),
         *_routes(series.add_routes, backend, "metrics"),
         *_routes(metrics.add_routes, backend, "metrics"),
         *_routes(metrics.add_exposition, backend, "metrics"),

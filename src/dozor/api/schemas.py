@@ -35,7 +35,8 @@ def _rfc_3339(value: object, parse: ValidatorFunctionWrapHandler) -> datetime:
     raise ValueError("write a moment with its offset from UTC, such as 2026-11-22T19:00:00Z")
 
 
-def _said(text: str) -> str:
+def said(text: str) -> str:
+    """*text* without blanks around it. Raises ValueError where there is none."""
     if not text.strip():
         raise ValueError("write something")
     return text.strip()
@@ -78,7 +79,7 @@ class NoteRequest(BaseModel):
 
     model_config = example({"text": "Raised max_connections to 200; watching", "by": "anna"}, extra="forbid")
 
-    text: Annotated[str, AfterValidator(_said), Field(max_length=4000, description="The note.")]
+    text: Annotated[str, AfterValidator(said), Field(max_length=4000, description="The note.")]
     by: Who = None
 
 

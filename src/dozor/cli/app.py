@@ -6,7 +6,7 @@ import typer
 
 from dozor.cli import alert_commands, print_version, silence_commands
 from dozor.cli.notify_commands import notify
-from dozor.cli.options import AsJson, ConfigFile, Url
+from dozor.cli.options import AsJson, By, ConfigFile, Url
 from dozor.cli.rules_commands import rules
 
 app = typer.Typer(
@@ -96,6 +96,29 @@ def explain(
     from dozor.cli.explain import explain as run  # noqa: PLC0415
 
     run(Client.connect({"url": url, "config": config_file}), rule, as_json=as_json)
+
+
+@app.command(short_help="Mark a moment, such as a deploy.")
+def annotate(
+    *,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What happened.")],
+    at: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="When: 10m ago, or 2026-11-22T18:00:00Z. [default: now]")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="TAG", help="What kind of thing it is; deploy marks another version.")
+    ] = None,
+    by: By = None,
+    url: Url = None,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """Mark a moment, for whoever looks at the charts later: a deploy, a migration, a load test."""
+    from dozor.cli.annotate import annotate as run  # noqa: PLC0415
+    from dozor.cli.client import Client  # noqa: PLC0415
+
+    client = Client.connect({"url": url, "config": config_file})
+    run(client, text, at=at, tags=tag or [], by=by, as_json=as_json)
 
 
 alert_commands.add_commands(app)

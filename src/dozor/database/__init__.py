@@ -1,5 +1,6 @@
 """Dozor's own data: alerts, silences, their history, and the outbox of notifications, in SQLite or PostgreSQL."""
 
+from dozor.database.annotations import AnnotationFilter
 from dozor.database.database import Database
 from dozor.database.history import HistoryFilter
 from dozor.database.outbox import DEAD, PENDING, SENT, OutboxCounts, OutboxFilter, OutboxRow
@@ -12,6 +13,7 @@ __all__ = [
     "PENDING",
     "SENT",
     "AlertStatistics",
+    "AnnotationFilter",
     "Database",
     "DayStatistics",
     "HistoryFilter",

@@ -12,7 +12,19 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dozor.clock import Clock
-from dozor.database import alerts, history, migrate, outbox, retention, sent_messages, silences, sqlite_file, statistics
+from dozor.database import (
+    alerts,
+    annotations,
+    history,
+    migrate,
+    outbox,
+    retention,
+    sent_messages,
+    silences,
+    sqlite_file,
+    statistics,
+)
+from dozor.database.annotations import AnnotationFilter
 from dozor.database.engine import alone, build_engine, writing
 from dozor.database.history import HistoryFilter
 from dozor.database.outbox import OutboxCounts, OutboxFilter, OutboxRow
@@ -22,6 +34,7 @@ from dozor.database.statistics import AlertStatistics
 from dozor.database.url import without_secrets
 from dozor.errors import ConfigurationError, StoreUnavailable
 from dozor.model.alert import Alert
+from dozor.model.annotation import Annotation
 from dozor.model.notification import AuditEntry, Changes, Outgoing, SentMessage
 from dozor.model.silence import Silence
 
@@ -137,6 +150,7 @@ class Database:
             alerts.delete(connection, changes.dropped)
             alerts.record(connection, changes.audit)
             silences.save(connection, changes.silences)
+            annotations.save(connection, changes.annotations)
             outbox.add(connection, outgoing)
 
     def begin_with(self, changes: Changes, total_fired: int) -> None:
@@ -145,6 +159,7 @@ class Database:
             alerts.save(connection, changes.alerts)
             alerts.record(connection, changes.audit)
             silences.save(connection, changes.silences)
+            annotations.save(connection, changes.annotations)
             alerts.count_retired(connection, total_fired - alerts.total_fired(connection))
         self.begun_anew = False
 
@@ -177,6 +192,11 @@ class Database:
         """Figures over the alerts that fired at *since* or later; None: over all that are kept."""
         with self._reading() as connection:
             return statistics.gather(connection, since, self._clock.timestamp())
+
+    def annotations(self, wanted: AnnotationFilter) -> Sequence[Annotation]:
+        """Marks in time, the newest first."""
+        with self._reading() as connection:
+            return annotations.find(connection, wanted)
 
     def total_fired(self) -> int:
         """How many alerts ever fired, those that retention has deleted included."""
@@ -282,6 +302,7 @@ class Database:
             outbox.forget(connection, sent_before=at - keep_sent_seconds, dead_before=at - keep_seconds)
             silences.forget(connection, at - keep_seconds)
             sent_messages.forget(connection, at - keep_sent_seconds)
+            annotations.forget(connection, at - keep_seconds)
             retention.retire(
                 connection, before=at - keep_seconds, keep_at_least=keep_at_least, keep_at_most=keep_at_most
             )

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, and_, func, or_, select, text, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Table, and_, func, or_, select, text, true, tuple_
 
 from dozor.database.alerts import count_retired
 from dozor.database.outbox import DEAD, SENT
-from dozor.database.schema import alerts, audit, messages, metadata, outbox, silences
+from dozor.database.schema import alerts, annotations, audit, messages, metadata, outbox, silences
 from dozor.database.statements import is_one_of, stored_bytes
 
 # What a row takes beside its long texts: its header, its short columns, its entries in the indexes.
@@ -18,6 +18,7 @@ _LONG: Final[dict[Table, tuple[Column[Any], ...]]] = {
     outbox: (outbox.c.payload, outbox.c.last_error),
     silences: (silences.c.record,),
     messages: (messages.c.record,),
+    annotations: (annotations.c.text, annotations.c.tags),
 }
 _AT_ONCE: Final = 2_000
 
@@ -66,7 +67,7 @@ def delete_oldest(connection: Connection, excess: int, keep_at_least: int) -> in
     """Delete about *excess* bytes of what can be spared best, but no more than some thousand rows; how many went.
 
     First what was sent, then alerts that ended with all that belongs to them (but the newest *keep_at_least* that fired),
-    then what happened to things that are gone, and dead letters at the last.
+    then what happened to things that are gone, then dead letters, and annotations at the last.
     """
     c, o = alerts.c, outbox.c
     ended = and_(c.resolved_at.is_not(None), _older_than_newest(connection, keep_at_least))
@@ -75,6 +76,7 @@ def delete_oldest(connection: Connection, excess: int, keep_at_least: int) -> in
         or _delete_alerts(connection, ended, excess)
         or _delete_rows(connection, audit, audit.c.id, _is_orphan(), excess)
         or _delete_rows(connection, outbox, o.id, o.state == DEAD, excess)
+        or _delete_annotations(connection, excess)
     )
 
 
@@ -84,6 +86,13 @@ def _delete_alerts(connection: Connection, which: ColumnElement[bool], excess: i
     for table, column in ((alerts, c.id), (audit, audit.c.alert_id), (messages, messages.c.alert_id)):
         connection.execute(table.delete().where(is_one_of(connection, column, ids)))
     count_retired(connection, len(ids))
+    return len(ids)
+
+
+def _delete_annotations(connection: Connection, excess: int) -> int:
+    c = annotations.c
+    ids = _oldest(connection, annotations, c.id, true(), excess, age=c.at)
+    connection.execute(annotations.delete().where(is_one_of(connection, c.id, ids)))
     return len(ids)
 
 

@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from typing_extensions import override
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The newest migration. A store that stands at this revision is opened without importing Alembic."""
 
 VERSION_TABLE: Final = "dozor_schema"
@@ -137,6 +137,17 @@ messages = Table(
     Column("shown_at", Double, nullable=False),
     Column("record", Text, nullable=False, comment="the alert as the message shows it, JSON"),
     Index("dozor_messages_reference", "receiver", "reference"),
+)
+
+annotations = Table(
+    "dozor_annotations",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("text", CleanText, nullable=False),
+    Column("tags", Text, nullable=False, comment="a JSON array"),
+    Column("by", CleanText),
+    Index("dozor_annotations_at", "at", "id"),
 )
 
 meta = Table(

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from dozor.model.alert import Alert
+from dozor.model.annotation import Annotation
 from dozor.model.silence import Silence
 
 
@@ -80,9 +81,12 @@ class Changes:
     audit: tuple[AuditEntry, ...] = ()
     notifications: tuple[Notification, ...] = ()
     silences: tuple[Silence, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.alerts or self.dropped or self.audit or self.notifications or self.silences)
+        return bool(
+            self.alerts or self.dropped or self.audit or self.notifications or self.silences or self.annotations
+        )
 
 
 class Outgoing(NamedTuple):

@@ -1,6 +1,7 @@
 """From what is known to statuses and reasons: the one picture that API, page and command line show."""
 
 from dozor.overview.assess import Urgency, assess, urgency
+from dozor.overview.changes import Change, ChangeKind, ChangeLog, TargetWatch, of_alert, of_annotation, of_changes
 from dozor.overview.chart import Chart, Grid, Line, read_chart, worst
 from dozor.overview.evidence import WINDOWS, PoolRecord, Recent, RedisDetails, ServerCommand
 from dozor.overview.records import (
@@ -18,6 +19,9 @@ from dozor.overview.trends import Sparkline, Trends, http_figures
 __all__ = [
     "OWN_PREFIX",
     "WINDOWS",
+    "Change",
+    "ChangeKind",
+    "ChangeLog",
     "Chart",
     "ComponentStatus",
     "Grid",
@@ -34,11 +38,15 @@ __all__ = [
     "Sparkline",
     "Status",
     "TargetStatus",
+    "TargetWatch",
     "Trends",
     "Urgency",
     "assess",
     "http_figures",
     "inventory",
+    "of_alert",
+    "of_annotation",
+    "of_changes",
     "own_silence",
     "read_chart",
     "urgency",

@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     # Dozor itself.
     name: Annotated[Text | None, Key("name")] = None
     environment: Annotated[Text | None, Key("environment")] = None
+    version: Annotated[Text | None, Key("version")] = None
+    """Of the application; when it is another than before, that is marked as a deploy."""
     host: Annotated[str, BeforeValidator(values.host), Key("host")] = "127.0.0.1"
     port: Annotated[int, BeforeValidator(values.port), Key("port")] = 8002
     api_key: Annotated[ApiKey | None, Key("api_key", secret=True)] = None

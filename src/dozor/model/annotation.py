@@ -1,0 +1,22 @@
+"""A mark in time that somebody, or the application itself, has set: a deploy, a migration, a load test."""
+
+from dataclasses import dataclass
+from typing import Final
+
+DEPLOY: Final = "deploy"
+"""The tag of what marks another version."""
+
+
+VERSION: Final = "version"
+"""The tag of what Dozor marks itself when the application's version is another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What happened at *at* (Unix seconds), in words. *by*: who says so; None: Dozor itself, or somebody without a name."""
+
+    id: str
+    at: float
+    text: str
+    tags: tuple[str, ...] = ()
+    by: str | None = None
