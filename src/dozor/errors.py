@@ -107,6 +107,17 @@ class RuleNotFound(DozorError):  # noqa: N818
         super().__init__(f"no rule is called {name!r}" + (f"; did you mean {close[0]}?" if close else ""))
 
 
+class QueryNotFound(DozorError):  # noqa: N818
+    """No statement has this fingerprint."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+        super().__init__(
+            f"no statement has the fingerprint {fingerprint!r}; one that was not sent for long is forgotten, "
+            "and queries/top lists those that are known"
+        )
+
+
 class NotificationNotFound(DozorError):  # noqa: N818
     """No notification in the outbox has this id."""
 

@@ -5,7 +5,10 @@ from dataclasses import replace
 
 from dozor.clock import Clock
 from dozor.instruments.exposition_monitor import ExpositionMonitor
-from dozor.instruments.query_slow import SlowQuery
+from dozor.instruments.query_monitor import QueryMonitor
+from dozor.instruments.query_repeats import RepeatedQuery
+from dozor.instruments.query_report import Order, QueryReport, TopQueries, one_query, top_queries
+from dozor.instruments.query_slow import SlowFetch, SlowQuery
 from dozor.metrics import merge
 from dozor.model.alert import Alert
 from dozor.model.collector import CollectorHealth, ScrapedPage
@@ -58,10 +61,34 @@ class Reading:
 
     def slow_queries(self, pool: str | None = None) -> Recent[SlowQuery]:
         """The slow statements of the pool of that name, or of all."""
-        watched = [one for name, one in self._targets.pools.items() if pool is None or name == pool]
-        monitors = [one.queries for one in watched if one.queries is not None]
+        monitors = self._query_monitors(pool).values()
         entries = sorted((entry for one in monitors for entry in one.slow_queries()), key=lambda one: -one.at)
         return Recent(entries, sum(one.slow_total for one in monitors))
+
+    def slow_fetches(self, pool: str | None = None) -> Recent[SlowFetch]:
+        """What was slow to be read, from the pool of that name, or from all."""
+        monitors = self._query_monitors(pool).values()
+        entries = sorted((entry for one in monitors for entry in one.slow_fetches()), key=lambda one: -one.at)
+        return Recent(entries, sum(one.slow_fetches_total for one in monitors))
+
+    def top_queries(self, window: str, order: Order, pool: str | None = None) -> TopQueries:
+        """The statements of *window*, of the pool of that name, or of all."""
+        books = {name: one.book for name, one in self._query_monitors(pool).items()}
+        return top_queries(books, window, order, self.clock.monotonic())
+
+    def query(self, fingerprint: str) -> Mapping[str, Sequence[QueryReport]]:
+        """One statement by the name of the window, in each pool that knows it."""
+        books = {name: one.book for name, one in self._query_monitors().items()}
+        return one_query(books, fingerprint, self.clock.monotonic())
+
+    def repeated_queries(self, pool: str | None = None) -> Sequence[RepeatedQuery]:
+        """What requests repeat, the last found first."""
+        found = [entry for one in self._query_monitors(pool).values() for entry in one.repeats.found()]
+        return sorted(found, key=lambda one: -one.last_at)
+
+    def _query_monitors(self, pool: str | None = None) -> dict[str, QueryMonitor]:
+        watched = [one for name, one in self._targets.pools.items() if pool is None or name == pool]
+        return {one.name: one.queries for one in watched if one.queries is not None}
 
     def slow_commands(self) -> Recent[ServerCommand]:
         """The slow commands of all Redis servers."""

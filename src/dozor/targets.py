@@ -109,7 +109,13 @@ def _watched_engine(name: str, engine: Any, settings: Settings, clock: Clock) ->
             "DOZOR_DATABASE_URL",
             key="engine",
         )
-    queries = QueryMonitor(name, engine, clock, slow_seconds=settings.slow_query_seconds)
+    queries = QueryMonitor(
+        name,
+        engine,
+        clock,
+        slow_seconds=settings.slow_query_seconds,
+        repeated_at=settings.repeated_query_count,
+    )
     pool = ConnectionPoolMonitor(
         name,
         engine,

@@ -35,7 +35,10 @@ from dozor.errors import (
 )
 from dozor.instruments.connection_pool_monitor import Holder
 from dozor.instruments.pool_history import DurationStatistics, PoolStatistics
-from dozor.instruments.query_slow import SlowQuery
+from dozor.instruments.query_book import QueryBook
+from dozor.instruments.query_repeats import RepeatedQuery
+from dozor.instruments.query_report import Order, QueryReport, TopQueries, one_query, top_queries
+from dozor.instruments.query_slow import SlowFetch, SlowQuery
 from dozor.instruments.slowlog import SlowCommand
 from dozor.metrics import merge
 from dozor.metrics.instruments import Histogram
@@ -186,6 +189,9 @@ class FakeBackend:
         self.alerts: dict[str, Alert] = {}
         self.ended: dict[str, Alert] = {}
         self.queries: list[SlowQuery] = []
+        self.fetches: list[SlowFetch] = []
+        self.books: dict[str, QueryBook] = {}
+        self.repeated: list[RepeatedQuery] = []
         self.commands: list[ServerCommand] = []
         self.holders: list[Holder] = []
         self.rules = [a_rule("PoolUtilizationHigh"), a_rule("RedisDisconnected", group="redis", component="redis")]
@@ -293,6 +299,20 @@ class FakeBackend:
     def slow_queries(self, pool: str | None = None) -> Recent[SlowQuery]:
         found = [query for query in self.queries if pool is None or query.pool == pool]
         return Recent(found, len(found))
+
+    def slow_fetches(self, pool: str | None = None) -> Recent[SlowFetch]:
+        found = [fetch for fetch in self.fetches if pool is None or fetch.pool == pool]
+        return Recent(found, len(found))
+
+    def top_queries(self, window: str, order: Order, pool: str | None = None) -> TopQueries:
+        books = {name: book for name, book in self.books.items() if pool is None or name == pool}
+        return top_queries(books, window, order, self.clock.monotonic())
+
+    def query(self, fingerprint: str) -> Mapping[str, Sequence[QueryReport]]:
+        return one_query(self.books, fingerprint, self.clock.monotonic())
+
+    def repeated_queries(self, pool: str | None = None) -> Sequence[RepeatedQuery]:
+        return [found for found in self.repeated if pool is None or found.pool == pool]
 
     def slow_commands(self) -> Recent[ServerCommand]:
         return Recent(self.commands, len(self.commands))

@@ -392,10 +392,10 @@ def test_a_changed_inside_is_noticed(engine: Engine, monkeypatch: pytest.MonkeyP
     assert "any more" in str(unsupported(engine))
 
 
-@pytest.mark.parametrize("place", ["_texts", "_lock", "_slow", "_clock"])
+@pytest.mark.parametrize("place", ["_texts", "_texts_lock", "_slow", "_clock"])
 def test_a_fault_of_ours_fails_no_statement(engine: Engine, way: str, place: str) -> None:
     monitor = watch(engine, slow_seconds=0)
-    setattr(monitor.book if place in {"_texts", "_lock"} else monitor, place, None)
+    setattr(monitor.book if place in {"_texts", "_texts_lock"} else monitor, place, None)
     before = sum(containment.counts().values())
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT 1")) == 1

@@ -7,7 +7,9 @@ from typing import Any, Protocol, TypeVar
 from dozor.api.live import Live
 from dozor.clock import Clock
 from dozor.database import AlertStatistics, AnnotationFilter, HistoryFilter, OutboxFilter, OutboxRow, Page
-from dozor.instruments.query_slow import SlowQuery
+from dozor.instruments.query_repeats import RepeatedQuery
+from dozor.instruments.query_report import Order, QueryReport, TopQueries
+from dozor.instruments.query_slow import SlowFetch, SlowQuery
 from dozor.model.alert import Alert
 from dozor.model.annotation import Annotation
 from dozor.model.collector import CollectorHealth
@@ -106,6 +108,18 @@ class Backend(Protocol):
 
     def slow_queries(self, pool: str | None = None) -> Recent[SlowQuery]:
         """Those of the pool of that name, or of all."""
+
+    def slow_fetches(self, pool: str | None = None) -> Recent[SlowFetch]:
+        """Those of the pool of that name, or of all."""
+
+    def top_queries(self, window: str, order: Order, pool: str | None = None) -> TopQueries:
+        """The statements of *window*, one of `query_tally.WINDOWS`, of the pool of that name, or of all."""
+
+    def query(self, fingerprint: str) -> Mapping[str, Sequence[QueryReport]]:
+        """One statement by the name of the window, in each pool that knows it."""
+
+    def repeated_queries(self, pool: str | None = None) -> Sequence[RepeatedQuery]:
+        """What requests repeat, the last found first, of the pool of that name, or of all."""
 
     def slow_commands(self) -> Recent[ServerCommand]:
         """Those of all Redis servers."""

@@ -22,6 +22,7 @@ from dozor.api import (
     pool,
     problems,
     prometheus,
+    queries,
     redis,
     remote_write,
     rules,
@@ -67,6 +68,7 @@ def build_router(backend: Backend, *, pages: Pages | None = None) -> APIRouter:
     router = APIRouter()
     router.routes += [
         *_routes(pool.add_routes, backend, "pool"),
+        *_routes(queries.add_routes, backend, "queries"),
         *_routes(redis.add_routes, backend, "redis"),
         *_routes(rules.add_routes, backend, "alerts"),
         *_routes(alerts.add_routes, backend, "alerts"),

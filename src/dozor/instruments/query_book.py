@@ -62,11 +62,17 @@ class QueryBook:
         self._characters = 0
         self._leaving: list[QueryText] = []
         self._statements: dict[str, QueryStatement] = {}
-        self._other = QueryStatement(OTHER, OTHER, OTHER, "", clock.timestamp())
+        self.other = QueryStatement(OTHER, OTHER, OTHER, "", clock.timestamp())
         self._other_texts: dict[str, QueryText] = {}
         self._forgotten_at = self.since
         self._lock = threading.Lock()
-        open_in_child(self)
+        # Of its own, so that no statement waits while Dozor's thread reads.
+        self._texts_lock = threading.Lock()
+        open_in_child(self, self._renew_locks)
+
+    def _renew_locks(self) -> threading.Lock:
+        self._texts_lock = threading.Lock()
+        return threading.Lock()
 
     # -- in any thread -------------------------------------------------------------------------------------------------
 
@@ -77,7 +83,7 @@ class QueryBook:
     def _new_text(self, statement: str, context: Any) -> QueryText:
         operation, key = operation_of(statement, context), key_of(statement)
         histogram, now = self._durations.get(operation), self._clock.monotonic()
-        with self._lock:
+        with self._texts_lock:
             found = self._texts.get(key)
             if found is not None:
                 return found
@@ -91,7 +97,7 @@ class QueryBook:
         found = self._other_texts.get(operation)
         if found is None:
             found = self._other_texts[operation] = self._make("", operation, histogram, now)
-            found.statement = self._other
+            found.statement = self.other
         return found
 
     def text_alone(self, statement: str, operation: str) -> QueryText:
@@ -103,7 +109,7 @@ class QueryBook:
 
     def is_known(self, text: QueryText) -> bool:
         """Whether *text* is one text, and not what stands for those without room."""
-        return text.statement is not self._other
+        return text.statement is not self.other
 
     def relieve(self, text: QueryText) -> None:
         """Take in what *text* has while Dozor's thread does not, unless somebody is at it."""
@@ -123,7 +129,7 @@ class QueryBook:
     def statements(self) -> list[QueryStatement]:
         """All that is known, `other` last where there is any. They go on changing; read them under `reading`."""
         found = [one for one in self._statements.values() if one.history.total.calls]
-        return [*found, self._other] if self._other.history.total.calls else found
+        return [*found, self.other] if self.other.history.total.calls else found
 
     def statement(self, fingerprint: str) -> QueryStatement | None:
         """The one of that fingerprint."""
@@ -142,12 +148,12 @@ class QueryBook:
     def _fold(self) -> None:
         now, at = self._clock.monotonic(), self._clock.timestamp()
         self._read_texts(at)
-        active = [text for text in self._texts.values() if self._take(text)]
+        active = [text for text in self._all_texts() if self._take(text)]
         for text in active:
             text.idle_since = now
         for text in self._leaving:
             self._take(text)
-        self.folded.inc(sum(self._take(text) for text in self._other_texts.values()))
+        self.folded.inc(sum(self._take(text) for text in list(self._other_texts.values())))
         self._leaving.clear()
         self._settle(now, at)
         self._take_works(at)
@@ -158,8 +164,12 @@ class QueryBook:
             for statement in self._statements.values():
                 statement.history.forget(now)
 
+    def _all_texts(self) -> list[QueryText]:
+        with self._texts_lock:
+            return list(self._texts.values())
+
     def _read_texts(self, at: float) -> None:
-        unread = [text for text in self._texts.values() if text.statement is None]
+        unread = [text for text in self._all_texts() if text.statement is None]
         for text in unread[:_READ_AT_ONCE]:
             self._read(text, at)
 
@@ -169,7 +179,7 @@ class QueryBook:
         statement = self._statements.get(fingerprint)
         if statement is None:
             if len(self._statements) >= MOST_STATEMENTS and not self._drop_statement(at):
-                statement = self._other
+                statement = self.other
             else:
                 statement = QueryStatement(fingerprint, shown, text.operation, text.text, at)
                 self._statements[fingerprint] = statement
@@ -184,10 +194,10 @@ class QueryBook:
         if at - idle.last_seen < _STATEMENT_IDLE_SECONDS:
             return False
         del self._statements[idle.fingerprint]
-        self._other.history.total.merge(idle.history.total)
-        for text in [text for text in self._texts.values() if text.statement is idle]:
+        self.other.history.total.merge(idle.history.total)
+        for text in [text for text in self._all_texts() if text.statement is idle]:
             self._drop_text(text)
-            text.statement = self._other
+            text.statement = self.other
         return True
 
     def _take(self, text: QueryText) -> int:
@@ -219,7 +229,7 @@ class QueryBook:
             statement.pending.merge(tally)
 
     def _settle(self, now: float, at: float) -> None:
-        for statement in (*self._statements.values(), self._other):
+        for statement in (*self._statements.values(), self.other):
             if statement.pending is not None:
                 statement.history.add(statement.pending, now)
                 self.everything.add(statement.pending, now)
@@ -239,26 +249,27 @@ class QueryBook:
                         lines[statement] = line
             for statement, count in times.items():
                 statement.endpoints.add(work.name, count)
-                if statement is not self._other:
+                if statement is not self.other:
                     self._repeats.note(work.name, statement, count, lines.get(statement), at)
 
     def _make_room(self, now: float) -> None:
         if len(self._texts) < 0.75 * MOST_TEXTS and self._characters < 0.75 * _MOST_CHARACTERS:
             return
-        idle = [text for text in self._texts.values() if now - text.idle_since >= _TEXT_IDLE_SECONDS]
+        idle = [text for text in self._all_texts() if now - text.idle_since >= _TEXT_IDLE_SECONDS]
         idle.sort(key=lambda text: text.idle_since)
         for text in idle[: MOST_TEXTS // 2]:
             self._drop_text(text)
 
     def _drop_text(self, text: QueryText) -> None:
         self.fast.pop(text.text, None)
-        del self._texts[text.text]
-        self._characters -= len(text.text)
+        with self._texts_lock:
+            del self._texts[text.text]
+            self._characters -= len(text.text)
         if text.statement is None:
-            text.statement = self._other
+            text.statement = self.other
             if text.unread is not None:
                 self.folded.inc(text.unread.calls)
-                self._add(self._other, text.unread)
+                self._add(self.other, text.unread)
         self._leaving.append(text)  # a thread may be about to add to it
 
     def _sample(self, active: Iterable[QueryText]) -> None:

@@ -142,6 +142,11 @@ class QueryMonitor:
         """Slow statements since attachment, those no longer kept included."""
         return int(self._slow.total.value)
 
+    @property
+    def slow_fetches_total(self) -> int:
+        """Slow fetches since attachment, likewise."""
+        return int(self._slow.fetches_total.value)
+
     def slow_queries(self) -> tuple[SlowQuery, ...]:
         """The last 500 slow statements, newest first. Redacts: not for the application's threads."""
         return self._slow.executed()

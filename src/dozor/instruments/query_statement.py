@@ -15,10 +15,11 @@ _MOST_ENDPOINTS: Final = 10
 class QueryWindow:
     """What a statement did in one stretch of time. Times in seconds.
 
-    *share* is its part of the time of all statements then, 0 to 1; *rows* are those of *rows_known* of its calls.
+    *calls_per_second* is over the seconds that the stretch lasted; *share* is its part of the time of all statements then, 0 to 1; *rows* are those of *rows_known* of its calls.
     """
 
     calls: int
+    calls_per_second: float
     errors: int
     timeouts: int
     cancelled: int
@@ -34,10 +35,11 @@ class QueryWindow:
     share: float
 
     @classmethod
-    def of(cls, tally: Tally, all_seconds: float) -> "QueryWindow":
-        """*tally*, in a stretch of time in which all statements took *all_seconds*."""
+    def of(cls, tally: Tally, lasted_seconds: float, all_seconds: float) -> "QueryWindow":
+        """*tally*, in a stretch of time that *lasted_seconds*, in which all statements took *all_seconds*."""
         return cls(
             calls=tally.calls,
+            calls_per_second=tally.calls / lasted_seconds if lasted_seconds > 0 else 0.0,
             errors=tally.errors,
             timeouts=tally.timeouts,
             cancelled=tally.cancelled,

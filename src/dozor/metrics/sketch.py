@@ -62,13 +62,13 @@ class Sketch:
             self._counts[index] = self._counts.get(index, 0) + count
 
     def quantile(self, share: float) -> float | None:
-        """The value below which *share* (0 to 1) of all lie, within `RELATIVE_ERROR`; None where there is none."""
+        """The least value that *share* (0 to 1) of all do not exceed, within `RELATIVE_ERROR`; None where there is none."""
         total = self.count
         if total == 0:
             return None
-        rank, below = share * (total - 1), 0
+        rank, below = max(1, math.ceil(share * total)), 0
         for index in sorted(self._counts):
             below += self._counts[index]
-            if below > rank:
+            if below >= rank:
                 break
         return _MIDDLE * math.exp(index / _SCALE)

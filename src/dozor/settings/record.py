@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     slow_query_seconds: Annotated[
         float, BeforeValidator(values.duration(0.001, 3600)), Key("slow_query_ms", unit="ms")
     ] = 1.0
+    repeated_query_count: Annotated[int, BeforeValidator(values.count(2, 100_000)), Key("n_plus_one")] = 10
+    """From how often on a request repeats a statement (N+1)."""
     scrape_urls: Annotated[
         tuple[NamedUrl, ...],
         PlainValidator(values.urls(values.SCRAPED, values.host_name)),

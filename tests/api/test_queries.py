@@ -1,0 +1,138 @@
+"""queries/…: statements by fingerprint, what requests repeat, what is slow to be read."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import create_engine
+from tests.api.fake_backend import AT, FakeBackend
+
+from dozor.instruments.query_monitor import QueryMonitor
+from dozor.instruments.query_repeats import RepeatedQuery
+from dozor.instruments.query_slow import SlowFetch
+
+REPEATED = RepeatedQuery(
+    pool="default",
+    endpoint="GET /orders",
+    fingerprint="03d1b7aa90f1c22e",
+    statement="SELECT name FROM customers WHERE id = ?",
+    caller="orders.py:92 in list_orders",
+    requests=2,
+    times=30,
+    most_times=20,
+    lost_seconds=0.5,
+    first_at=AT - 10,
+    last_at=AT,
+)
+FETCH = SlowFetch(
+    statement="SELECT * FROM orders",
+    fingerprint="b04f4c1de61a0f7b",
+    fetch_seconds=1.5,
+    open_seconds=4.0,
+    rows=250_000,
+    at=AT,
+    pool="default",
+    caller="export.py:31 in rows",
+    endpoint="GET /export",
+)
+
+
+@pytest.fixture
+def sent(backend: FakeBackend) -> Iterator[None]:
+    """Two statements, one of which failed once."""
+    engine = create_engine("sqlite://")
+    monitor = QueryMonitor("default", engine, backend.clock)
+    monitor.attach()
+    with engine.connect() as connection:
+        for number in range(3):
+            connection.exec_driver_sql(f"SELECT {number}")
+        with pytest.raises(Exception, match="nowhere"):
+            connection.exec_driver_sql("SELECT 'hunter2' FROM nowhere")
+    monitor.book.fold()
+    backend.books["default"] = monitor.book
+    yield
+    engine.dispose()
+
+
+@pytest.mark.usefixtures("sent")
+def test_the_statements_of_a_window(api: TestClient) -> None:
+    found = api.get("queries/top", params={"order": "calls"}).json()
+    assert (found["window"], found["total"], found["compared"], found["gone"]) == ("5m", 2, False, [])
+    first, second = found["queries"]
+    assert (first["statement"], first["calls"], first["operation"], first["pool"]) == (
+        "SELECT ?",
+        3,
+        "SELECT",
+        "default",
+    )
+    assert first["callers"][0]["name"].endswith(" in sent")
+    assert (first["rows"], first["before"], first["change"]) == (None, None, None)
+    assert (second["statement"], second["errors"]) == ("SELECT ? FROM nowhere", 1)
+    assert first["share"] + second["share"] == pytest.approx(1.0)
+    assert found["everything"]["calls"] == 4
+    assert found["other"] is None
+    assert len(api.get("queries/top?limit=1").json()["queries"]) == 1
+    assert api.get("queries/top?pool=none").json()["queries"] == []
+
+
+@pytest.mark.usefixtures("sent")
+def test_one_statement_in_every_window(api: TestClient) -> None:
+    fingerprint = api.get("queries/top?order=calls").json()["queries"][0]["fingerprint"]
+    found = api.get(f"queries/{fingerprint}").json()
+    [pool] = found["pools"]
+    assert {name: window["calls"] for name, window in pool["windows"].items()} == {
+        "1m": 3, "5m": 3, "15m": 3, "1h": 3, "since_start": 3,
+    }  # fmt: skip
+    assert pool["before"]["5m"] is None
+    missing = api.get("queries/0000000000000000")
+    assert missing.status_code == 404
+    assert "queries/top" in missing.json()["detail"]
+
+
+@pytest.mark.parametrize("wrong", ["window=2m", "order=rows", "limit=0"])
+def test_what_is_not_offered_is_refused(api: TestClient, wrong: str) -> None:
+    assert api.get(f"queries/top?{wrong}").status_code == 422
+
+
+def test_what_requests_repeat(api: TestClient, backend: FakeBackend) -> None:
+    backend.repeated = [REPEATED, replace(REPEATED, pool="other")]
+    found = api.get("queries/n-plus-one?pool=default").json()
+    assert found == {
+        "queries": [
+            {
+                "endpoint": "GET /orders",
+                "fingerprint": "03d1b7aa90f1c22e",
+                "statement": "SELECT name FROM customers WHERE id = ?",
+                "pool": "default",
+                "caller": "orders.py:92 in list_orders",
+                "requests": 2,
+                "times_per_request": 15.0,
+                "most_times": 20,
+                "lost_seconds": 0.5,
+                "first_at": "2027-01-15T07:59:50Z",
+                "last_at": "2027-01-15T08:00:00Z",
+            }
+        ],
+        "total": 1,
+    }
+
+
+def test_what_was_slow_to_be_read(api: TestClient, backend: FakeBackend) -> None:
+    backend.fetches = [FETCH, replace(FETCH, at=AT - 1)]
+    found = api.get("queries/slow-fetches?limit=1").json()
+    assert found["entries"] == [
+        {
+            "statement": "SELECT * FROM orders",
+            "fingerprint": "b04f4c1de61a0f7b",
+            "fetch_ms": 1500.0,
+            "open_ms": 4000.0,
+            "rows": 250_000,
+            "at": "2027-01-15T08:00:00Z",
+            "pool": "default",
+            "caller": "export.py:31 in rows",
+            "endpoint": "GET /export",
+        }
+    ]
+    assert found["total"] == 2
+    assert len(api.get(f"queries/slow-fetches?cursor={found['next_cursor']}").json()["entries"]) == 1
