@@ -18,6 +18,7 @@ from dozor.notify import ChannelState
 from dozor.overview import (
     WINDOWS,
     Change,
+    PoolConnections,
     PoolRecord,
     Recent,
     RedisDetails,
@@ -57,6 +58,21 @@ class Reading:
                 watched.pool.holders(),
             )
             for name, watched in self._targets.pools.items()
+        ]
+
+    def pool_connections(self, pool: str | None = None) -> Sequence[PoolConnections]:
+        """Who has connections of the pool of that name, or of all, and who waits for them."""
+        return [
+            PoolConnections(
+                name,
+                watched.pool.figures(),
+                watched.pool.holders(),
+                watched.pool.waiters(),
+                watched.pool.leaks(),
+                watched.pool.endpoints(),
+            )
+            for name, watched in self._targets.pools.items()
+            if pool is None or name == pool
         ]
 
     def slow_queries(self, pool: str | None = None) -> Recent[SlowQuery]:

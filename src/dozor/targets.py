@@ -109,19 +109,21 @@ def _watched_engine(name: str, engine: Any, settings: Settings, clock: Clock) ->
             "DOZOR_DATABASE_URL",
             key="engine",
         )
+    pool = ConnectionPoolMonitor(
+        name,
+        engine,
+        clock,
+        leak_after_seconds=settings.leak_after_seconds,
+        stacks=settings.pool_stacks,
+        slow_total=lambda: queries.slow_total,
+    )
     queries = QueryMonitor(
         name,
         engine,
         clock,
         slow_seconds=settings.slow_query_seconds,
         repeated_at=settings.repeated_query_count,
-    )
-    pool = ConnectionPoolMonitor(
-        name,
-        engine,
-        clock,
-        leak_after_seconds=settings.leak_after_seconds,
-        slow_total=lambda: queries.slow_total,
+        last=pool.statements,
     )
     return WatchedPool(
         name, pool, DatabaseServerMonitor(name, engine, clock, interval=settings.interval_seconds), queries

@@ -33,8 +33,8 @@ from dozor.errors import (
     SilenceNotFound,
     StoreUnavailable,
 )
-from dozor.instruments.connection_pool_monitor import Holder
 from dozor.instruments.pool_history import DurationStatistics, PoolStatistics
+from dozor.instruments.pool_holders import Holder
 from dozor.instruments.query_book import QueryBook
 from dozor.instruments.query_repeats import RepeatedQuery
 from dozor.instruments.query_report import Order, QueryReport, TopQueries, one_query, top_queries
@@ -57,6 +57,7 @@ from dozor.overview import (
     Change,
     ChangeLog,
     Known,
+    PoolConnections,
     PoolReading,
     PoolRecord,
     Recent,
@@ -194,6 +195,7 @@ class FakeBackend:
         self.repeated: list[RepeatedQuery] = []
         self.commands: list[ServerCommand] = []
         self.holders: list[Holder] = []
+        self.connections: list[PoolConnections] = []
         self.rules = [a_rule("PoolUtilizationHigh"), a_rule("RedisDisconnected", group="redis", component="redis")]
         self.groups: list[GroupState] = []
         self.collected: list[CollectorHealth] = []
@@ -295,6 +297,9 @@ class FakeBackend:
         wait = DurationStatistics(3, 0.0004, 0.0003, 0.001, 0.004, 0.012)
         window = PoolStatistics(AT - 300, AT, 40, 0, 0, 2, 1, wait, DurationStatistics(), 9)
         return [PoolRecord("default", dict.fromkeys(WINDOWS, window), self.holders)]
+
+    def pool_connections(self, pool: str | None = None) -> Sequence[PoolConnections]:
+        return [one for one in self.connections if pool is None or one.name == pool]
 
     def slow_queries(self, pool: str | None = None) -> Recent[SlowQuery]:
         found = [query for query in self.queries if pool is None or query.pool == pool]

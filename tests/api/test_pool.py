@@ -6,7 +6,7 @@ from dataclasses import replace
 from fastapi.testclient import TestClient
 from tests.api.fake_backend import AT, POOL_FIGURES, FakeBackend, a_query
 
-from dozor.instruments.connection_pool_monitor import Holder
+from dozor.instruments.pool_holders import Holder
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 

@@ -27,7 +27,7 @@ from tests.dashboard.reader import Page, page_of
 from dozor import containment, dashboard
 from dozor.api import PREFIX, build_router, create_app
 from dozor.api.backend import Access
-from dozor.instruments.connection_pool_monitor import Holder
+from dozor.instruments.pool_holders import Holder
 from dozor.model.alert import Acknowledgement, AlertSilence, Severity
 from dozor.model.labels import Labels
 from dozor.model.notification import AuditEntry

@@ -84,6 +84,7 @@ def until(condition: Callable[[], bool]) -> None:
 def test_gauges_are_those_of_the_pool(make_engine: Callable[..., Engine]) -> None:
     engine = make_engine(pool_size=2, max_overflow=2)
     monitor = watch(engine)
+    asyncio.run(monitor.refresh())
     connections = [engine.connect() for _ in range(3)]
     assert monitor.figures() == {
         "db_pool_size": 2,
@@ -100,6 +101,11 @@ def test_gauges_are_those_of_the_pool(make_engine: Callable[..., Engine]) -> Non
         "db_pool_disconnects_total": 0,
         "db_pool_timeouts_total": 0,
         "db_pool_errors_total": 0,
+        "db_pool_garbage_collected_total": 0,
+        "db_pool_idle_in_transaction": 0,
+        "db_pool_longest_idle_in_transaction_seconds": 0,
+        "dozor_pool_drift_total": 0,
+        "dozor_pool_unaccounted": 0,
     }
     for connection in connections:
         connection.close()
@@ -604,10 +610,10 @@ def test_a_return_that_was_not_seen_is_noticed(make_engine: Callable[..., Engine
     monitor = watch(engine)
     connection = engine.connect()
     pool: Any = engine.pool
-    hidden = vars(pool).pop("_do_return_conn")
+    hidden = {name: vars(pool).pop(name) for name in ("_return_conn", "_do_return_conn")}
     connection.close()
     assert len(monitor.holders()) == 1
-    pool._do_return_conn = hidden
+    vars(pool).update(hidden)
     asyncio.run(monitor.refresh())
     asyncio.run(monitor.refresh())
     assert monitor.holders() == []
@@ -646,7 +652,21 @@ class BrokenMethods(Broken):
 
 @pytest.mark.parametrize("kind", [QueuePool, OtherwiseReturned])
 @pytest.mark.parametrize(
-    "place", ["checkouts", "connects", "disconnects", "errors", "timeouts", "waits", "uses", "creates", "holders"]
+    "place",
+    [
+        "notable",
+        "waiting",
+        "statements",
+        "collected",
+        "connects",
+        "disconnects",
+        "errors",
+        "timeouts",
+        "waits",
+        "uses",
+        "creates",
+        "holders",
+    ],
 )
 def test_a_fault_of_ours_never_reaches_the_application(
     make_engine: Callable[..., Engine], kind: type[QueuePool], place: str

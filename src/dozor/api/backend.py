@@ -18,7 +18,17 @@ from dozor.model.rule import GroupState, RuleChanges, RuleExplanation, RuleState
 from dozor.model.sample import Family
 from dozor.model.silence import Silence
 from dozor.notify import ChannelState
-from dozor.overview import Change, Known, PoolRecord, Recent, RedisDetails, ServerCommand, SilenceRecord, Sparkline
+from dozor.overview import (
+    Change,
+    Known,
+    PoolConnections,
+    PoolRecord,
+    Recent,
+    RedisDetails,
+    ServerCommand,
+    SilenceRecord,
+    Sparkline,
+)
 from dozor.store import Queryable
 
 T = TypeVar("T")
@@ -105,6 +115,9 @@ class Backend(Protocol):
 
     def pool_records(self) -> Sequence[PoolRecord]:
         """What each pool has done, and who has its connections."""
+
+    def pool_connections(self, pool: str | None = None) -> Sequence[PoolConnections]:
+        """Who has connections of the pool of that name, or of all, and who waits for them."""
 
     def slow_queries(self, pool: str | None = None) -> Recent[SlowQuery]:
         """Those of the pool of that name, or of all."""

@@ -20,6 +20,7 @@ from dozor.api import (
     channels,
     metrics,
     pool,
+    pool_connections,
     problems,
     prometheus,
     queries,
@@ -69,6 +70,7 @@ def build_router(backend: Backend, *, pages: Pages | None = None) -> APIRouter:
     router.routes += [
         *_routes(pool.add_routes, backend, "pool"),
         *_routes(queries.add_routes, backend, "queries"),
+        *_routes(pool_connections.add_routes, backend, "pool"),
         *_routes(redis.add_routes, backend, "redis"),
         *_routes(rules.add_routes, backend, "alerts"),
         *_routes(alerts.add_routes, backend, "alerts"),

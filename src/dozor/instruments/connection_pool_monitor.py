@@ -1,26 +1,33 @@
 """One engine's connection pool: who has connections, who waits for them, how long, and who gave up.
 
-The parts: `pool_wrap` and `pool_events` count into `pool_tally`, `pool_gauges` reads the pool, `pool_history` remembers.
+The parts: `pool_wrap`, `pool_waiting` and `pool_events` count into `pool_tally`, with stacks from `pool_stacks`; `pool_gauges` reads
+the pool, `pool_holders` looks at those who have its connections, `pool_leaks`, `pool_endpoints` and `pool_history` remember.
 """
 
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, Pool
 
 from dozor.clock import Clock
 from dozor.containment import report
+from dozor.instruments.driver_state import ABORTED, IN_TRANSACTION
+from dozor.instruments.pool_drift import PoolDrift
+from dozor.instruments.pool_endpoints import EndpointUse, PoolEndpoints
 from dozor.instruments.pool_events import PoolEvents
 from dozor.instruments.pool_gauges import PoolGauges, read_gauges
 from dozor.instruments.pool_history import PoolHistory, PoolPoint, PoolStatistics
-from dozor.instruments.pool_tally import DURATION_BOUNDS, PoolTally
-from dozor.instruments.pool_wrap import PoolWrap, Timer, unsupported
+from dozor.instruments.pool_holders import Holder, Observer, Waiter, identify, state_of, thread_names
+from dozor.instruments.pool_leaks import Leak, PoolLeaks
+from dozor.instruments.pool_metrics import HISTOGRAMS, METRICS
+from dozor.instruments.pool_stacks import PoolStacks, StackMode
+from dozor.instruments.pool_tally import DURATION_BOUNDS, Held, PoolTally, Timer
+from dozor.instruments.pool_wrap import PoolWrap, unsupported
 from dozor.locks import open_in_child
 from dozor.metrics import Histogram, HistogramSnapshot
 from dozor.metrics.instruments import histogram_samples
@@ -35,15 +42,6 @@ logger = logging.getLogger("dozor")
 LEAK_AFTER_SECONDS: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who has a connection out, and for how many seconds. *who* is the name of a task or of a thread."""
-
-    who: str
-    held_seconds: float
-    leaked: bool
-
-
 class ConnectionPoolMonitor:
     """Watches the pool of *engine*; takes no connection from it, and touches none that is in use.
 
@@ -56,6 +54,7 @@ class ConnectionPoolMonitor:
         clock: dates the statistics.
         base_labels: labels that every series of this pool has beside `pool`.
         leak_after_seconds: a connection held longer than this counts as leaked.
+        stacks: whether to note where connections are taken; see `PoolStacks`.
         slow_total: asked for the slow statements so far, for the statistics.
         timer: monotonic seconds, for the hot path.
     """
@@ -68,6 +67,7 @@ class ConnectionPoolMonitor:
         *,
         base_labels: Labels = Labels(),  # noqa: B008 - immutable
         leak_after_seconds: float = LEAK_AFTER_SECONDS,
+        stacks: StackMode = "auto",
         slow_total: Callable[[], int] | None = None,
         timer: Timer = time.monotonic,
     ) -> None:
@@ -79,6 +79,11 @@ class ConnectionPoolMonitor:
         self._clock, self._timer, self._slow_total = clock, timer, slow_total
         self._labels = base_labels.with_({"pool": pool_name})
         self._tally = PoolTally()
+        self._stacks = PoolStacks(self._tally, stacks, timer)
+        self._dialect = self._engine.dialect.name
+        self._leaks = PoolLeaks(pool_name, clock, leak_after_seconds, self._dialect, self._stacks.suspect)
+        self._endpoints, self._drift = PoolEndpoints(), PoolDrift(self._tally)
+        self._looked_at = timer()
         self._events: PoolEvents | None = None
         self._wraps: WeakKeyDictionary[Pool, PoolWrap] = WeakKeyDictionary()
         self._lock = threading.RLock()
@@ -137,18 +142,40 @@ class ConnectionPoolMonitor:
             if self._pid != os.getpid():  # the holders of the parent process are not ours
                 self._pid = os.getpid()
                 self._tally.holders.clear()
-            self._tally.sweep()
-            point = self._point()
-            self._history.note(point)
+                self._tally.waiting.clear()
+            gauges = self._gauges()
+            self._drift.check(self._engine.pool, gauges.checked_out)
+            self._history.note(self._point())
             self._max_wait = self._max_use = None
-            self._tally.peak_held = len(self._tally.holders)
+            now = self._timer()
+            seconds, self._looked_at = now - self._looked_at, now
+            self._note_leaks(now)
+            self._endpoints.look(self._tally.holders.copy().values(), seconds)
+            self._endpoints.fold(self._tally.notable)
+            self._stacks.begin_cycle(seconds, gauges.capacity)
+
+    def _note_leaks(self, now: float) -> None:
+        tally, holding = self._tally, self._tally.holders.copy()
+        self._note_collected()
+        self._leaks.settle(holding, now)
+        overdue = self._leaks.overdue(holding, now)
+        if overdue:
+            observer = Observer(now, self.leak_after_seconds, self._dialect)
+            for record, held in overdue.items():
+                self._leaks.add(held, observer.holder(record, held, tally.statements.get(record)))
+
+    def _note_collected(self) -> None:
+        collected, statements = self._tally.collected, self._tally.statements
+        for _ in range(len(collected)):
+            record, held, ended = collected.popleft()
+            self._leaks.collect(held, statements.get(record), ended)
 
     def families(self) -> list[Family]:
         """All `db_pool_…` metrics of this pool but the slow statements, which `QueryMonitor` counts."""
         figures = self.figures()
         families = [
             Family(name, kind, text, unit, (Sample(name, self._labels, figures[name]),))
-            for name, (kind, unit, text) in _METRICS.items()
+            for name, (kind, unit, text) in METRICS.items()
             if name in figures
         ]
         tally = self._tally
@@ -157,6 +184,7 @@ class ConnectionPoolMonitor:
             if self.fallback_reason is None:
                 snapshots.append(("db_pool_wait_seconds", tally.waits, self._snapshot_waits()))
                 snapshots.append(("db_pool_create_seconds", tally.creates, tally.creates.snapshot()))
+            families.extend(self._endpoints.families(self._labels))
         families.extend(self._histogram(*entry) for entry in snapshots)
         return families
 
@@ -165,6 +193,9 @@ class ConnectionPoolMonitor:
         tally, gauges = self._tally, self._gauges()
         with self._lock:
             counting = self._checkouts()
+            self._note_collected()
+        now, holding = self._timer(), tally.holders.copy()
+        idle_since = self._idle_in_transaction(holding)
         known: dict[str, float | None] = {
             "db_pool_size": gauges.size,
             "db_pool_capacity": gauges.capacity,
@@ -174,12 +205,19 @@ class ConnectionPoolMonitor:
             "db_pool_idle": gauges.idle,
             "db_pool_overflow": gauges.overflow,
             "db_pool_waiting": gauges.waiting,
-            "db_pool_leaked": sum(holder.leaked for holder in self.holders()),
+            "db_pool_leaked": sum(now - held[0] > self.leak_after_seconds for held in holding.values()),
+            "db_pool_idle_in_transaction": None if idle_since is None else len(idle_since),
+            "db_pool_longest_idle_in_transaction_seconds": None
+            if idle_since is None
+            else max((now - since for since in idle_since), default=0.0),
             "db_pool_checkouts_total": counting,
             "db_pool_connects_total": tally.connects.value,
             "db_pool_disconnects_total": tally.disconnects.value,
             "db_pool_timeouts_total": self._timeouts(),
             "db_pool_errors_total": self._errors(),
+            "db_pool_garbage_collected_total": self._leaks.collected_total if self.fallback_reason is None else None,
+            "dozor_pool_drift_total": tally.returns_missed,
+            "dozor_pool_unaccounted": self._drift.unaccounted,
         }
         return {name: float(value) for name, value in known.items() if value is not None}
 
@@ -189,14 +227,53 @@ class ConnectionPoolMonitor:
         return type(self._engine.pool).__name__
 
     def holders(self) -> list[Holder]:
-        """Who has connections out, longest first; those that were out at attachment are not known."""
-        now = self._timer()
-        threads = {thread.ident: thread.name for thread in threading.enumerate()}
-        found = []
-        for since, who in self._tally.holders.copy().values():
-            name = who if isinstance(who, str) else threads.get(who, f"thread {who} (ended)")
-            found.append(Holder(name, now - since, now - since > self.leak_after_seconds))
+        """Who has connections out, longest first; those that were out at attachment are not known.
+
+        Looks at threads and tasks and redacts statements: for when somebody asks, and not in the application's threads.
+        """
+        observer, statements = Observer(self._timer(), self.leak_after_seconds, self._dialect), self._tally.statements
+        found = [observer.holder(record, held, statements.get(record)) for record, held in self._holding()]
         return sorted(found, key=lambda holder: -holder.held_seconds)
+
+    def waiters(self) -> list[Waiter]:
+        """Who waits for a connection now, longest first."""
+        observer = Observer(self._timer(), self.leak_after_seconds, self._dialect)
+        found = [observer.waiter(*waiting) for waiting in self._tally.waiting.copy().values()]
+        return sorted(found, key=lambda waiter: -waiter.waited_seconds)
+
+    def leaks(self) -> list[Leak]:
+        """The last 200 connections that were held too long or never given back, newest first."""
+        with self._lock:
+            self._note_collected()
+            return self._leaks.entries()
+
+    def endpoints(self) -> list[EndpointUse]:
+        """What requests did with the pool since attachment, the costliest first."""
+        with self._lock:
+            self._endpoints.fold(self._tally.notable)
+            return self._endpoints.uses()
+
+    @property
+    def statements(self) -> dict[Any, list[Any]]:
+        """Where the query monitor notes the last statement of each connection that is out; see `PoolTally.statements`."""
+        return self._tally.statements
+
+    def _holding(self) -> list[tuple[Any, Held]]:
+        return list(self._tally.holders.copy().items())
+
+    def _idle_in_transaction(self, holding: Mapping[Any, Held]) -> list[float] | None:
+        """Since when (monotonic) each connection of that state has sent nothing; None where no driver tells its state."""
+        states = {record: state_of(record) for record in holding}
+        if states and all(state is None for state in states.values()):
+            return None
+        since = []
+        for record, state in states.items():
+            last = self._tally.statements.get(record)
+            if state in (IN_TRANSACTION, ABORTED) and (
+                last is None or last[2] is not None or last[1] < holding[record][0]
+            ):
+                since.append(max(holding[record][0], last[2] if last is not None and last[2] is not None else 0.0))
+        return since
 
     def statistics(self, window_seconds: float | None = None) -> PoolStatistics:
         """What happened in the last *window_seconds* (at most 3600), or since attachment; exact to some five seconds."""
@@ -209,16 +286,20 @@ class ConnectionPoolMonitor:
         gauges = self._gauges()
         if gauges.capacity is None:
             reasons.append(f"the pool ({type(self._engine.pool).__name__}) has no limit, so there is no utilization")
-        leaked = [holder for holder in self.holders() if holder.leaked]
+        now = self._timer()
+        leaked = [held for _, held in self._holding() if now - held[0] > self.leak_after_seconds]
         if leaked:
+            taken, who, work, _ = min(leaked, key=lambda held: held[0])
             reasons.append(
                 f"{len(leaked)} connection(s) held longer than {self.leak_after_seconds:g} s, "
-                f"longest by {leaked[0].who} for {leaked[0].held_seconds:.0f} s"
+                f"longest by {identify(who, work, thread_names()).who} for {now - taken:.0f} s"
             )
         if self.fallback_reason is not None:
             reasons.append(self._fallback_text())
         if self._tally.returns_missed:
             reasons.append(f"{self._tally.returns_missed} return(s) of connections were not seen")
+        if self._drift.unaccounted:
+            reasons.append(f"{self._drift.unaccounted} connection(s) are in use that Dozor did not see being taken")
         return reasons
 
     # -- inside --------------------------------------------------------------------------------------------------------
@@ -234,7 +315,7 @@ class ConnectionPoolMonitor:
             return PoolGauges()
 
     def _checkouts(self) -> int:
-        return self._snapshot_waits().count if self.fallback_reason is None else int(self._tally.checkouts.value)
+        return self._snapshot_waits().count
 
     def _timeouts(self) -> int | None:
         return int(self._tally.timeouts.value) if self.fallback_reason is None else None
@@ -272,33 +353,9 @@ class ConnectionPoolMonitor:
 
     def _histogram(self, name: str, histogram: Histogram, snapshot: HistogramSnapshot) -> Family:
         samples = histogram_samples(name, self._labels, histogram.bucket_labels, snapshot)
-        return Family(name, MetricType.HISTOGRAM, _HISTOGRAMS[name], "seconds", tuple(samples))
+        return Family(name, MetricType.HISTOGRAM, HISTOGRAMS[name], "seconds", tuple(samples))
 
 
 def _larger(one: float | None, other: float | None) -> float | None:
     values = [value for value in (one, other) if value is not None]
     return max(values, default=None)
-
-
-_GAUGE, _COUNTER = MetricType.GAUGE, MetricType.COUNTER
-_METRICS: Final = {
-    "db_pool_size": (_GAUGE, "connections", "Connections that the pool keeps open: its pool_size."),
-    "db_pool_capacity": (_GAUGE, "connections", "Connections that may be out at once: pool_size + max_overflow."),
-    "db_pool_checked_out": (_GAUGE, "connections", "Connections in use now."),
-    "db_pool_available": (_GAUGE, "connections", "Connections that could be handed out without waiting."),
-    "db_pool_utilization": (_GAUGE, "percent", "Connections in use, in percent of the capacity."),
-    "db_pool_idle": (_GAUGE, "connections", "Connections open and in the pool."),
-    "db_pool_overflow": (_GAUGE, "connections", "Connections open beyond pool_size."),
-    "db_pool_waiting": (_GAUGE, "callers", "Threads or tasks that wait for a connection now."),
-    "db_pool_leaked": (_GAUGE, "connections", "Connections held longer than the leak threshold."),
-    "db_pool_timeouts_total": (_COUNTER, "events", "Callers that gave up waiting for a connection."),
-    "db_pool_checkouts_total": (_COUNTER, "events", "Connections handed out."),
-    "db_pool_connects_total": (_COUNTER, "events", "Database connections opened."),
-    "db_pool_disconnects_total": (_COUNTER, "events", "Connections closed, detached or invalidated."),
-    "db_pool_errors_total": (_COUNTER, "events", "Attempts to get a connection that failed, timeouts left out."),
-}
-_HISTOGRAMS: Final = {
-    "db_pool_wait_seconds": "Time from asking for a connection to having it, in seconds.",
-    "db_pool_use_seconds": "Time a connection was held, in seconds.",
-    "db_pool_create_seconds": "Time to open a database connection, in seconds.",
-}

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from dozor.containment import contained
-from dozor.instruments.pool_tally import PoolTally
-from dozor.instruments.pool_wrap import Timer, task_or_thread
+from dozor.instruments.pool_tally import PoolTally, Timer, task_or_thread
+from dozor.instruments.work import current_work
 
 Listener = Callable[..., None]
 
@@ -27,7 +27,7 @@ class PoolEvents:
     """
 
     def __init__(self, engine: Engine, tally: PoolTally, *, timer: Timer, checkouts: bool) -> None:
-        self._engine, self._tally, self._timer = engine, tally, timer
+        self._engine, self._tally, self._timer, self._checkouts = engine, tally, timer, checkouts
         self._listeners: dict[str, Listener] = {
             "connect": self._on_connect,
             "close": self._on_close,
@@ -58,14 +58,15 @@ class PoolEvents:
     def _on_detach(self, _dbapi_connection: Any, record: Any) -> None:
         with contained("pool.detach"):
             self._tally.disconnects.inc()
-        self._returned(record)
+        if self._checkouts:  # the wrap has seen it before; by now the record may be somebody else's
+            self._returned(record)
 
     def _on_checkout(self, _dbapi_connection: Any, record: Any, _connection: Any) -> None:
         with contained("pool.checkout"):
-            tally = self._tally
-            tally.checkouts.inc()
-            tally.holders[record] = (self._timer(), task_or_thread())
-            tally.peak_held = max(tally.peak_held, len(tally.holders))
+            tally, work = self._tally, current_work.get()
+            stack = tally.look(work) if len(tally.holders) >= tally.level[0] else None
+            tally.holders[record] = (self._timer(), task_or_thread(), work, stack)
+            tally.waits.observe(0.0)  # it counts checkouts; that it was not measured is known to those who read it
 
     def _on_checkin(self, _dbapi_connection: Any, record: Any) -> None:
         self._returned(record)

@@ -5,9 +5,11 @@ So `connect` and `_do_return_conn` of the pool object are wrapped. `unsupported`
 the one that this module knows; where it is not, `pool_events` counts instead.
 """
 
-import asyncio
+import sys
 from collections.abc import Callable
+from functools import partial
 from threading import get_ident
+from types import FrameType
 from typing import Any
 
 from sqlalchemy import Engine, Pool, SingletonThreadPool
@@ -15,10 +17,10 @@ from sqlalchemy.pool import base
 
 from dozor.containment import contained, report
 from dozor.instruments.patching import Patch, Replacement, accepts, mentions
-from dozor.instruments.pool_tally import PoolTally
+from dozor.instruments.pool_tally import NOTABLE_WAIT_SECONDS, PoolTally, Timer, task_or_thread
+from dozor.instruments.pool_waiting import PoolWaiting
+from dozor.instruments.work import current_work
 from dozor.metrics.instruments import FOLD_AT
-
-Timer = Callable[[], float]
 
 
 def unsupported(pool: Pool) -> str | None:
@@ -29,6 +31,7 @@ def unsupported(pool: Pool) -> str | None:
     fairy = getattr(base, "_ConnectionFairy", None)
     expected = (
         (Engine.raw_connection, "connect"),
+        (Pool.connect, "_checkout"),
         (getattr(fairy, "__init__", None), "_connection_record"),
         (getattr(fairy, "detach", None), "_do_return_conn"),
         (getattr(record, "checkin", None), "_return_conn"),
@@ -53,43 +56,62 @@ class PoolWrap:
     def __init__(self, pool: Pool, tally: PoolTally, *, timer: Timer, on_recreate: Callable[[Pool], None]) -> None:
         self._pool, self._tally, self._timer, self._on_recreate = pool, tally, timer, on_recreate
         self._patch = Patch(pool)
+        self._waiting = PoolWaiting(pool, tally, timer)
 
     def put_on(self) -> None:
         """Count from now on. `unsupported(pool)` must have been None."""
         pool, patch = self._pool, self._patch
-        patch.put("connect", self._connect(pool.connect))
-        patch.put("_do_return_conn", self._give_back(pool._do_return_conn))
+        give_back = pool._do_return_conn
+        patch.put("connect", self._connect())
+        if _is_plain(pool, "_return_conn"):
+            # What the pool's own method does is to call the other one; leaving that out pays for the counting.
+            patch.put("_return_conn", self._give_back(give_back))
+        patch.put("_do_return_conn", self._give_back_or_detach(give_back))
         patch.put("recreate", self._recreate(pool.recreate))
         creator: Any = getattr(pool, "_invoke_creator", None)
         if accepts(creator, 1):
             patch.put("_invoke_creator", self._create(creator))
+        self._waiting.put_on()
 
     def take_off(self) -> None:
         """Leave the pool as it was found."""
         self._patch.remove()
+        self._waiting.take_off()
 
-    def _connect(self, original: Replacement) -> Replacement:
+    def _connect(self) -> Replacement:
+        pool, timer, tally, holders, level = (
+            self._pool,
+            self._timer,
+            self._tally,
+            self._tally.holders,
+            self._tally.level,
+        )
+        note_wait, note_notable, look = tally.waits.append, tally.notable.append, tally.look
+        who, work_now = task_or_thread if _is_async(pool) else get_ident, current_work.get
+        # As above: `Pool.connect` does no more than this.
+        original = partial(base._ConnectionFairy._checkout, pool) if _is_plain(pool, "connect") else pool.connect
         # A SingletonThreadPool hands a thread that asks again the connection that it has; that is no second checkout.
-        reentrant = isinstance(self._pool, SingletonThreadPool)
-        timer, tally, holders = self._timer, self._tally, self._tally.holders
-        note_wait = tally.waits.append
-        who = task_or_thread if _is_async(self._pool) else get_ident
+        reentrant = isinstance(pool, SingletonThreadPool)
 
         def connect() -> Any:
             started = timer()
             try:
                 connection = original()
             except BaseException as error:
-                tally.failed(error)
+                tally.failed(error, timer() - started)
                 raise
             try:
-                record = connection._connection_record
-                if reentrant and record in holders:
-                    return connection
                 taken = timer()
+                if reentrant and connection._connection_record in holders:
+                    return connection
                 note_wait(taken - started)
-                holders[record] = (taken, who())
-                tally.peak_held = max(tally.peak_held, len(holders))
+                work = work_now()
+                if work is not None:
+                    work.wait_seconds += taken - started
+                stack = look(work) if len(holders) >= level[0] else None
+                holders[connection._connection_record] = (taken, who(), work, stack)
+                if taken - started > NOTABLE_WAIT_SECONDS:
+                    note_notable((work, taken - started, False))
             except Exception:  # noqa: BLE001 - the application gets its connection whatever happens to the count
                 report("pool.checkout")
             return connection
@@ -112,6 +134,21 @@ class PoolWrap:
             return original(record)
 
         return give_back
+
+    def _give_back_or_detach(self, original: Replacement) -> Replacement:
+        """As `_give_back`, for the way that also takes a connection which is detached, by its user or the garbage collector."""
+        give_back, timer, tally = self._give_back(original), self._timer, self._tally
+
+        def give_back_or_detach(record: Any) -> Any:
+            try:
+                held = tally.holders.get(record)
+                if held is not None and _is_collected(sys._getframe(1)):
+                    tally.collected.append((record, held, timer()))
+            except Exception:  # noqa: BLE001 - the connection goes back whatever happens to the count
+                report("pool.collected")
+            return give_back(record)
+
+        return give_back_or_detach
 
     def _create(self, original: Replacement) -> Replacement:
         timer, note = self._timer, self._tally.creates.observe
@@ -140,28 +177,36 @@ class PoolWrap:
     def _retire(self) -> None:
         # A connection that was out at dispose() goes back to a pool that nobody uses any more and is closed when that is
         # collected, without an event.
-        give_back = vars(self._pool).get("_do_return_conn")
-        if give_back is None:
-            return
         disconnects = self._tally.disconnects
 
-        def give_back_for_good(record: Any) -> Any:
-            result = give_back(record)
-            if record.dbapi_connection is not None:
-                disconnects.inc()
-            return result
+        def for_good(give_back: Replacement) -> Replacement:
+            def give_back_for_good(record: Any) -> Any:
+                result = give_back(record)
+                if record.dbapi_connection is not None:
+                    disconnects.inc()
+                return result
 
-        self._patch.put("_do_return_conn", give_back_for_good)
+            return give_back_for_good
+
+        for name in ("_return_conn", "_do_return_conn"):
+            found = vars(self._pool).get(name)
+            if found is not None:
+                self._patch.put(name, for_good(found))
+
+
+def _is_plain(pool: Pool, name: str) -> bool:
+    """Whether *pool* has SQLAlchemy's own method *name*, which nobody has replaced."""
+    return getattr(type(pool), name) is getattr(Pool, name) and name not in vars(pool)
+
+
+def _is_collected(caller: FrameType) -> bool:
+    """Whether *caller* detaches a connection for SQLAlchemy's finalizer: one of an async driver, which cannot be given back.
+
+    The event `reset` would tell it too, and be called at every return.
+    """
+    around = caller.f_back
+    return caller.f_code.co_name == "detach" and around is not None and around.f_code.co_name == "_finalize_fairy"
 
 
 def _is_async(pool: Pool) -> bool:
     return bool(getattr(pool, "_is_asyncio", False))
-
-
-def task_or_thread() -> int | str:
-    """Who runs now: the name of the task, or the ident of the thread where there is none."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        return get_ident()
-    return get_ident() if task is None else task.get_name()

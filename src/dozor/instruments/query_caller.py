@@ -1,18 +1,24 @@
-"""Where in the application's own code a statement comes from."""
+"""Where in the application's own code a statement comes from, or a connection was taken."""
 
 import sys
 import sysconfig
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Final
 
 _MOST_FRAMES: Final = 200
 _OWN_PACKAGE: Final = str(Path(__file__).resolve().parents[1])
+_SAMPLE_APPLICATION: Final = str(Path(_OWN_PACKAGE, "demo", ""))  # it is watched like anybody else's
 _LIBRARY_FOLDERS: Final = ("site-packages", "dist-packages")
 _STANDARD_LIBRARY: Final = tuple(
     {folder for key in ("stdlib", "platstdlib") if (folder := sysconfig.get_paths().get(key))}
 )
+
+
+Place = tuple[CodeType, int]
+"""Code and line number: cheap to take, and told as file and line only when somebody looks."""
 
 
 def find_caller() -> str | None:
@@ -26,10 +32,31 @@ def find_caller() -> str | None:
     for frame in _frames():
         kind = _kind(frame.f_code.co_filename)
         if kind == "own":
-            return _text(frame)
+            return _text(frame.f_code, frame.f_lineno)
         if kind == "library" and fallback is None:
             fallback = frame
-    return None if fallback is None else _text(fallback)
+    return None if fallback is None else _text(fallback.f_code, fallback.f_lineno)
+
+
+def take_stack() -> tuple[Place, ...]:
+    """The places of this thread that `own_lines` would tell, innermost first; its own machinery and SQLAlchemy's left out."""
+    return tuple((frame.f_code, frame.f_lineno) for frame in _frames() if _kind(frame.f_code.co_filename) != "inside")
+
+
+def own_lines(places: Iterable[Place], most: int = 10) -> tuple[str, ...]:
+    """Those of *places* that are the application's own code, each as `file.py:123 in function`, at most *most*.
+
+    Where none is, the first that belongs to a library, as in `find_caller`.
+    """
+    own: list[str] = []
+    fallback: Place | None = None
+    for code, line in places:
+        kind = _kind(code.co_filename)
+        if kind == "own" and len(own) < most:
+            own.append(_text(code, line))
+        elif kind == "library" and fallback is None:
+            fallback = (code, line)
+    return tuple(own) if own or fallback is None else (_text(*fallback),)
 
 
 def _frames() -> "list[FrameType]":
@@ -54,6 +81,8 @@ def _current_greenlet() -> Any:
 
 @lru_cache(maxsize=1024)
 def _kind(file: str) -> str:
+    if file.startswith(_SAMPLE_APPLICATION):
+        return "own"
     if file.startswith(("<", _OWN_PACKAGE)):
         return "inside"
     parts = Path(file).parts
@@ -66,8 +95,8 @@ def _kind(file: str) -> str:
     return "inside" if file.startswith(_STANDARD_LIBRARY) else "own"
 
 
-def _text(frame: FrameType) -> str:
-    return f"{_shown(frame.f_code.co_filename)}:{frame.f_lineno} in {frame.f_code.co_qualname}"
+def _text(code: CodeType, line: int) -> str:
+    return f"{_shown(code.co_filename)}:{line} in {code.co_qualname}"
 
 
 @lru_cache(maxsize=1024)

@@ -56,7 +56,8 @@ class QueryMonitor:
         slow_seconds: a statement that takes this long, or longer, is slow.
         repeated_at: a request that sends one statement this often, or more often, repeats it (N+1).
         ignore: while this holds True, statements are not counted: those of Dozor itself.
-        timer: monotonic seconds, for the hot path.
+        last: where to note the last statement of each connection, by the pool's record: text, when it was sent, when it ended.
+        timer: monotonic seconds, for the hot path; where *last* is given, the clock of who reads that.
     """
 
     counts_from_zero = True
@@ -71,6 +72,7 @@ class QueryMonitor:
         slow_seconds: float = SLOW_SECONDS,
         repeated_at: int = REPEATED_AT,
         ignore: ContextVar[bool] | None = None,
+        last: dict[Any, list[Any]] | None = None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.pool_name, self.name, self.slow_seconds = pool_name, f"queries:{pool_name}", slow_seconds
@@ -78,6 +80,7 @@ class QueryMonitor:
         """Why events do the counting, if they do."""
         self._engine: Engine = engine if isinstance(engine, Engine) else engine.sync_engine
         self._clock, self._timer, self._ignore = clock, timer, ignore
+        self._last = last
         self._labels = base_labels.with_({"pool": pool_name})
         self._durations = Children(("operation",), lambda: Histogram(_BOUNDS), base=self._labels)
         self.repeats = QueryRepeats(pool_name, self._labels, repeated_at)
@@ -189,17 +192,28 @@ class QueryMonitor:
 
     def _timed(self, original: Replacement) -> Replacement:
         timer, observe, slow_seconds, repeats = self._timer, self.observe, self.slow_seconds, self._repeats
-        fast, work_of, repeated_at = self.book.fast, current_work.get, self.repeats.repeated_at
+        fast, work_of, repeated_at, last = self.book.fast, current_work.get, self.repeats.repeated_at, self._last
 
         def timed(cursor: Any, statement: str, parameters: Any, context: Any = None) -> Any:
             started = timer()
+            # The text as it is: to redact it is for whoever shows it.
+            noted = [statement, started, None]
+            try:
+                if last is not None:
+                    last[context.root_connection._dbapi_connection._connection_record] = noted
+            except (
+                AttributeError
+            ):  # sent without a Connection, as SQLAlchemy itself does when it gets to know the server
+                pass
             try:
                 result = original(cursor, statement, parameters, context)
             except BaseException as error:
-                observe(statement, context, timer() - started, error)
+                noted[2] = ended = timer()
+                observe(statement, context, ended - started, error)
                 raise
             try:
-                seconds = timer() - started
+                noted[2] = ended = timer()
+                seconds = ended - started
                 text = fast.get(statement)
                 if text is None or seconds >= slow_seconds or len(text) > FOLD_AT:
                     observe(statement, context, seconds, None, cursor)

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat, starmap
 from typing import Final, Generic, TypeVar
 
 from dozor.locks import open_in_child
@@ -112,19 +113,25 @@ class Histogram:
                 self._lock.release()
 
     def _fold_locked(self) -> None:
-        take = self.pending.popleft
-        values = sorted([take() for _ in range(len(self.pending))])
+        # Called by C code: this is the most frequent loop of all, and a third as dear as one written out.
+        values = list(starmap(self.pending.popleft, repeat((), len(self.pending))))
         if not values:
             return
+        self._sum += sum(values)
+        # Most values of most histograms lie in the first bucket, and need not be sorted.
+        first = self._bounds[0]
+        beyond = [value for value in values if value > first]
+        self._counts[0] += len(values) - len(beyond)
+        beyond.sort()
         # Bounds are few and values many: looking up each bound among the sorted values spares a step for each value.
         below = 0
-        for index, bound in enumerate(self._bounds):
-            up_to = bisect_right(values, bound)
+        for index, bound in enumerate(self._bounds[1:], 1):
+            up_to = bisect_right(beyond, bound)
             self._counts[index] += up_to - below
             below = up_to
-        self._counts[-1] += len(values) - below
-        self._sum += sum(values)
-        self._max = values[-1] if self._max is None else max(self._max, values[-1])
+        self._counts[-1] += len(beyond) - below
+        largest = beyond[-1] if beyond else max(values)
+        self._max = largest if self._max is None else max(self._max, largest)
 
 
 def histogram_samples(

@@ -3,7 +3,7 @@
 from dozor.overview.assess import Urgency, assess, urgency
 from dozor.overview.changes import Change, ChangeKind, ChangeLog, TargetWatch, of_alert, of_annotation, of_changes
 from dozor.overview.chart import Chart, Grid, Line, read_chart, worst
-from dozor.overview.evidence import WINDOWS, PoolRecord, Recent, RedisDetails, ServerCommand
+from dozor.overview.evidence import WINDOWS, PoolConnections, PoolRecord, Recent, RedisDetails, ServerCommand
 from dozor.overview.records import (
     ComponentStatus,
     Known,
@@ -28,6 +28,7 @@ __all__ = [
     "Known",
     "Line",
     "Overview",
+    "PoolConnections",
     "PoolReading",
     "PoolRecord",
     "Recent",

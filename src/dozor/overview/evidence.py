@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from dozor.instruments.connection_pool_monitor import Holder
+from dozor.instruments.pool_endpoints import EndpointUse
 from dozor.instruments.pool_history import PoolStatistics
+from dozor.instruments.pool_holders import Holder, Waiter
+from dozor.instruments.pool_leaks import Leak
 from dozor.instruments.slowlog import SlowCommand
 
 T_co = TypeVar("T_co", covariant=True)
@@ -29,6 +31,26 @@ class PoolRecord:
     name: str
     windows: Mapping[str, PoolStatistics]
     holders: Sequence[Holder] = ()
+    worker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolConnections:
+    """Who has the connections of one pool, who waits for one, and who did not give them back.
+
+    Attributes:
+        figures: the pool's metrics by name; what is unknown is absent.
+        holders, waiters: now, longest first.
+        leaks: the last ones, newest first.
+        endpoints: what requests did with the pool since attachment, the costliest first.
+    """
+
+    name: str
+    figures: Mapping[str, float]
+    holders: Sequence[Holder] = ()
+    waiters: Sequence[Waiter] = ()
+    leaks: Sequence[Leak] = ()
+    endpoints: Sequence[EndpointUse] = ()
     worker: str | None = None
 
 

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -78,6 +78,10 @@ class Settings(BaseSettings):
     remote_write: Annotated[bool, BeforeValidator(values.switch), Key("remote_write")] = False
     """Whether others may send series."""
     leak_after_seconds: Annotated[float, BeforeValidator(values.duration(0.1, 86400)), Key("leak_after")] = 60.0
+    pool_stacks: Annotated[
+        Literal["off", "auto", "all"], BeforeValidator(values.choice("off", "auto", "all")), Key("pool_stacks")
+    ] = "auto"
+    """Whether to note in which line of code connections are taken."""
 
     # Dozor itself.
     name: Annotated[Text | None, Key("name")] = None
