@@ -40,7 +40,7 @@ class Dozor:
         engine: an `Engine`, an `AsyncEngine`, or a mapping of names to several. They are observed; Dozor never takes a
             connection from their pools.
         redis: a redis-py client (sync or async), a URL, or a mapping of names to several. A client is read for its
-            address and credentials; Dozor asks the server by a connection of its own.
+            address and credentials, and its commands are timed; Dozor asks the server by a connection of its own.
         name: who speaks, in every message. Default: `DOZOR_NAME`, the application's title, or the script's name.
         rules: paths of Prometheus rule files, or `Rule` objects, beside the default rules.
         notifiers: whom to tell, beside what the environment configures; objects with `async def send(notification)`.

@@ -174,6 +174,8 @@ class Monitor:
         # Only now: taking a listener off while a connection is being opened disturbs SQLAlchemy, and probes open some.
         for pool in self._targets.pools.values():
             pool.detach()
+        for client in self._targets.redis_clients.values():
+            client.detach()
         self._session = None
         self._picture.blank()
 
@@ -191,6 +193,10 @@ class Monitor:
         targets: tuple[dict[str, Any], ...] = (self._targets.redis, self._targets.bouncers, self._targets.expositions)
         others: list[Collector | None] = [one.pop(name, None) for one in targets]
         gone: list[Collector] = [collector for collector in others if collector is not None]
+        client = self._targets.redis_clients.pop(name, None)
+        if client is not None:
+            client.detach()
+            gone.append(client)
         if pool is not None:
             pool.detach()
             gone.extend(pool.collectors)
@@ -237,6 +243,8 @@ class Monitor:
         listener = bind(*self._address) if self._address else None
         for pool in self._targets.pools.values():
             pool.attach()
+        for client in self._targets.redis_clients.values():
+            client.attach()
         self._runtime.start()
         self._launched = True
         return self._runtime.submit(self._begin(listener))
@@ -286,7 +294,8 @@ class Monitor:
         if cache is not None:
             collectors.append(cache.METRICS)
         targets = self._targets
-        return [*collectors, *targets.redis.values(), *targets.bouncers.values(), *targets.expositions.values()]
+        collectors += [*targets.redis.values(), *targets.redis_clients.values()]
+        return [*collectors, *targets.bouncers.values(), *targets.expositions.values()]
 
     async def _forget(self, name: str, collectors: Sequence[Collector]) -> None:
         session = self._working()

@@ -1,7 +1,7 @@
 """What the user gave, as things to watch: an engine becomes its pool, its queries and a probe of the server behind it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Engine, make_url
@@ -13,6 +13,7 @@ from dozor.instruments.database_server_monitor import DatabaseServerMonitor
 from dozor.instruments.exposition_monitor import ExpositionMonitor
 from dozor.instruments.pgbouncer_monitor import PgBouncerMonitor
 from dozor.instruments.query_monitor import QueryMonitor
+from dozor.instruments.redis_client_monitor import RedisClientMonitor
 from dozor.instruments.redis_monitor import RedisMonitor
 from dozor.model.labels import Labels
 from dozor.scrape import Collector
@@ -61,6 +62,8 @@ class Targets:
     redis: dict[str, RedisMonitor]
     bouncers: dict[str, PgBouncerMonitor]
     expositions: dict[str, ExpositionMonitor]
+    redis_clients: dict[str, RedisClientMonitor] = field(default_factory=dict)
+    """Of the servers in `redis`, the application's own clients where it gave one."""
 
     @property
     def names(self) -> set[str]:
@@ -87,6 +90,8 @@ def build_targets(engines: Mapping[str, Any], redis: Mapping[str, Any], settings
             targets.pools[given.name] = _watched_server(given.name, given.url, settings, clock)
     for name, source in redis.items():
         targets.redis[name] = RedisMonitor(name, source, clock, interval=settings.interval_seconds)
+        if not isinstance(source, str):
+            targets.redis_clients[name] = RedisClientMonitor(name, source, clock)
     for given in settings.redis_urls:
         _claim(given.name, (targets.redis,), "redis_url")
         targets.redis[given.name] = RedisMonitor(given.name, given.url, clock, interval=settings.interval_seconds)

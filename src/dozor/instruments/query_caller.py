@@ -25,7 +25,7 @@ def find_caller() -> str | None:
     """`file.py:123 in function`: the innermost frame of this thread that is the application's own code.
 
     Not own are the standard library, installed packages, Dozor. Where all is installed, the innermost frame outside the
-    standard library, SQLAlchemy and Dozor counts; None where there is no such frame. Statements of an `AsyncEngine` run in
+    standard library, SQLAlchemy, redis-py and Dozor counts; None where there is no such frame. Statements of an `AsyncEngine` run in
     a greenlet, whose frames end there: the search goes on in its parents.
     """
     fallback: FrameType | None = None
@@ -89,7 +89,7 @@ def _kind(file: str) -> str:
     for folder in _LIBRARY_FOLDERS:
         if folder in parts:
             package = parts[parts.index(folder) + 1]
-            return "inside" if package in {"sqlalchemy", "greenlet"} else "library"
+            return "inside" if package in {"sqlalchemy", "greenlet", "redis", "valkey"} else "library"
     if "sqlalchemy" in parts:
         return "inside"
     return "inside" if file.startswith(_STANDARD_LIBRARY) else "own"

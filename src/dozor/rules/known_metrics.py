@@ -20,6 +20,7 @@ YES_OR_NO: Final = frozenset({
 _HISTOGRAMS: Final = frozenset({
     "db_pool_create_seconds", "db_pool_use_seconds", "db_pool_wait_seconds", "db_query_seconds",
     "dozor_notification_latency_seconds", "dozor_notification_seconds", "http_request_duration_seconds",
+    "redis_client_command_seconds",
 })  # fmt: skip
 
 _OTHERS: Final = frozenset({
@@ -51,7 +52,8 @@ _OTHERS: Final = frozenset({
     "process_start_time_seconds", "process_virtual_memory_bytes",
     "python_gc_collections_total", "python_gc_objects_collected_total", "python_gc_objects_uncollectable_total",
     "python_info", "python_threads",
-    "redis_blocked_clients", "redis_commands_processed_total", "redis_connected_clients", "redis_evicted_keys_total",
+    "redis_blocked_clients", "redis_client_errors_total", "redis_client_pool_available", "redis_client_pool_idle",
+    "redis_client_pool_in_use", "redis_client_pool_max", "redis_client_pool_waiting", "redis_commands_processed_total", "redis_connected_clients", "redis_evicted_keys_total",
     "redis_expired_keys_total", "redis_instance_info", "redis_keyspace_hits_total", "redis_keyspace_misses_total",
     "redis_memory_fragmentation_ratio", "redis_memory_limit", "redis_memory_peak", "redis_memory_usage",
     "redis_operations_per_second", "redis_rejected_connections_total", "redis_slow_commands_total",
