@@ -83,6 +83,25 @@ def check(*, url: Url = None, as_json: AsJson = False, config_file: ConfigFile =
     raise typer.Exit(run({"url": url, "config": config_file}, as_json=as_json))
 
 
+@app.command(short_help="The dashboard in the terminal.")
+def top(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Show it once, and end; as it does where it is piped.")] = False,
+    interval: Annotated[
+        str, typer.Option(metavar="DURATION", help="How often to ask Dozor, 200ms at the least.")
+    ] = "1s",
+    url: Url = None,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """Show how everything is, live: what is wrong, since when, and what one can do about it. `?` lists the keys, `q` quits."""
+    from dozor.cli.moments import at_least  # noqa: PLC0415
+    from dozor.cli.top import top as run  # noqa: PLC0415
+
+    seconds = at_least(interval, 0.2, key="--interval")
+    run({"url": url, "config": config_file}, once=once, as_json=as_json, interval_seconds=seconds)
+
+
 @app.command(short_help="Say why a rule fires, or does not.")
 def explain(
     *,

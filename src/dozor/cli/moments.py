@@ -54,6 +54,17 @@ def duration(text: str, *, key: str) -> str:
     raise ConfigurationError("it must be longer than 0, such as 30m or 1h30m", key=key)
 
 
+def at_least(text: str, least: float, *, key: str) -> float:
+    """The seconds of *text*, a duration of at least *least* seconds. Raises ConfigurationError."""
+    try:
+        found = parse_duration(text.strip())
+    except ValueError as error:
+        raise ConfigurationError(str(error), key=key) from None
+    if found < least:
+        raise ConfigurationError(f"{text.strip()} is too short; {least:g} s is the least", key=key)
+    return found
+
+
 def _local(naive: datetime) -> datetime:
     # By way of the clock's own rules: a fixed offset would be wrong across a change to summer time.
     return naive.astimezone()

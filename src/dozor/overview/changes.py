@@ -198,7 +198,8 @@ class TargetWatch:
             uptime = server.figures.get("redis_uptime_in_seconds")
             if uptime is not None:
                 if uptime < self._uptimes.get(server.name, 0.0):
-                    text = f"Redis {server.name} was started anew {duration(uptime)} ago."
+                    when = "just now" if uptime < 1 else f"{duration(uptime)} ago"
+                    text = f"Redis {server.name} was started anew {when}."
                     found.append(Change(at, ChangeKind.SERVER_RESTARTED, text, server.name))
                 self._uptimes[server.name] = uptime
         return found
