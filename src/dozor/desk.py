@@ -12,6 +12,8 @@ from dozor.api.live_document import live_document
 from dozor.clock import Clock
 from dozor.database import AlertStatistics, AnnotationFilter, HistoryFilter, OutboxFilter, OutboxRow, Page
 from dozor.errors import ActionForbidden, AlertNotFound, ChannelNotFound, SilenceNotFound, StoreUnavailable
+from dozor.instruments.middleware import HttpMonitor
+from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.alert import Alert
 from dozor.model.annotation import Annotation
 from dozor.model.notification import NOTE, AuditEntry, Changes
@@ -52,9 +54,11 @@ class Desk(Reading):
         known: Callable[[], Known],
         look: Callable[[float], None],
         working: Callable[[], Session],
+        process: RuntimeMonitor,
+        http: Callable[[], HttpMonitor | None],
         max_streams: int,
     ) -> None:
-        super().__init__(clock, targets, working)
+        super().__init__(clock, targets, working, process, http)
         self.access = access
         self.live = Live(lambda: live_document(self), clock, most=max_streams)
         self.known = known

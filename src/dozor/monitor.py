@@ -19,6 +19,7 @@ from dozor.desk import Desk
 from dozor.errors import ConfigurationError, StoreUnavailable
 from dozor.instruments.exposition_monitor import ExpositionMonitor
 from dozor.instruments.host_monitor import HostMonitor
+from dozor.instruments.loop_stalls import LOOK_SECONDS
 from dozor.instruments.middleware import HttpMonitor
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.labels import Labels
@@ -104,7 +105,10 @@ class Monitor:
             remote_write=settings.remote_write,
         )
         self._address = parse_address(listen) if listen else None
-        self._host, self._process = HostMonitor(self.clock), RuntimeMonitor(self.clock)
+        self._host, self._process = (
+            HostMonitor(self.clock),
+            RuntimeMonitor(self.clock, stall_seconds=settings.stall_seconds),
+        )
         self._picture = Picture(self._targets, self._host, self._process, settings.interval_seconds, required)
         self._circumstances = Circumstances()
         self._target_watch = TargetWatch()
@@ -119,6 +123,8 @@ class Monitor:
             known=self.known,
             look=self._look,
             working=self._working,
+            process=self._process,
+            http=lambda: self._http,
             max_streams=settings.max_streams,
         )
 
@@ -176,6 +182,7 @@ class Monitor:
             pool.detach()
         for client in self._targets.redis_clients.values():
             client.detach()
+        self._process.detach()
         self._session = None
         self._picture.blank()
 
@@ -224,7 +231,7 @@ class Monitor:
     def watch_http(self) -> HttpMonitor:
         """The monitor for the application's middleware to write to; call it before `start`."""
         if self._http is None:
-            self._http = HttpMonitor(self.clock)
+            self._http = HttpMonitor(self.clock, slow_seconds=self._settings.slow_request_seconds)
         return self._http
 
     def routes(self) -> "list[BaseRoute]":
@@ -245,6 +252,7 @@ class Monitor:
             pool.attach()
         for client in self._targets.redis_clients.values():
             client.attach()
+        self._process.attach()
         self._runtime.start()
         self._launched = True
         return self._runtime.submit(self._begin(listener))
@@ -264,6 +272,7 @@ class Monitor:
             strict=self._strict,
         )
         await session.begin(self._collectors())
+        self._runtime.every(LOOK_SECONDS, "event loops", self._process.watch)
         self._session = session
         self._circumstances = Circumstances(
             name, settings.environment, self.clock.timestamp(), tuple(self._receivers), self._http is not None

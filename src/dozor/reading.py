@@ -5,10 +5,14 @@ from dataclasses import replace
 
 from dozor.clock import Clock
 from dozor.instruments.exposition_monitor import ExpositionMonitor
+from dozor.instruments.http_answers import RequestInFlight, SlowRequest
+from dozor.instruments.loop_stalls import Stalls
+from dozor.instruments.middleware import SLOW_SECONDS, HttpMonitor
 from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.query_repeats import RepeatedQuery
 from dozor.instruments.query_report import Order, QueryReport, TopQueries, one_query, top_queries
 from dozor.instruments.query_slow import SlowFetch, SlowQuery
+from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.metrics import merge
 from dozor.model.alert import Alert
 from dozor.model.collector import CollectorHealth, ScrapedPage
@@ -32,10 +36,21 @@ from dozor.targets import Targets
 
 
 class Reading:
-    """The half of the API's backend that is called in Dozor's thread. *working* gives the session, or raises StoreUnavailable."""
+    """The half of the API's backend that is called in Dozor's thread.
 
-    def __init__(self, clock: Clock, targets: Targets, working: Callable[[], Session]) -> None:
+    *working* gives the session, or raises StoreUnavailable; *http* gives what counts requests, None where nothing does.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        targets: Targets,
+        working: Callable[[], Session],
+        process: RuntimeMonitor,
+        http: Callable[[], HttpMonitor | None],
+    ) -> None:
         self.clock, self._targets, self._working = clock, targets, working
+        self._process, self._http = process, http
 
     def families(self) -> Sequence[Family]:
         """All metrics as they stand."""
@@ -141,6 +156,22 @@ class Reading:
     def http_figures(self) -> Mapping[str, float]:
         """What HTTP does now."""
         return http_figures(self._working().store, self.clock.timestamp())
+
+    def requests_in_flight(self, most: int) -> tuple[Sequence[RequestInFlight], int]:
+        """What the application answers now."""
+        http = self._http()
+        return ([], 0) if http is None else (http.in_flight(self._process.loops, most), len(http.in_progress))
+
+    def slow_requests(self) -> tuple[Recent[SlowRequest], float]:
+        """What it answered late."""
+        http = self._http()
+        if http is None:
+            return Recent([], 0), SLOW_SECONDS
+        return Recent(http.slow_requests(), http.slow_total), http.slow_seconds
+
+    def stalls(self) -> Stalls:
+        """When its event loop was blocked, and by what."""
+        return self._process.stalls
 
     def silences(self) -> Sequence[SilenceRecord]:
         """The silences by matchers, each with what it silences now."""

@@ -33,6 +33,8 @@ from dozor.errors import (
     SilenceNotFound,
     StoreUnavailable,
 )
+from dozor.instruments.http_answers import RequestInFlight, SlowRequest
+from dozor.instruments.loop_stalls import Stalls
 from dozor.instruments.pool_history import DurationStatistics, PoolStatistics
 from dozor.instruments.pool_holders import Holder
 from dozor.instruments.query_book import QueryBook
@@ -209,6 +211,9 @@ class FakeBackend:
         self.unreachable: DeliveryError | None = None
         self.explanations: list[RuleExplanation] = []
         self.reloaded: RuleChanges | ConfigurationError = RuleChanges(2)
+        self.in_flight: list[RequestInFlight] = []
+        self.slow: list[SlowRequest] = []
+        self.stalled = Stalls(Labels())
         self.marks: list[Annotation] = []
         self.changed = ChangeLog(lambda changes: self.live.tell(changes_json(changes, clock)))
         self._trends = Trends(self.store)
@@ -321,6 +326,15 @@ class FakeBackend:
 
     def slow_commands(self) -> Recent[ServerCommand]:
         return Recent(self.commands, len(self.commands))
+
+    def requests_in_flight(self, most: int) -> tuple[Sequence[RequestInFlight], int]:
+        return self.in_flight[:most], len(self.in_flight)
+
+    def slow_requests(self) -> tuple[Recent[SlowRequest], float]:
+        return Recent(self.slow, len(self.slow)), 1.0
+
+    def stalls(self) -> Stalls:
+        return self.stalled
 
     def redis_details(self) -> Sequence[RedisDetails]:
         return [RedisDetails("cache", {"server": {"redis_version": "7.2.4"}}, {"slowlog": True, "config": False})]

@@ -35,6 +35,10 @@ EIGHTEEN = {
 
 
 MORE = {
+    *(
+        ("get", f"{PREFIX}/{path}")
+        for path in ("http/routes", "http/in-flight", "http/slow-requests", "runtime/stalls")
+    ),
     ("get", f"{PREFIX}/alerts/{{alert_id}}"),
     *((method, f"{PREFIX}/alerts/{{alert_id}}/notes") for method in ("get", "post")),
     *((method, f"{PREFIX}/silences") for method in ("get", "post")),

@@ -641,3 +641,30 @@ def test_what_is_spent_is_summed_before_it_fills_the_memory(monkeypatch: pytest.
         answers.spend(work)
     assert len(answers._works) <= 11
     assert answers.spent().statements == 75
+
+
+def test_what_is_answered_late_is_kept_by_route_with_what_it_spent() -> None:
+    timer = Hands()
+    app = FastAPI()
+    monitor = watched(app, timer=timer, slow_seconds=1.0)
+
+    @app.get("/orders/{order}")
+    async def order(order: int) -> None:
+        work = current_work.get()
+        assert work is not None
+        work.statements += 7
+        timer.now += order
+
+    client = TestClient(app)
+    for path in ("/orders/0?token=secret", "/orders/1?token=secret", "/orders/2?token=secret"):
+        client.get(path)
+    late = monitor.slow_requests()
+    assert [(one.method, one.route, one.status, one.seconds) for one in late] == [
+        ("GET", "/orders/{order}", 200, 2),
+        ("GET", "/orders/{order}", 200, 1),
+    ]
+    assert late[0].spent.statements == 7
+    assert "secret" not in repr(late)
+    assert monitor.slow_total == 2
+    [total] = [f.samples[0].value for f in monitor.families() if f.name == "http_slow_requests_total"]
+    assert total == 2

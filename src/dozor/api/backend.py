@@ -7,6 +7,8 @@ from typing import Any, Protocol, TypeVar
 from dozor.api.live import Live
 from dozor.clock import Clock
 from dozor.database import AlertStatistics, AnnotationFilter, HistoryFilter, OutboxFilter, OutboxRow, Page
+from dozor.instruments.http_answers import RequestInFlight, SlowRequest
+from dozor.instruments.loop_stalls import Stalls
 from dozor.instruments.query_repeats import RepeatedQuery
 from dozor.instruments.query_report import Order, QueryReport, TopQueries
 from dozor.instruments.query_slow import SlowFetch, SlowQuery
@@ -157,6 +159,15 @@ class Backend(Protocol):
 
     def http_figures(self) -> Mapping[str, float]:
         """What HTTP does now; see `overview.http_figures`."""
+
+    def requests_in_flight(self, most: int) -> tuple[Sequence[RequestInFlight], int]:
+        """The oldest of those being answered now, at most *most*, and how many there are."""
+
+    def slow_requests(self) -> tuple[Recent[SlowRequest], float]:
+        """Those that were answered late, the newest first, and from how many seconds on that is so."""
+
+    def stalls(self) -> Stalls:
+        """The times that the application's event loop was blocked."""
 
     def silences(self) -> Sequence[SilenceRecord]:
         """The silences by matchers that are scheduled or active, or expired in the last day, the newest first.

@@ -53,6 +53,46 @@ _COUNTED_TEXT: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class SlowRequest:
+    """A request that was answered late.
+
+    Attributes:
+        at: when its response began, in Unix seconds.
+        route: its template, never the path.
+        seconds: until its response began.
+        spent: what it had done by then.
+    """
+
+    at: float
+    method: str
+    route: str
+    status: int
+    seconds: float
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInFlight:
+    """A request that is being answered.
+
+    Attributes:
+        age_seconds: since it came.
+        status: of its response, where that has begun: what goes on is its body, or work in the background.
+        spent: what it has done so far; what goes on just now is not in it.
+        doing: what it does now in words, as "waiting for a connection"; None where that is not known.
+        place: the innermost line of the application's own code that it is in; None where it was not found.
+    """
+
+    method: str
+    route: str
+    age_seconds: float
+    status: int | None
+    spent: Spent
+    doing: str | None
+    place: str | None
+
+
 class Answers:
     """What was answered by one method, route and status. Written by requests, read by Dozor. Safe in any thread."""
 

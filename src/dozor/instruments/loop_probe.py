@@ -10,6 +10,7 @@ from dozor.locks import open_in_child
 
 # A first probe that was sent this recently says nothing yet.
 _FRESH_SECONDS: Final = 0.1
+_MOST_KEPT: Final = 100
 
 
 class LoopProbe:
@@ -24,6 +25,9 @@ class LoopProbe:
         self._lock = threading.Lock()
         open_in_child(self)
         self._sent_at: float | None = None
+        self._came_back: list[float] = []
+        self.thread: int | None = None
+        """The thread that the loop runs in, once it has answered."""
         self._worst: float | None = None
         self._shown: float | None = None
 
@@ -36,6 +40,13 @@ class LoopProbe:
             return False
         with self._lock:
             self._shown, self._worst = self._worst, None
+        return self.ask()
+
+    def ask(self) -> bool:
+        """Begin a new measurement, as `send`; what is shown stays."""
+        if self.loop.is_closed():
+            return False
+        with self._lock:
             if not self.loop.is_running():
                 self._sent_at = self._shown = None  # nobody waits for a loop that does not run
                 return True
@@ -47,6 +58,17 @@ class LoopProbe:
         except RuntimeError:  # closed in between
             return False
         return True
+
+    def waiting_seconds(self) -> float | None:
+        """How long the measurement under way has been, None without one."""
+        with self._lock:
+            return None if self._sent_at is None else self._timer() - self._sent_at
+
+    def take(self) -> list[float]:
+        """What was measured since this was last asked, the oldest first."""
+        with self._lock:
+            taken, self._came_back = self._came_back, []
+            return taken
 
     def lag_seconds(self) -> float | None:
         """How late a callback is run, None while unknown."""
@@ -64,3 +86,6 @@ class LoopProbe:
                 lag = self._timer() - sent_at
                 self._worst = lag if self._worst is None else max(self._worst, lag)
                 self._sent_at = None
+                self.thread = threading.get_ident()
+                if len(self._came_back) < _MOST_KEPT:  # nobody takes them where nobody watches
+                    self._came_back.append(lag)

@@ -5,15 +5,17 @@ Nothing about a request is kept on the middleware; each has a responder of its o
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
 from dozor.clock import Clock
 from dozor.containment import contained, report
-from dozor.instruments.http_answers import Answers, families
+from dozor.instruments import doing
+from dozor.instruments.http_answers import Answers, RequestInFlight, SlowRequest, Spent, families
 from dozor.instruments.http_route import UNMATCHED, find_route
 from dozor.instruments.work import Work, current_work
-from dozor.metrics import Children
+from dozor.metrics import Children, Counter
 from dozor.metrics.instruments import FOLD_AT, OTHER
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
@@ -26,7 +28,10 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
 SERIES_LIMIT: Final = 1000
+SLOW_SECONDS: Final = 1.0
+_SLOW_KEPT: Final = 200
 _MOST_KNOWN: Final = 4096
+_SLOW_TEXT: Final = "Requests whose response began later than the threshold, DOZOR_SLOW_REQUEST_MS."
 _FOLDED_TEXT: Final = "Requests counted under the label value other, for want of room for one more series."
 # What nginx calls a request whose client has gone: nobody was answered, and it is no fault of the server's.
 _CLIENT_GONE: Final = 499
@@ -40,8 +45,9 @@ class HttpMonitor:
     """Counts requests by method, route and status. Safe in any thread.
 
     Args:
-        clock: unused by the counting; all instruments take it.
+        clock: dates slow requests.
         base_labels: labels that every series has.
+        slow_seconds: what is answered later is kept as an example.
         series_limit: label combinations of each metric; further ones share one, labelled `other`.
         timer: monotonic seconds, for the hot path.
     """
@@ -51,13 +57,17 @@ class HttpMonitor:
 
     def __init__(
         self,
-        clock: Clock | None = None,  # noqa: ARG002
+        clock: Clock | None = None,
         base_labels: Labels = Labels(),  # noqa: B008 - immutable
         *,
+        slow_seconds: float = SLOW_SECONDS,
         series_limit: int = SERIES_LIMIT,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.timer = timer
+        self.timer, self.slow_seconds = timer, slow_seconds
+        self._clock = clock or Clock()
+        self._slow: deque[SlowRequest] = deque(maxlen=_SLOW_KEPT)
+        self._slow_total = Counter()
         self.in_progress: set[_Responder] = set()
         """The requests that are being answered now, those included whose body or background work goes on."""
         self.left_out: tuple[str, ...] = ()
@@ -108,16 +118,47 @@ class HttpMonitor:
             report("http.route")
             return UNMATCHED, False
 
+    def keep_slow(self, responder: "_Responder", status: int, seconds: float) -> None:
+        """Take in a request that was answered late."""
+        self._slow_total.inc()
+        route = responder.route or UNMATCHED
+        method = responder.method if responder.method in METHODS else OTHER
+        at = self._clock.timestamp()
+        self._slow.append(SlowRequest(at, method, route, status, seconds, Spent.by(responder)))
+
+    def slow_requests(self) -> list[SlowRequest]:
+        """Those that were answered late, the newest first; the last 200."""
+        return list(reversed(list(self._slow)))
+
+    @property
+    def slow_total(self) -> int:
+        """How many were, since the start."""
+        return int(self._slow_total.value)
+
+    def in_flight(self, loops: Iterable[asyncio.AbstractEventLoop], most: int) -> list[RequestInFlight]:
+        """What is being answered now, the oldest first, at most *most*; where each is, is looked up in the tasks of *loops*.
+
+        From any thread but those of *loops*.
+        """
+        oldest = sorted(self.in_progress.copy(), key=lambda responder: responder.began)[:most]
+        found: dict[Work, doing.Moment] = {}
+        with contained("http.whereabouts"):
+            found = doing.find(oldest, loops, DozorMiddleware.__call__.__code__, "responder")
+        now = self.timer()
+        return [_in_flight(responder, now, found.get(responder), self.route(responder)) for responder in oldest]
+
     async def refresh(self) -> None:
         """There is nothing to read: requests are counted as they pass."""
 
     def families(self) -> list[Family]:
         """The `http_…` metrics."""
         in_progress = Sample("http_requests_in_progress", self._labels, float(len(self.in_progress)))
+        slow = Sample("http_slow_requests_total", self._labels, self._slow_total.value)
         folded = Sample("dozor_http_requests_folded_total", self._labels, self._answers.folded.value)
         return [
             *families(self._answers.items()),
             Family(in_progress.name, MetricType.GAUGE, "Requests being answered now.", "requests", (in_progress,)),
+            Family(slow.name, MetricType.COUNTER, _SLOW_TEXT, "requests", (slow,)),
             Family(folded.name, MetricType.COUNTER, _FOLDED_TEXT, "requests", (folded,)),
         ]
 
@@ -261,5 +302,19 @@ class _Responder(Work):
                 answers.seconds.fold()
             if self.statements or self.redis_commands or self.wait_seconds:
                 answers.spend(self)
+            if seconds >= monitor.slow_seconds:
+                monitor.keep_slow(self, status, seconds)
         except Exception:  # noqa: BLE001 - the request is answered whatever happens to the count
             report("http.count")
+
+
+def _in_flight(responder: _Responder, now: float, where: doing.Moment | None, route: str) -> RequestInFlight:
+    return RequestInFlight(
+        responder.method if responder.method in METHODS else OTHER,
+        responder.route or route,
+        max(0.0, now - responder.began),
+        responder.status,
+        Spent.by(responder),
+        None if where is None else where.doing,
+        None if where is None else where.place,
+    )

@@ -32,10 +32,10 @@ def find_caller() -> str | None:
     for frame in _frames():
         kind = _kind(frame.f_code.co_filename)
         if kind == "own":
-            return _text(frame.f_code, frame.f_lineno)
+            return shown_place(frame.f_code, frame.f_lineno)
         if kind == "library" and fallback is None:
             fallback = frame
-    return None if fallback is None else _text(fallback.f_code, fallback.f_lineno)
+    return None if fallback is None else shown_place(fallback.f_code, fallback.f_lineno)
 
 
 def take_stack() -> tuple[Place, ...]:
@@ -53,10 +53,10 @@ def own_lines(places: Iterable[Place], most: int = 10) -> tuple[str, ...]:
     for code, line in places:
         kind = _kind(code.co_filename)
         if kind == "own" and len(own) < most:
-            own.append(_text(code, line))
+            own.append(shown_place(code, line))
         elif kind == "library" and fallback is None:
             fallback = (code, line)
-    return tuple(own) if own or fallback is None else (_text(*fallback),)
+    return tuple(own) if own or fallback is None else (shown_place(*fallback),)
 
 
 def _frames() -> "list[FrameType]":
@@ -95,7 +95,8 @@ def _kind(file: str) -> str:
     return "inside" if file.startswith(_STANDARD_LIBRARY) else "own"
 
 
-def _text(code: CodeType, line: int) -> str:
+def shown_place(code: CodeType, line: int) -> str:
+    """`file.py:123 in function`; the file below the working directory, or by its last two parts."""
     return f"{_shown(code.co_filename)}:{line} in {code.co_qualname}"
 
 

@@ -14,17 +14,22 @@ from contextlib import suppress
 from typing import Any, Final
 
 from dozor.clock import Clock
+from dozor.instruments.gc_pauses import GcPauses
 from dozor.instruments.loop_probe import LoopProbe
+from dozor.instruments.loop_stalls import STALL_SECONDS, Stalls
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
+
+_TASKS_EVERY: Final = 10
 
 
 class RuntimeMonitor:
     """Reads this process once an interval. All methods are safe in any thread.
 
     Args:
-        clock: unused by the reading; all instruments take it.
+        clock: dates stalls.
         base_labels: labels that every series has.
+        stall_seconds: from when on a loop that does not answer is blocked.
         timer: monotonic seconds.
     """
 
@@ -32,17 +37,35 @@ class RuntimeMonitor:
 
     def __init__(
         self,
-        clock: Clock | None = None,  # noqa: ARG002
+        clock: Clock | None = None,
         base_labels: Labels = Labels(),  # noqa: B008 - immutable
         *,
+        stall_seconds: float = STALL_SECONDS,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._timer, self._labels = timer, base_labels
+        self._timer, self._labels, self._clock = timer, base_labels, clock or Clock()
+        self.stalls = Stalls(base_labels, stall_seconds)
+        self.pauses = GcPauses()
         self._generations = [base_labels.with_({"generation": str(number)}) for number in range(3)]
         self._python = base_labels.with_(_python_labels())
         self._probes: dict[int, LoopProbe] = {}
         self._process: Any = None
         self._figures: dict[str, float] = {}
+        self._tasks: float | None = None
+        self._refreshes = 0
+
+    def attach(self) -> None:
+        """Begin to listen to the garbage collector."""
+        self.pauses.attach()
+
+    def detach(self) -> None:
+        """Listen to it no longer."""
+        self.pauses.detach()
+
+    @property
+    def loops(self) -> list[asyncio.AbstractEventLoop]:
+        """The loops that are watched."""
+        return [probe.loop for probe in list(self._probes.values())]
 
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Measure the lag of *loop*, an application's, until it is closed or `unwatch_loop`."""
@@ -51,6 +74,18 @@ class RuntimeMonitor:
     def unwatch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Measure the lag of *loop* no longer."""
         self._probes.pop(id(loop), None)
+        self.stalls.forget(id(loop))
+
+    async def watch(self) -> None:
+        """Look whether a watched loop is blocked, and by what. To be called every LOOK_SECONDS, in Dozor's thread."""
+        at = self._clock.timestamp()
+        for key, probe in list(self._probes.items()):
+            for seconds in probe.take():
+                self.stalls.came_back(key, seconds, at)
+            waiting = probe.waiting_seconds()
+            if waiting is not None:
+                self.stalls.overdue(key, probe.thread, waiting, at)
+            probe.ask()
 
     def probe(self) -> None:
         """Ask each watched loop for a sign of life; more often than `refresh` finds shorter stalls."""
@@ -61,6 +96,9 @@ class RuntimeMonitor:
     async def refresh(self) -> None:
         """Read the process, and ask the watched loops."""
         self.probe()
+        if self._refreshes % _TASKS_EVERY == 0:
+            self._tasks = self._count_tasks()
+        self._refreshes += 1
         self._figures = self._read_process()
 
     def lag_seconds(self) -> float | None:
@@ -74,6 +112,8 @@ class RuntimeMonitor:
         lag = self.lag_seconds()
         if lag is not None:
             figures["event_loop_lag_seconds"] = lag
+        if self._tasks is not None:
+            figures["event_loop_tasks"] = self._tasks
         return figures
 
     def families(self) -> list[Family]:
@@ -84,7 +124,16 @@ class RuntimeMonitor:
             for name, (kind, unit, text) in _METRICS.items()
             if name in figures
         ]
-        return [*families, *self._collections(), self._info()]
+        watched = self.stalls.families() if self._probes else []
+        return [*families, *self._collections(), self.pauses.family(self._generations), self._info(), *watched]
+
+    def _count_tasks(self) -> float | None:
+        # Counting walks through all of them, so it is done seldom.
+        counts = []
+        for loop in self.loops:
+            with suppress(RuntimeError):  # they change all the time, and this is another thread
+                counts.append(len(asyncio.all_tasks(loop)))
+        return float(sum(counts)) if counts else None
 
     def _read_process(self) -> dict[str, float]:
         import psutil  # noqa: PLC0415 - 10 ms that a program which never starts Dozor need not wait
@@ -150,6 +199,7 @@ _METRICS: Final = {
     "process_open_fds": (_GAUGE, "descriptors", "Open file descriptors."),
     "process_max_fds": (_GAUGE, "descriptors", "File descriptors that may be open at once."),
     "python_threads": (_GAUGE, "threads", "Python threads that are alive."),
+    "event_loop_tasks": (_GAUGE, "tasks", "Tasks on the application's event loop, counted every ten cycles."),
     "event_loop_lag_seconds": (_GAUGE, "seconds", "How late the application's event loop runs a callback, in seconds."),
 }
 _COLLECTIONS: Final = {

@@ -67,6 +67,12 @@ def _outwards(frame: FrameType | None) -> Iterator[Place]:
 
 def _awaited(awaitable: Any) -> Iterator[Place]:
     """The places at which a chain of awaits stands, innermost first."""
+    for frame in awaited_frames(awaitable):
+        yield frame.f_code, frame.f_lineno
+
+
+def awaited_frames(awaitable: Any) -> list[FrameType]:
+    """The frames of a chain of awaits, innermost first."""
     frames: list[FrameType] = []
     for _ in range(_MOST_FRAMES):
         frame = next((found for name in _FRAMES if (found := getattr(awaitable, name, None)) is not None), None)
@@ -76,18 +82,19 @@ def _awaited(awaitable: Any) -> Iterator[Place]:
         following = next((found for name in _AWAITS if (found := getattr(awaitable, name, None)) is not None), None)
         if frame.f_code.co_name == "greenlet_spawn":
             # What runs in the greenlet: code of the application's in `run_sync`, and else SQLAlchemy's.
-            inner = getattr(_local(frame, "context"), "gr_frame", None)
-            frames.extend(reversed(list(_frames_outwards(inner))))
+            inner = getattr(local(frame, "context"), "gr_frame", None)
+            frames.extend(reversed(list(frames_outwards(inner))))
         awaitable = following
-    for frame in reversed(frames):
-        yield frame.f_code, frame.f_lineno
+    frames.reverse()
+    return frames
 
 
 _FRAMES: Final = ("cr_frame", "gi_frame", "ag_frame")
 _AWAITS: Final = ("cr_await", "gi_yieldfrom", "ag_await")
 
 
-def _frames_outwards(frame: FrameType | None) -> Iterator[FrameType]:
+def frames_outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    """*frame*, and those that called it."""
     for _ in range(_MOST_FRAMES):
         if frame is None:
             return
@@ -106,7 +113,7 @@ def _context_of(frame: FrameType, work: Work) -> bool:
     worker = _anyio_worker(frame)
     if worker is None:
         return False
-    context = _local(worker, "context")
+    context = local(worker, "context")
     try:
         return context is not None and context.get(current_work) is work
     except (AttributeError, TypeError):
@@ -114,10 +121,10 @@ def _context_of(frame: FrameType, work: Work) -> bool:
 
 
 def _anyio_worker(frame: FrameType) -> FrameType | None:
-    return next((one for one in _frames_outwards(frame) if one.f_code.co_qualname == _ANYIO_WORKER), None)
+    return next((one for one in frames_outwards(frame) if one.f_code.co_qualname == _ANYIO_WORKER), None)
 
 
-def _local(frame: FrameType, name: str) -> Any:
+def local(frame: FrameType, name: str) -> Any:
     """The local variable *name*; what else the look at them has copied is dropped, for it would live as long as the frame."""
     found = frame.f_locals
     value = found.get(name)

@@ -4,6 +4,7 @@ from dozor.overview.assess import Urgency, assess, urgency
 from dozor.overview.changes import Change, ChangeKind, ChangeLog, TargetWatch, of_alert, of_annotation, of_changes
 from dozor.overview.chart import Chart, Grid, Line, read_chart, worst
 from dozor.overview.evidence import WINDOWS, PoolConnections, PoolRecord, Recent, RedisDetails, ServerCommand
+from dozor.overview.http_routes import RouteRecord, read_routes
 from dozor.overview.records import (
     ComponentStatus,
     Known,
@@ -34,6 +35,7 @@ __all__ = [
     "Recent",
     "RedisDetails",
     "RedisReading",
+    "RouteRecord",
     "ServerCommand",
     "SilenceRecord",
     "Sparkline",
@@ -50,6 +52,7 @@ __all__ = [
     "of_changes",
     "own_silence",
     "read_chart",
+    "read_routes",
     "urgency",
     "worst",
 ]

@@ -20,7 +20,7 @@ YES_OR_NO: Final = frozenset({
 _HISTOGRAMS: Final = frozenset({
     "db_pool_create_seconds", "db_pool_use_seconds", "db_pool_wait_seconds", "db_query_seconds",
     "dozor_notification_latency_seconds", "dozor_notification_seconds", "http_request_duration_seconds",
-    "redis_client_command_seconds",
+    "event_loop_delay_seconds", "redis_client_command_seconds",
 })  # fmt: skip
 
 _OTHERS: Final = frozenset({
@@ -37,9 +37,10 @@ _OTHERS: Final = frozenset({
     "dozor_notifications_postponed_total", "dozor_notifications_total", "dozor_outbox_depth",
     "dozor_outbox_oldest_seconds", "dozor_query_texts_folded_total", "dozor_rules_reload_timestamp_seconds", "dozor_store_samples", "dozor_store_series",
     "dozor_store_size_bytes", "dozor_store_unavailable_seconds",
-    "event_loop_lag_seconds", "http_request_database_seconds_total", "http_request_pool_wait_seconds_total",
+    "event_loop_lag_seconds", "event_loop_stall_seconds_total", "event_loop_stalls_total", "event_loop_tasks",
+    "http_request_database_seconds_total", "http_request_pool_wait_seconds_total",
     "http_request_redis_commands_total", "http_request_redis_seconds_total", "http_request_statements_total",
-    "http_requests_in_progress", "http_requests_total",
+    "http_requests_in_progress", "http_requests_total", "http_slow_requests_total",
     "pgbouncer_config_default_pool_size", "pgbouncer_config_max_client_connections",
     "pgbouncer_pools_client_active_connections", "pgbouncer_pools_client_maxwait_seconds",
     "pgbouncer_pools_client_waiting_connections", "pgbouncer_pools_server_active_connections",
@@ -50,7 +51,7 @@ _OTHERS: Final = frozenset({
     "pgbouncer_stats_sql_transactions_pooled_total",
     "process_cpu_seconds_total", "process_max_fds", "process_open_fds", "process_resident_memory_bytes",
     "process_start_time_seconds", "process_virtual_memory_bytes",
-    "python_gc_collections_total", "python_gc_objects_collected_total", "python_gc_objects_uncollectable_total",
+    "python_gc_collections_total", "python_gc_pause_seconds_total", "python_gc_objects_collected_total", "python_gc_objects_uncollectable_total",
     "python_info", "python_threads",
     "redis_blocked_clients", "redis_client_errors_total", "redis_client_pool_available", "redis_client_pool_idle",
     "redis_client_pool_in_use", "redis_client_pool_max", "redis_client_pool_waiting", "redis_commands_processed_total", "redis_connected_clients", "redis_evicted_keys_total",

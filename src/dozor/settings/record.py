@@ -67,6 +67,11 @@ class Settings(BaseSettings):
     ] = 1.0
     repeated_query_count: Annotated[int, BeforeValidator(values.count(2, 100_000)), Key("n_plus_one")] = 10
     """From how often on a request repeats a statement (N+1)."""
+    slow_request_seconds: Annotated[
+        float, BeforeValidator(values.duration(0.001, 3600)), Key("slow_request_ms", unit="ms")
+    ] = 1.0
+    stall_seconds: Annotated[float, BeforeValidator(values.duration(0.02, 60)), Key("stall_ms", unit="ms")] = 0.25
+    """From when on an event loop that does not answer is blocked."""
     scrape_urls: Annotated[
         tuple[NamedUrl, ...],
         PlainValidator(values.urls(values.SCRAPED, values.host_name)),

@@ -1,0 +1,110 @@
+"""What blocks an event loop: while a sign of life is overdue, the frames of the loop's thread say what it is at."""
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from dozor.instruments.doing import Moment, of_frames, thread_frames
+from dozor.metrics import Histogram
+from dozor.metrics.instruments import histogram_samples
+from dozor.model.labels import Labels
+from dozor.model.sample import Family, MetricType, Sample
+
+STALL_SECONDS: Final = 0.25
+LOOK_SECONDS: Final = 0.1
+"""How often a watched loop is asked: a stall that is longer than the threshold by this is never missed."""
+_KEPT: Final = 100
+_LAG_BOUNDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """One time that a loop did nothing else.
+
+    Attributes:
+        began_at: in Unix seconds; early by LOOK_SECONDS at most.
+        seconds: how long, so far where it is not `ended`.
+        doing, place, stack: what the loop's thread was at when the threshold was passed; see `Moment`. No place and no
+            stack: it could not be seen, since what blocked the loop held up all threads, or ended just then.
+    """
+
+    began_at: float
+    seconds: float
+    ended: bool
+    doing: str | None
+    place: str | None
+    stack: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Stalls:
+    """The stalls of the watched loops. Written in Dozor's thread; read there too.
+
+    Args:
+        labels: those that every series has.
+        threshold_seconds: what is shorter is no stall.
+        with_stacks: whether to look at frames; switched off, stalls are counted all the same.
+    """
+
+    labels: Labels
+    threshold_seconds: float = STALL_SECONDS
+    with_stacks: bool = True
+    total: int = 0
+    seconds_total: float = 0.0
+    _kept: deque[Stall] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    _under_way: dict[int, Stall] = field(default_factory=dict)
+    _lag: Histogram = field(default_factory=lambda: Histogram(_LAG_BOUNDS))
+
+    def overdue(self, key: int, thread: int | None, seconds: float, at: float) -> None:
+        """The sign of life of loop *key*, which runs in *thread*, is out for *seconds* at *at*, and has not come back."""
+        known = self._under_way.get(key)
+        if known is not None:
+            self._under_way[key] = replace(known, seconds=seconds)
+        elif seconds >= self.threshold_seconds:
+            where = Moment(None, None, ())
+            if self.with_stacks and thread is not None:
+                where = of_frames(thread_frames(thread))
+            self._under_way[key] = Stall(at - seconds, seconds, False, *where)  # noqa: FBT003
+
+    def came_back(self, key: int, seconds: float, at: float) -> None:
+        """The sign of life of loop *key* has come, *seconds* after it was asked for, some time before *at*."""
+        self._lag.observe(seconds)
+        known = self._under_way.pop(key, None)
+        if known is None and seconds < self.threshold_seconds:
+            return
+        stall = known or Stall(at - seconds, seconds, False, None, None, ())  # noqa: FBT003
+        self.total += 1
+        self.seconds_total += seconds
+        self._kept.append(replace(stall, seconds=seconds, ended=True))
+
+    def forget(self, key: int) -> None:
+        """Loop *key* is watched no longer."""
+        self._under_way.pop(key, None)
+
+    def all(self) -> list[Stall]:
+        """The newest first; those under way before them."""
+        return [*self._under_way.values(), *reversed(self._kept)]
+
+    def families(self) -> list[Family]:
+        """`event_loop_stall…` and how late signs of life came."""
+        name = "event_loop_delay_seconds"
+        samples = histogram_samples(name, self.labels, self._lag.bucket_labels, self._lag.snapshot())
+        under_way = sum(one.seconds for one in self._under_way.values())
+        return [
+            _counter(
+                "event_loop_stalls_total", "Times that the application's event loop was blocked.", "stalls", self.labels,
+                float(self.total + len(self._under_way)),
+            ),
+            _counter(
+                "event_loop_stall_seconds_total", "How long it was, in seconds.", "seconds", self.labels,
+                self.seconds_total + under_way,
+            ),
+            Family(
+                name, MetricType.HISTOGRAM, "How late callbacks ran, asked for ten times a second, in seconds.", "seconds",
+                tuple(samples),
+            ),
+        ]  # fmt: skip
+
+
+def _counter(name: str, text: str, unit: str, labels: Labels, value: float) -> Family:
+    return Family(name, MetricType.COUNTER, text, unit, (Sample(name, labels, value),))

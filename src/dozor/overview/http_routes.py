@@ -1,0 +1,102 @@
+"""What each route costs, and what its time goes into: so that a slow one explains itself."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from dozor.duration import format_duration
+from dozor.model.labels import Labels
+from dozor.promql import Query, compile_query
+from dozor.store.interface import Queryable
+
+_BY: Final = "sum by (method, route)"
+_SPENT: Final = {
+    "database": "http_request_database_seconds_total",
+    "pool_wait": "http_request_pool_wait_seconds_total",
+    "redis": "http_request_redis_seconds_total",
+    "statements": "http_request_statements_total",
+    "redis_commands": "http_request_redis_commands_total",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRecord:
+    """One route over a window, all workers together. Times end where the response begins.
+
+    Attributes:
+        requests_per_second, errors_per_second: errors are answers of 500 and above.
+        mean_seconds, p50_seconds, p95_seconds, p99_seconds: None without requests that took any time.
+        busy: requests of this route that were being answered at once, on average (its time over all time).
+        shares: of its time, in percent, what went into `database`, `pool_wait` and `redis`. What is done at the same time
+            counts each time, so that they may add up to more than 100.
+        statements, redis_commands: per request.
+    """
+
+    method: str
+    route: str
+    requests_per_second: float
+    errors_per_second: float
+    mean_seconds: float | None
+    p50_seconds: float | None
+    p95_seconds: float | None
+    p99_seconds: float | None
+    busy: float
+    shares: Mapping[str, float]
+    statements: float
+    redis_commands: float
+
+
+def read_routes(store: Queryable, at: float, window_seconds: float) -> list[RouteRecord]:
+    """The routes with requests in the *window_seconds* before *at* (Unix seconds), the one with the highest p95 first."""
+    queries = _queries(format_duration(window_seconds))
+    figures = {name: _by_route(query, store, at) for name, query in queries.items()}
+    routes = [
+        _record(labels, {name: found[labels] for name, found in figures.items() if labels in found})
+        for labels, rate in figures["requests"].items()
+        if rate > 0
+    ]
+    return sorted(routes, key=lambda one: (-(one.p95_seconds or 0.0), -one.busy, one.route, one.method))
+
+
+@lru_cache(maxsize=16)
+def _queries(window: str) -> dict[str, Query]:
+    duration = "http_request_duration_seconds"
+    exprs = {
+        "requests": f"{_BY} (rate({duration}_count[{window}]))",
+        "seconds": f"{_BY} (rate({duration}_sum[{window}]))",
+        "errors": f'{_BY} (rate(http_requests_total{{status=~"5.."}}[{window}]))',
+    }
+    for name, quantile in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
+        buckets = f"sum by (method, route, le) (rate({duration}_bucket[{window}]))"
+        exprs[name] = f"histogram_quantile({quantile}, {buckets})"
+    exprs |= {name: f"{_BY} (rate({metric}[{window}]))" for name, metric in _SPENT.items()}
+    return {name: compile_query(expr) for name, expr in exprs.items()}
+
+
+def _by_route(query: Query, store: Queryable, at: float) -> dict[Labels, float]:
+    return {labels: value for labels, value in query.instant(store, at) if math.isfinite(value)}
+
+
+def _record(labels: Labels, found: Mapping[str, float]) -> RouteRecord:
+    requests, seconds = found["requests"], found.get("seconds", 0.0)
+    shares = {
+        name: round(100 * found[name] / seconds, 1)
+        for name in ("database", "pool_wait", "redis")
+        if name in found and seconds > 0
+    }
+    return RouteRecord(
+        labels.get("method"),
+        labels.get("route"),
+        requests,
+        found.get("errors", 0.0),
+        seconds / requests,
+        found.get("p50"),
+        found.get("p95"),
+        found.get("p99"),
+        seconds,
+        shares,
+        found.get("statements", 0.0) / requests,
+        found.get("redis_commands", 0.0) / requests,
+    )
