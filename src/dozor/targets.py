@@ -114,13 +114,14 @@ def _watched_engine(name: str, engine: Any, settings: Settings, clock: Clock) ->
             "DOZOR_DATABASE_URL",
             key="engine",
         )
+    queries: QueryMonitor | None = None  # each needs the other, and the pool asks as soon as it is made
     pool = ConnectionPoolMonitor(
         name,
         engine,
         clock,
         leak_after_seconds=settings.leak_after_seconds,
         stacks=settings.pool_stacks,
-        slow_total=lambda: queries.slow_total,
+        slow_total=lambda: 0 if queries is None else queries.slow_total,
     )
     queries = QueryMonitor(
         name,
