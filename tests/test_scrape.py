@@ -318,3 +318,16 @@ async def test_stopping_ends_what_was_asked_for_early() -> None:
         await asyncio.sleep(0)
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("collect")]
     assert evaluations == []
+
+
+async def test_what_is_spared_is_read_in_one_cycle_of_five_and_stays_as_it_was_in_the_others() -> None:
+    store, dear, cheap = Store(), Thing("dear"), Thing("cheap")
+    made, evaluations = scraper(store, dear, cheap)
+    made.spared = lambda name: name == "dear"
+    for _ in range(10):
+        await made.cycle()
+    assert (dear.refreshes, cheap.refreshes, len(evaluations)) == (2, 10, 10)
+    assert store.stale == []
+    made.spared = None
+    await made.cycle()
+    assert dear.refreshes == 3

@@ -17,6 +17,7 @@ from dozor.clock import Clock
 from dozor.containment import contained
 from dozor.desk import Desk
 from dozor.errors import ConfigurationError, StoreUnavailable
+from dozor.instruments.calibration import request_seconds
 from dozor.instruments.exposition_monitor import ExpositionMonitor
 from dozor.instruments.host_monitor import HostMonitor
 from dozor.instruments.loop_stalls import LOOK_SECONDS
@@ -277,6 +278,9 @@ class Monitor:
         self._circumstances = Circumstances(
             name, settings.environment, self.clock.timestamp(), tuple(self._receivers), self._http is not None
         )
+        if self._http is not None:
+            with contained("calibration"):
+                session.cost.hot_path_seconds["request"] = await asyncio.to_thread(request_seconds)
         self._desk.live.open()
         if listener is not None:
             server = OwnServer(await asyncio.to_thread(self.application), listener)

@@ -25,6 +25,7 @@ from dozor.store.interface import Appendable
 logger = logging.getLogger("dozor")
 
 LONGEST_COLLECTION_SECONDS: Final = 1.0
+_SPARED_EVERY: Final = 5
 _SHARE_OF_INTERVAL: Final = 0.8
 # How long the cycle waits for everybody before it stores and evaluates what it has.
 _GRACE_SECONDS: Final = 0.2
@@ -88,6 +89,11 @@ class Scraper:
     clock: Clock
     interval_seconds: float
     on_samples: Callable[[float], Awaitable[None]]
+    spared: Callable[[str], bool] | None = None
+    """Which collectors, by name, are left out of four cycles in five; None: none."""
+    stage: Callable[[str, float], None] | None = None
+    """Told how long the stages of a cycle took."""
+    _cycles: int = 0
     _watches: dict[str, _Watch] = field(default_factory=dict)
     _early_collections: int = 0
     _wall_offset: float = 0.0
@@ -179,11 +185,19 @@ class Scraper:
     async def _first_part(self) -> "dict[asyncio.Task[None], _Watch]":
         """Begin with everybody, and decide on who answered promptly; the others are the answer."""
         at = self.clock.timestamp()
-        pending = {self._collect(watch): watch for watch in list(self._watches.values())}
+        pending = {self._collect(watch): watch for watch in self._due()}
         prompt, late = await _wait(pending, min(_GRACE_SECONDS, self.deadline_seconds))
         self._store(at, [pending[task] for task in prompt])
         await self.on_samples(at)
         return {task: pending[task] for task in late}
+
+    def _due(self) -> "list[_Watch]":
+        """Those to be collected from in this cycle."""
+        self._cycles += 1
+        watches, spared = list(self._watches.values()), self.spared
+        if spared is None or self._cycles % _SPARED_EVERY == 0:
+            return watches
+        return [watch for watch in watches if not spared(watch.collector.name)]
 
     async def _second_part(self, late: "dict[asyncio.Task[None], _Watch]") -> None:
         await _wait(late, self.deadline_seconds + _STUCK_AFTER_SECONDS)
@@ -252,6 +266,12 @@ class Scraper:
         watch.failing = kind
 
     def _store(self, at: float, watches: Iterable[_Watch]) -> None:
+        began = self.clock.monotonic()
+        self._keep(at, watches)
+        if self.stage is not None:
+            self.stage("keep", self.clock.monotonic() - began)
+
+    def _keep(self, at: float, watches: Iterable[_Watch]) -> None:
         for watch in watches:
             families = _families(watch.collector)
             samples = [sample for family in families for sample in family.samples]

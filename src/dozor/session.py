@@ -14,7 +14,9 @@ from dozor.alerts import FlappingPolicy, Lifecycle
 from dozor.clock import Clock
 from dozor.containment import contained
 from dozor.database import Database, StoreThread
+from dozor.instruments.detail import DETAIL
 from dozor.instruments.exposition_monitor import SCRAPE_PREFIX
+from dozor.instruments.own_cost import Budget, OwnCost
 from dozor.keeping import RETENTION_SECONDS, Keeper
 from dozor.model.alert import Alert
 from dozor.model.annotation import DEPLOY, VERSION, Annotation
@@ -140,7 +142,8 @@ class Session:
         self.changes = ChangeLog(on_changes)
         self._identity = identity
         self.reloader = Reloader(rules, self._put_in_force, clock)
-        self.scraper = Scraper(self.store, clock, settings.interval_seconds, self._evaluate)
+        self.cost = OwnCost(clock, Budget(settings.cpu_budget_percent), self._shed)
+        self.scraper = Scraper(self.store, clock, settings.interval_seconds, self._evaluate, stage=self.cost.stage)
         self.thread = StoreThread()
         self.queries = StoreThread("dozor-query", max_waiting=_MOST_QUERIES)
         """Where people's queries are evaluated, one at a time: however long one takes, it delays no collector and no rule."""
@@ -194,6 +197,8 @@ class Session:
             if isinstance(collector, Paced):
                 runtime.every(collector.interval_seconds, collector.name, partial(collector.scrape, self.intake))
         self.scraper.add(_OwnFigures(self))
+        self.scraper.add(self.cost)
+        runtime.on_stop("detail", self._restore)
         runtime.every(self._settings.interval_seconds, "scrape", self.scraper.cycle)
         runtime.on_stop("early collections", self.scraper.cancel)
         if self.metrics_link is not None:
@@ -218,7 +223,12 @@ class Session:
 
     def complaints(self) -> list[str]:
         """What is wrong with Dozor itself, each one sentence."""
-        found = [*self.keeper.complaints(), *self.reloader.complaints(), *self.lifecycle.complaints()]
+        found = [
+            *self.keeper.complaints(),
+            *self.reloader.complaints(),
+            *self.lifecycle.complaints(),
+            *self.cost.complaints(),
+        ]
         stats = self.store.stats
         if self.lifecycle.alerts_without_series:
             found.append(
@@ -301,10 +311,22 @@ class Session:
             self.apply(Changes(annotations=(mark,)))
 
     async def _evaluate(self, at: float) -> None:
+        began = self._clock.monotonic()
         self.keeper.look(at)
         self.apply(self.lifecycle.evaluate(self.series_at(at), at))
         self._evaluated_at = at
+        decided = self._clock.monotonic()
+        self.cost.stage("decide", decided - began)
         self._on_cycle(at)
+        self.cost.stage("show", self._clock.monotonic() - decided)
+
+    def _shed(self, level: int) -> None:
+        """Leave out as much detail as *level* says; see `own_cost.STEPS`."""
+        DETAIL.lines = level < 1
+        self.scraper.spared = _costly if level >= 2 else None
+
+    async def _restore(self) -> None:
+        self._shed(0)
 
     async def _beat(self) -> None:
         if self._heartbeat is not None:
@@ -322,6 +344,11 @@ class Session:
             if alert.firing and alert.told_severity is not None and not alert.inhibited_by
         ]
         await self.delivery.refresh(told)
+
+
+def _costly(collector: str) -> bool:
+    """Whether *collector* is dear to read, and decides nothing within seconds."""
+    return collector in {"host", "http", "runtime"} or collector.startswith("queries:")
 
 
 class _OwnFigures:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dozor.instruments.detail import DETAIL
 from dozor.instruments.loop_stalls import Stalls
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.labels import Labels
@@ -90,8 +91,9 @@ def test_a_loop_that_is_watched_no_longer_stalls_no_longer() -> None:
     assert stalls.all() == []
 
 
-def test_stacks_can_be_left_out() -> None:
-    stalls = Stalls(Labels(), with_stacks=False)
+def test_stacks_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DETAIL, "lines", False)
+    stalls = Stalls(Labels())
     stalls.overdue(1, threading.get_ident(), 1.0, 10.0)
     [stall] = stalls.all()
     assert (stall.place, stall.stack) == (None, ())

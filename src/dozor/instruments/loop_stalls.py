@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from dozor.instruments.detail import DETAIL
 from dozor.instruments.doing import Moment, of_frames, thread_frames
 from dozor.metrics import Histogram
 from dozor.metrics.instruments import histogram_samples
@@ -43,12 +44,10 @@ class Stalls:
     Args:
         labels: those that every series has.
         threshold_seconds: what is shorter is no stall.
-        with_stacks: whether to look at frames; switched off, stalls are counted all the same.
     """
 
     labels: Labels
     threshold_seconds: float = STALL_SECONDS
-    with_stacks: bool = True
     total: int = 0
     seconds_total: float = 0.0
     _kept: deque[Stall] = field(default_factory=lambda: deque(maxlen=_KEPT))
@@ -62,7 +61,7 @@ class Stalls:
             self._under_way[key] = replace(known, seconds=seconds)
         elif seconds >= self.threshold_seconds:
             where = Moment(None, None, ())
-            if self.with_stacks and thread is not None:
+            if DETAIL.lines and thread is not None:
                 where = of_frames(thread_frames(thread))
             self._under_way[key] = Stall(at - seconds, seconds, False, *where)  # noqa: FBT003
 

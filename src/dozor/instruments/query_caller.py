@@ -8,6 +8,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final
 
+from dozor.instruments.detail import DETAIL
+
 _MOST_FRAMES: Final = 200
 _OWN_PACKAGE: Final = str(Path(__file__).resolve().parents[1])
 _SAMPLE_APPLICATION: Final = str(Path(_OWN_PACKAGE, "demo", ""))  # it is watched like anybody else's
@@ -28,6 +30,8 @@ def find_caller() -> str | None:
     standard library, SQLAlchemy, redis-py and Dozor counts; None where there is no such frame. Statements of an `AsyncEngine` run in
     a greenlet, whose frames end there: the search goes on in its parents.
     """
+    if not DETAIL.lines:
+        return None
     fallback: FrameType | None = None
     for frame in _frames():
         kind = _kind(frame.f_code.co_filename)
@@ -40,6 +44,8 @@ def find_caller() -> str | None:
 
 def take_stack() -> tuple[Place, ...]:
     """The places of this thread that `own_lines` would tell, innermost first; its own machinery and SQLAlchemy's left out."""
+    if not DETAIL.lines:
+        return ()
     return tuple((frame.f_code, frame.f_lineno) for frame in _frames() if _kind(frame.f_code.co_filename) != "inside")
 
 

@@ -5,6 +5,7 @@ raises ValueError with a sentence for the user, which never repeats a secret.
 """
 
 import ipaddress
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -193,6 +194,24 @@ def count(least: int, most: int) -> Callable[[object], int]:
         number = _integer(value)
         if number is None or not least <= number <= most:
             raise ValueError(f"{value!r} is not a whole number from {least} to {most}")
+        return number
+
+    return parse
+
+
+def percent(least: float, most: float) -> Callable[[object], float]:
+    """A percentage from *least* to *most*, as `5`, `2.5%`, or a number."""
+
+    def parse(value: object) -> float:
+        bare = value.strip().removesuffix("%").strip() if isinstance(value, str) else value
+        try:
+            number = float(bare) if isinstance(bare, str) else _number(bare)
+        except ValueError:
+            number = None
+        if number is None or not math.isfinite(number):
+            raise ValueError(f"{value!r} is not a percentage; write it like 5 or 2.5%")
+        if not least <= number <= most:
+            raise ValueError(f"{value!r} is not between {least:g} and {most:g} percent")
         return number
 
     return parse

@@ -1,0 +1,173 @@
+"""What Dozor itself costs, and what it leaves out where that is more than it may."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from dozor.clock import Clock
+from dozor.containment import contained
+from dozor.model.labels import Labels
+from dozor.model.sample import Family, MetricType, Sample
+
+logger = logging.getLogger("dozor")
+
+_TASKS: Final = Path("/proc/self/task")
+_NAME_PREFIX: Final = "dozor"
+_SPAN_SECONDS: Final = 30.0
+_SHED_EVERY_SECONDS: Final = 30.0
+_RESTORE_AFTER_SECONDS: Final = 120.0
+_RESTORE_BELOW: Final = 0.6
+STEPS: Final = (
+    "stacks and lines of code are no longer looked up",
+    "what is costly to read is read five times less often",
+)
+"""What is left out at each level, the first first; never rules, pools or alerts."""
+
+
+def cpu_seconds_by_thread() -> dict[int, float]:
+    """The CPU time of each live thread of Dozor's, by the system's number of it; of the calling one alone where no other is told."""
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith(_NAME_PREFIX)]
+    if _TASKS.is_dir():
+        found = {}
+        for thread in threads:
+            with contained("own_cost.thread"):
+                seconds = _on_cpu(thread.native_id)
+                if thread.native_id is not None and seconds is not None:
+                    found[thread.native_id] = seconds
+        return found
+    return {threading.get_native_id(): time.thread_time()}
+
+
+def _on_cpu(native_id: int | None) -> float | None:
+    try:
+        return int((_TASKS / f"{native_id}/schedstat").read_text().split()[0]) / 1e9
+    except (OSError, ValueError, IndexError):  # it has just ended, or the kernel keeps no such statistics
+        return None
+
+
+@dataclass(slots=True)
+class Budget:
+    """Decides how much detail to leave out. Only its caller's time passes; see `STEPS` for the levels.
+
+    One step is taken where the last 30 s cost more than *percent* of a core, and the next not before 30 s later; one is taken
+    back where they have cost less than 0.6 of it for two minutes, so that it does not go to and fro.
+    """
+
+    percent: float
+    level: int = 0
+    _changed_at: float = float("-inf")
+    _low_since: float | None = None
+
+    def judge(self, used_percent: float, now: float) -> bool:
+        """Whether the level has changed; *now* in monotonic seconds."""
+        if used_percent > self.percent:
+            self._low_since = None
+            if self.level < len(STEPS) and now - self._changed_at >= _SHED_EVERY_SECONDS:
+                return self._set(self.level + 1, now)
+        elif self.level and used_percent < self.percent * _RESTORE_BELOW:
+            self._low_since = now if self._low_since is None else self._low_since
+            if now - max(self._low_since, self._changed_at) >= _RESTORE_AFTER_SECONDS:
+                return self._set(self.level - 1, now)
+        else:
+            self._low_since = None
+        return False
+
+    def _set(self, level: int, now: float) -> bool:
+        self.level, self._changed_at = level, now
+        return True
+
+
+@dataclass(slots=True)
+class OwnCost:
+    """Measures Dozor's threads, by stage too, and keeps to the budget. For Dozor's thread; a collector.
+
+    Args:
+        clock: monotonic, for the share of a core.
+        budget: what it may cost.
+        shed: called with the level of detail to leave out, when that changes.
+        read: CPU seconds by thread.
+    """
+
+    clock: Clock
+    budget: Budget
+    shed: Callable[[int], None]
+    read: Callable[[], Mapping[int, float]] = cpu_seconds_by_thread
+    name: str = "cost"
+    hot_path_seconds: dict[str, float] = field(default_factory=dict)
+    """What one event costs the application, by kind: measured once, on nothing of the application's."""
+    used_percent: float | None = None
+    total_seconds: float = 0.0
+    _seen: dict[int, float] = field(default_factory=dict)
+    _points: deque[tuple[float, float]] = field(default_factory=deque)
+    _stages: dict[str, float] = field(default_factory=dict)
+
+    async def refresh(self) -> None:
+        """Read the threads, and judge."""
+        seen = dict(self.read())
+        # A thread that ended is gone from the list with its time, and a new one may get its number.
+        self.total_seconds += sum(
+            seconds - self._seen.get(thread, 0.0) if seconds >= self._seen.get(thread, 0.0) else seconds
+            for thread, seconds in seen.items()
+        )
+        self._seen = seen
+        now = self.clock.monotonic()
+        self._points.append((now, self.total_seconds))
+        while len(self._points) > 2 and now - self._points[1][0] >= _SPAN_SECONDS:
+            self._points.popleft()
+        began, before = self._points[0]
+        if now - began >= _SPAN_SECONDS:
+            self.used_percent = 100 * (self.total_seconds - before) / (now - began)
+            if self.budget.judge(self.used_percent, now):
+                self._tell()
+
+    def stage(self, name: str, seconds: float) -> None:
+        """Stage *name* of a cycle took *seconds* of Dozor's thread."""
+        self._stages[name] = self._stages.get(name, 0.0) + seconds
+
+    def complaints(self) -> list[str]:
+        """What is left out and why, in a sentence; nothing where all is done."""
+        if not self.budget.level:
+            return []
+        left_out = " and ".join(STEPS[: self.budget.level])
+        return [
+            f"Dozor costs more than its budget of {self.budget.percent:g} % of a core (DOZOR_CPU_BUDGET), so {left_out}."
+        ]
+
+    def families(self) -> Iterable[Family]:
+        """`dozor_cpu_…`, `dozor_stage_…`, `dozor_detail_shed`, `dozor_hot_path_seconds`."""
+        counter, gauge, none = MetricType.COUNTER, MetricType.GAUGE, Labels()
+        yield _family("dozor_cpu_seconds_total", counter, "CPU time of Dozor's threads, in seconds.", "seconds",
+                      {none: self.total_seconds})  # fmt: skip
+        if self.used_percent is not None:
+            yield _family("dozor_cpu_utilization", gauge, "Of one core, over the last 30 s.", "percent",
+                          {none: self.used_percent})  # fmt: skip
+        yield _family(
+            "dozor_cpu_budget", gauge, "What Dozor may use of one core.", "percent", {none: self.budget.percent}
+        )
+        yield _family("dozor_detail_shed", gauge, "Steps of detail left out to keep to the budget.", "steps",
+                      {none: float(self.budget.level)})  # fmt: skip
+        yield _family("dozor_stage_seconds_total", counter, "Time of Dozor's thread by stage of a cycle, in seconds.", "seconds",
+                      {Labels(stage=stage): seconds for stage, seconds in self._stages.items()})  # fmt: skip
+        yield _family("dozor_hot_path_seconds", gauge, "What one event costs the application, as measured at start, in seconds.",
+                      "seconds", {Labels(event=event): cost for event, cost in self.hot_path_seconds.items()})  # fmt: skip
+
+    def _tell(self) -> None:
+        level = self.budget.level
+        with contained("own_cost.shed"):
+            self.shed(level)
+        if level:
+            logger.warning(
+                "Dozor used %.1f %% of a core in the last 30 s; its budget is %g %% (DOZOR_CPU_BUDGET): %s",
+                self.used_percent, self.budget.percent, STEPS[level - 1],
+            )  # fmt: skip
+        else:
+            logger.info("Dozor is within its budget again: nothing is left out")
+
+
+def _family(name: str, kind: MetricType, text: str, unit: str, values: Mapping[Labels, float]) -> Family:
+    return Family(name, kind, text, unit, tuple(Sample(name, labels, value) for labels, value in values.items()))
