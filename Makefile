@@ -21,6 +21,9 @@ endif
 # The cache and the environment may lie on different file systems; then uv copies, which needs no advice.
 export UV_LINK_MODE ?= copy
 
+# The tests start some hundreds of processes. Without bytecode each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test chaos check bench fix lock others browser page clean
 

@@ -6,6 +6,7 @@ or freezes a server asks for `own_valkey` or `own_postgres`. Tests that write ro
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from sqlalchemy import URL, make_url
 from dozor.demo.servers import EmbeddedServer, EmbeddedServers, ServersUnavailable
 from dozor.testing import FakeClock
 
-pytest_plugins = ["tests.summary", "tests.chaos"]
+pytest_plugins = ["tests.summary", "tests.chaos", "tests.order"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,19 @@ def postgres_server(request: pytest.FixtureRequest) -> EmbeddedServer | GivenSer
 @pytest.fixture
 def postgres_database(postgres_server: EmbeddedServer | GivenServer) -> Iterator[str]:
     """The URL (`postgresql+psycopg://…`) of a fresh, empty PostgreSQL database."""
+    with _fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def shared_postgres_database(postgres_server: EmbeddedServer | GivenServer) -> Iterator[str]:
+    """As `postgres_database`, for all tests of a module."""
+    with _fresh_database(postgres_server) as url:
+        yield url
+
+
+@contextmanager
+def _fresh_database(postgres_server: EmbeddedServer | GivenServer) -> Iterator[str]:
     url = make_url(postgres_server.url)
     name = f"dozor_test_{uuid4().hex[:12]}"
     _execute(url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from tests.order import dealt
 
 import dozor
 from dozor.settings.record import KEYS
@@ -76,6 +77,13 @@ def test_import_dozor_loads_nothing_heavy() -> None:
     code = f"import sys, dozor; print(*(name for name in {heavy.split()} if name in sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert run.stdout.split() == []
+
+
+def test_what_takes_long_is_begun_first_and_by_all() -> None:
+    weights = [0, 0, 3, 0, 0, 9, 0, 5, 0, 0]
+    assert dealt("abcdefghij", weights, 2) == [*"fcabd", *"hegij"]
+    assert dealt("abc", [1, 2, 3], 2) == ["c", "a", "b"]
+    assert sorted(dealt("abcdefghij", weights, 3)) == list("abcdefghij")
 
 
 def _name(requirement: str) -> str:

@@ -109,7 +109,9 @@ def test_a_real_prometheus_sends_and_is_scraped(tmp_path: Path) -> None:
 
 def value(port: int, query: str) -> float | None:
     """What *query* gives, if that is one number."""
-    answer = httpx2.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": query}, trust_env=False).json()
+    answer = httpx2.get(
+        f"http://127.0.0.1:{port}/api/v1/query", params={"query": query}, trust_env=False, timeout=PATIENCE_SECONDS
+    ).json()
     found = answer["data"]["result"]
     return float(found[0]["value"][1]) if len(found) == 1 else None
 

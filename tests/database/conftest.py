@@ -1,8 +1,10 @@
 """The store, over each database that it can be in."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import uuid4
 
 import psycopg
@@ -12,6 +14,8 @@ from sqlalchemy import make_url
 
 from dozor.database import Database
 from dozor.database.schema import metadata
+
+ON_20: Final = "DOZOR_TEST_SQLALCHEMY_20" in os.environ
 
 
 class Server(Protocol):
@@ -34,7 +38,17 @@ def shared_postgres_url(postgres_server: Server) -> Iterator[str]:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@pytest.fixture(params=["sqlite-file", "sqlite-memory", "postgresql"])
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the tables in it; to make them for each test would take most of its time."""
+    path = tmp_path_factory.mktemp("template") / "store.db"
+    database = Database(f"sqlite:///{path}")
+    database.open()
+    database.close()
+    return path
+
+
+@pytest.fixture(params=["sqlite-file", "postgresql"] if ON_20 else ["sqlite-file", "sqlite-memory", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An open, empty store of each kind."""
     database = Database(_url(request, tmp_path))
@@ -51,8 +65,11 @@ def durable_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def _url(request: pytest.FixtureRequest, folder: Path) -> str:
     kind: str = request.param
-    if kind != "postgresql":
-        return f"sqlite:///{folder}/store.db" if kind == "sqlite-file" else "sqlite://"
+    if kind == "sqlite-memory":
+        return "sqlite://"
+    if kind == "sqlite-file":
+        shutil.copy2(request.getfixturevalue("sqlite_template"), folder / "store.db")
+        return f"sqlite:///{folder}/store.db"
     url: str = request.getfixturevalue("shared_postgres_url")
     _empty(url)
     return url
@@ -61,7 +78,7 @@ def _url(request: pytest.FixtureRequest, folder: Path) -> str:
 def _empty(url: str) -> None:
     address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as connection:
-        for table in metadata.tables:
-            found = connection.execute("SELECT to_regclass(%s)", [table]).fetchone()
-            if found and found[0]:
-                connection.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(table)))
+        there = [row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'dozor%'")]
+        names = [sql.Identifier(name) for name in sorted({*there} & {*metadata.tables})]
+        if names:
+            connection.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(names)))

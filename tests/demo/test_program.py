@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import psutil
@@ -33,7 +34,7 @@ def demo(tmp_path: Path, embedded_servers: EmbeddedServers) -> Iterator[tuple[su
         Path(folder).chmod(0o755)
         environment = {key: value for key, value in os.environ.items() if not key.startswith("DOZOR_")}
         process = subprocess.Popen(
-            [sys.executable, "-c", _COMMAND, str(port), "redis-stopped"],
+            [sys.executable, "-c", _COMMAND, str(port), "error-burst"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -71,7 +72,7 @@ def test_it_serves_and_ends_in_order_leaving_nothing(demo: tuple[subprocess.Pope
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert any(labels.get("route") == "/products" for labels in requests)
-    names = {metric["name"] for metric in httpx2.get(f"{monitoring}/metrics/all", trust_env=False).json()["metrics"]}
+    names = {metric["name"] for metric in _metrics(f"{monitoring}/metrics/all")}
     assert {"db_pool_checkouts_total", "redis_connected", "event_loop_lag_seconds"} <= names
 
     family = psutil.Process(process.pid).children(recursive=True)
@@ -88,11 +89,15 @@ def test_it_serves_and_ends_in_order_leaving_nothing(demo: tuple[subprocess.Pope
     assert list(folder.iterdir()) == []
 
 
+def _metrics(url: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = httpx2.get(url, timeout=PATIENCE_SECONDS, trust_env=False).json()["metrics"]
+    return found
+
+
 def _requests(url: str) -> list[dict[str, str]]:
-    metrics = httpx2.get(url, timeout=PATIENCE_SECONDS, trust_env=False).json()["metrics"]
     return [
         sample["labels"]
-        for metric in metrics
+        for metric in _metrics(url)
         if metric["name"] == "http_requests_total"
         for sample in metric["samples"]
         if sample["labels"]["route"] == "/products"

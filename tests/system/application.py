@@ -6,7 +6,7 @@ Reads DATABASE_URL (asyncpg) and REDIS_URL from the environment.
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI, HTTPException
 from redis.asyncio import Redis
@@ -18,6 +18,7 @@ from dozor import Dozor
 engine = create_async_engine(os.environ["DATABASE_URL"], pool_timeout=float(os.environ.get("POOL_TIMEOUT", "30")))
 redis = Redis.from_url(os.environ["REDIS_URL"])
 events: list[str] = []
+let_go = asyncio.Event()
 
 
 @asynccontextmanager
@@ -33,11 +34,18 @@ app = FastAPI(title="shop", lifespan=lifespan)
 
 @app.get("/hold/{seconds}")
 async def hold(seconds: float) -> str:
-    """Keep a connection for *seconds*."""
+    """Keep a connection for *seconds*, or until those who hold one are told to let go."""
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
-        await asyncio.sleep(seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(let_go.wait(), seconds)
     return "held"
+
+
+@app.post("/release")
+async def release() -> None:
+    """Let go of all connections that are held."""
+    let_go.set()
 
 
 @app.get("/sleep/{seconds}")

@@ -175,21 +175,21 @@ def _tenth(line: "re.Match[str]") -> str:
 Launch = Callable[..., Process]
 
 
-@pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Launch]:
-    """Starts a command as a process with a clean environment; ends it after the test."""
+@contextmanager
+def launching(folder: Path) -> Iterator[Launch]:
+    """Starts a command as a process with a clean environment, HOME in *folder*; ends it in the end."""
     started: list[Process] = []
 
     def start(command: list[str], port: int, *, up: str | None = "/livez", **variables: str) -> Process:
         env = {
             "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
+            "HOME": str(folder),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "PYTHONWARNINGS": "default",
             "DOZOR_GROUP_INTERVAL": "1s",  # or every message but a group's first would wait for a minute
             **variables,
         }
-        process = Process(command, port, env, tmp_path / f"process-{len(started)}.log")
+        process = Process(command, port, env, folder / f"process-{len(started)}.log")
         started.append(process)
         if up:
             process.wait_until_up(up)
@@ -201,9 +201,26 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
 
 
 @pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """As `launching`, for one test."""
+    with launching(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
+    """As `shop`, for tests that leave the application as it is."""
+    with launching(tmp_path_factory.mktemp("shared")) as start:
+        yield _shop(start)
+
+
+@pytest.fixture
 def shop(launch: Launch) -> Callable[..., Process]:
     """Starts tests/system/application.py under uvicorn."""
+    return _shop(launch)
 
+
+def _shop(launch: Launch) -> Callable[..., Process]:
     def start(**variables: str) -> Process:
         port = free_port()
         command = [sys.executable, "-m", "uvicorn", "application:app", "--port", str(port), "--log-level", "warning"]

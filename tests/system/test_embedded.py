@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 from sqlalchemy import create_engine, text
+from tests.patience import PATIENCE_SECONDS
 from tests.system.conftest import API, Process, WebhookSink, eventually, timed
 
 from dozor.demo.servers import EmbeddedServer
@@ -36,6 +37,19 @@ def app(
     assert "internal error" not in process.log
 
 
+@pytest.fixture(scope="module")
+def calm_app(
+    shared_shop: Callable[..., Process], valkey_server: EmbeddedServer, shared_postgres_database: str
+) -> Iterator[Process]:
+    """For tests after which it is as before."""
+    url = shared_postgres_database.replace("+psycopg:", "+asyncpg:")
+    process = shared_shop(DATABASE_URL=url, REDIS_URL=valkey_server.url)
+    eventually(lambda: process.get("/system/health")["status"], lambda status: status == "HEALTHY")
+    yield process
+    assert process.stop() in {0, -15}
+    assert "internal error" not in process.log
+
+
 def status(process: Process, what: str) -> str:
     found: str = process.get(f"/{what}/status")["status"]
     return found
@@ -47,20 +61,22 @@ def figures(process: Process) -> dict[str, Any]:
 
 
 def test_every_reading_answers_with_true_values(
-    app: Process, own_valkey: EmbeddedServer, own_postgres: EmbeddedServer
+    calm_app: Process, valkey_server: EmbeddedServer, shared_postgres_database: str
 ) -> None:
+    app = calm_app
     for path in READS:
         app.get(path)
     document = app.http.get("/openapi.json").json()
     actions = {f"{API}/alerts/{{alert_id}}/{action}" for action in ("acknowledge", "silence", "resolve")}
     assert {API + path for path in READS} | actions <= set(document["paths"])
     servers = app.get("/redis/info")["servers"]
-    assert servers[0]["info"]["server"]["tcp_port"] == own_valkey.port
+    assert servers[0]["info"]["server"]["tcp_port"] == valkey_server.port
     pool = figures(app)
     assert (pool["db_pool_size"], pool["db_pool_capacity"], pool["db_pool_checked_out"]) == (5, 15, 0)
-    engine = create_engine(own_postgres.url)
+    engine = create_engine(shared_postgres_database)
+    ours = "datname = current_database() AND application_name LIKE 'dozor%'"
     with engine.connect() as connection:
-        asked = connection.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'dozor%'"))
+        asked = connection.scalar(text(f"SELECT count(*) FROM pg_stat_activity WHERE {ours}"))
     engine.dispose()
     assert asked is not None
     assert asked <= 1, "one connection of Dozor's own at most"
@@ -108,9 +124,9 @@ def test_a_postgresql_that_dies_or_hangs(
 
 def test_a_full_pool(app: Process, webhook: WebhookSink) -> None:
     def hold(seconds: float) -> None:
-        httpx2.get(f"http://127.0.0.1:{app.port}/hold/{seconds}", timeout=60)
+        httpx2.get(f"http://127.0.0.1:{app.port}/hold/{seconds}", timeout=2 * PATIENCE_SECONDS)
 
-    holders = [threading.Thread(target=hold, args=(20,)) for _ in range(15)]
+    holders = [threading.Thread(target=hold, args=(60,)) for _ in range(15)]
     for holder in holders:
         holder.start()
     eventually(lambda: figures(app)["db_pool_utilization"], lambda used: used == 100)
@@ -131,6 +147,7 @@ def test_a_full_pool(app: Process, webhook: WebhookSink) -> None:
     eventually(lambda: app.alerts("PoolTimeouts"), lambda found: [a["state"] for a in found] == ["FIRING"])
     eventually(lambda: webhook.told("PoolTimeouts"), lambda told: told == ["firing"])
 
+    app.http.post("/release")
     for holder in holders:
         holder.join()
     eventually(lambda: app.alerts("PoolUtilizationHigh"), lambda found: found == [])
@@ -138,7 +155,8 @@ def test_a_full_pool(app: Process, webhook: WebhookSink) -> None:
     assert webhook.told("PoolConnectionsLow") == [], "what is inhibited tells nobody"
 
 
-def test_a_slow_query_is_kept_without_its_secrets_and_with_its_place(app: Process) -> None:
+def test_a_slow_query_is_kept_without_its_secrets_and_with_its_place(calm_app: Process) -> None:
+    app = calm_app
     app.http.get("/sleep/1.2")
     (entry,) = eventually(lambda: app.get("/pool/slow-queries")["entries"], lambda found: len(found) == 1)
     assert entry["duration_ms"] >= 1200
@@ -174,7 +192,7 @@ def test_acting_on_an_alert_outlives_a_kill(
     again.stop()
 
 
-def test_wrong_requests_get_one_clear_problem_each(app: Process) -> None:
+def test_wrong_requests_get_one_clear_problem_each(calm_app: Process) -> None:
     cases = [
         ("POST", "/alerts/nothing/acknowledge", {}, 404, "nothing"),
         ("POST", "/alerts/nothing/silence", {"duration": "-1h"}, 422, "duration"),
@@ -184,7 +202,7 @@ def test_wrong_requests_get_one_clear_problem_each(app: Process) -> None:
         ("GET", "/nowhere", None, 404, ""),
     ]
     for method, path, body, code, named in cases:
-        response = app.http.request(method, API + path, json=body)
+        response = calm_app.http.request(method, API + path, json=body)
         assert response.status_code == code, (path, response.text)
         assert named in response.text
         if path != "/nowhere":
@@ -192,7 +210,8 @@ def test_wrong_requests_get_one_clear_problem_each(app: Process) -> None:
             assert response.json()["status"] == code
 
 
-def test_the_application_keeps_what_is_its_own(app: Process) -> None:
+def test_the_application_keeps_what_is_its_own(calm_app: Process) -> None:
+    app = calm_app
     assert app.http.get("/events").json() == ["started"]
     assert app.http.get("/").status_code == 404, "the application has no page at its root, and gets none"
     assert app.http.get("/docs").status_code == 200

@@ -20,10 +20,10 @@ FIXED = ("active_alerts_count", "total_alerts_count")
 EXPORTED = tuple(f"{name} " for name in {*LABELLED, *(field.name for field in FIELDS.values())})
 
 
-@pytest.fixture
-def app(shop: Callable[..., Process], valkey_server: EmbeddedServer, postgres_server: EmbeddedServer) -> Process:
+@pytest.fixture(scope="module")
+def app(shared_shop: Callable[..., Process], valkey_server: EmbeddedServer, postgres_server: EmbeddedServer) -> Process:
     """The application after some work, so that all families have samples."""
-    process = shop(DATABASE_URL=postgres_server.async_url, REDIS_URL=valkey_server.url)
+    process = shared_shop(DATABASE_URL=postgres_server.async_url, REDIS_URL=valkey_server.url)
     for path in ("/sleep/1.1", "/cached/a", "/fail", "/nowhere"):
         process.http.get(path)
     eventually(lambda: process.get("/pool/slow-queries")["entries"], bool)

@@ -163,12 +163,12 @@ class Blocking:
     def send(self, notification):
         time.sleep(3600)
 
-redis, postgres = sys.argv[1:]
+redis, postgres, rules = sys.argv[1:]
 mute = socket.create_server(("127.0.0.1", 0))
 address = f"http://127.0.0.1:{mute.getsockname()[1]}/"
 dozor = Dozor(
     engine=create_engine(postgres), redis=redis, name="frozen", notifiers=[Deaf(), Blocking()],
-    rules=[Rule(alert="Now", expr="vector(1)", labels={"severity": "critical"})],
+    rules=[*rules.split(","), Rule(alert="Now", expr="vector(1)", labels={"severity": "critical"})],
     settings=Settings(store_url=postgres, webhook_url=address, heartbeat_url=address),
 )
 dozor.start()
@@ -185,11 +185,11 @@ print(time.monotonic() - began, flush=True)
 
 
 def test_stopping_takes_five_seconds_at_most_with_everything_frozen(
-    own_valkey: EmbeddedServer, own_postgres: EmbeddedServer, tmp_path: Path
+    own_valkey: EmbeddedServer, own_postgres: EmbeddedServer, tmp_path: Path, quick_rules: str
 ) -> None:
     """Redis, the watched PostgreSQL and the store on it; a webhook that never answers; notifiers that never end."""
     env = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-c", FROZEN, own_valkey.url, own_postgres.url]
+    command = [sys.executable, "-c", FROZEN, own_valkey.url, own_postgres.url, quick_rules]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "at work\n"

@@ -20,11 +20,16 @@ from dozor import Dozor, Settings
 from dozor.demo.servers import EmbeddedServer
 
 
-def run_python(code: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+def run_python(code: str, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """*code* in a process of its own, with an environment that holds nothing but *variables*."""
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **variables}
     return subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=2 * PATIENCE_SECONDS, check=False
+        [sys.executable, "-c", code, *arguments],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE_SECONDS,
+        check=False,
     )
 
 
@@ -213,26 +218,36 @@ uvicorn.run(outer, port=int(sys.argv[1]), lifespan="off", log_level="warning")
     process.stop()
 
 
-@pytest.mark.parametrize(
-    ("code", "named"),
-    [
-        ("Dozor(engine='postgresql://u:hunter2@h/d')", "engine"),
-        ("Dozor(redis='http://u:hunter2@h')", "redis"),
-        ("Dozor(redis={'': 'redis://h'})", "redis"),
-        ("Dozor(rules=['/nowhere.yml'])", "/nowhere.yml"),
-        ("Dozor(rules=[Rule(alert='A', expr='sum(')])", "expr"),
-        ("Dozor(listen='8002')", "listen"),
-        ("Dozor(required=['shop'])", "required"),
-        ("Dozor(notifiers=[object()])", "notifier"),
-    ],
+MISTAKES = (
+    ("Dozor(engine='postgresql://u:hunter2@h/d')", "engine"),
+    ("Dozor(redis='http://u:hunter2@h')", "redis"),
+    ("Dozor(redis={'': 'redis://h'})", "redis"),
+    ("Dozor(rules=['/nowhere.yml'])", "/nowhere.yml"),
+    ("Dozor(rules=[Rule(alert='A', expr='sum(')])", "expr"),
+    ("Dozor(listen='8002')", "listen"),
+    ("Dozor(required=['shop'])", "required"),
+    ("Dozor(notifiers=[object()])", "notifier"),
 )
-def test_a_mistake_in_code_is_one_clear_error(code: str, named: str, tmp_path: Path) -> None:
-    wrapped = f"from dozor import *\ntry:\n    {code}\nexcept ConfigurationError as error:\n    print(error)"
-    done = run_python(wrapped, HOME=str(tmp_path))
+MISTAKEN = """
+import json, sys
+from dozor import *
+
+for code in json.loads(sys.argv[1]):
+    try:
+        eval(code)
+    except ConfigurationError as error:
+        print(json.dumps(str(error)))
+"""
+
+
+def test_a_mistake_in_code_is_one_clear_error(tmp_path: Path) -> None:
+    done = run_python(MISTAKEN, json.dumps([code for code, _ in MISTAKES]), HOME=str(tmp_path))
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    assert len(done.stdout.splitlines()) == 1, done.stdout
-    assert named in done.stdout
-    assert "hunter2" not in done.stdout
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    for (code, named), message in zip(MISTAKES, said, strict=True):
+        assert len(message.splitlines()) == 1, code
+        assert named in message, code
+        assert "hunter2" not in message, code
 
 
 def test_an_application_that_dozor_cannot_start_in_runs_without_it(
