@@ -118,6 +118,13 @@ class QueryNotFound(DozorError):  # noqa: N818
         )
 
 
+class PlanUnavailable(DozorError):  # noqa: N818
+    """A statement has no plan that could be shown."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"there is no plan: {reason}")
+
+
 class NotificationNotFound(DozorError):  # noqa: N818
     """No notification in the outbox has this id."""
 

@@ -26,6 +26,7 @@ from dozor.errors import (
     DeliveryError,
     DozorError,
     NotificationNotFound,
+    PlanUnavailable,
     QueryNotFound,
     RuleNotFound,
     SilenceNotFound,
@@ -44,6 +45,7 @@ _ADVICE: Final = {
     QueryNotFound: (404, {}),
     RuleNotFound: (404, {}),
     ActionForbidden: (409, {}),
+    PlanUnavailable: (409, {}),
     ConfigurationError: (422, {}),
     DeliveryError: (502, {}),
 }

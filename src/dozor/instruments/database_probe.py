@@ -136,20 +136,22 @@ class ObservedEngineProbe:
 
     def _ping(self) -> None:
         if self._connection is None:
-            self._connection = self._connect()
+            self._connection = connect_as(self._engine)
             _notice_silence(self._connection)
         dialect = self._engine.dialect
         dialect.do_ping(self._connection)
         dialect.do_rollback(self._connection)  # the ping of some drivers begins a transaction
 
-    def _connect(self) -> Any:
-        # Read anew each time: after Engine.dispose() the pool is another.
-        creator = getattr(self._engine.pool, "_creator", None)
-        if creator is None or isinstance(self._engine.pool, StaticPool):
-            # StaticPool's creator may hand out the one connection that the application uses.
-            arguments, keywords = self._engine.dialect.create_connect_args(self._engine.url)
-            return self._engine.dialect.connect(*arguments, **keywords)
-        return creator()
+
+def connect_as(engine: Engine) -> Any:
+    """A new DBAPI connection, opened the way *engine* does and not through its pool."""
+    # Read anew each time: after Engine.dispose() the pool is another.
+    creator = getattr(engine.pool, "_creator", None)
+    if creator is None or isinstance(engine.pool, StaticPool):
+        # StaticPool's creator may hand out the one connection that the application uses.
+        arguments, keywords = engine.dialect.create_connect_args(engine.url)
+        return engine.dialect.connect(*arguments, **keywords)
+    return creator()
 
 
 class OwnEngineProbe:

@@ -205,7 +205,7 @@ class QueryBook:
         batch = text.take()
         if not batch and not text.failures:
             return 0
-        seconds = [entry[0] for entry in batch]
+        seconds = sorted(entry[0] for entry in batch)  # as histogram and sketch need them
         text.histogram.pending.extend(seconds)
         statement = text.statement
         if statement is None:

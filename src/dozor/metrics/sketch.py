@@ -6,6 +6,7 @@ is within 2 % of the value that a sorted list of all values would give, for what
 
 import math
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,8 +16,18 @@ _GAMMA: Final = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _SCALE: Final = 1 / math.log(_GAMMA)
 # What stands for a bucket: the value that is equally far, by ratio, from both of its ends.
 _MIDDLE: Final = 2 / (_GAMMA + 1)
-_LOWEST: Final = math.ceil(math.log(1e-6) * _SCALE)
-_HIGHEST: Final = math.ceil(math.log(3600) * _SCALE)
+_LEAST, _MOST = 1e-6, 3600.0
+_LOWEST: Final = math.ceil(math.log(_LEAST) * _SCALE)
+_HIGHEST: Final = math.ceil(math.log(_MOST) * _SCALE)
+
+
+def _index(value: float) -> int:
+    return min(math.ceil(math.log(value) * _SCALE), _HIGHEST) if value > _LEAST else _LOWEST
+
+
+def _end(index: int) -> float:
+    """The largest value of a bucket."""
+    return math.exp(index / _SCALE)
 
 
 class Sketch:
@@ -37,11 +48,14 @@ class Sketch:
 
     def add(self, values: Iterable[float]) -> None:
         """Take *values* in, in seconds. Below a microsecond and above an hour they count as these."""
-        counts, log, ceil = self._counts, math.log, math.ceil
-        for value in values:
-            index = ceil(log(value) * _SCALE) if value > 1e-6 else _LOWEST
-            index = min(index, _HIGHEST)
-            counts[index] = counts.get(index, 0) + 1
+        # Buckets are few and values many: finding where each bucket ends spares a logarithm for each value.
+        ascending, counts, start = sorted(values), self._counts, 0
+        while start < len(ascending):
+            index = _index(ascending[start])
+            end = len(ascending) if index == _HIGHEST else bisect_right(ascending, _end(index), start)
+            end = max(end, start + 1)  # a bound that is rounded down must not keep the value at it out
+            counts[index] = counts.get(index, 0) + end - start
+            start = end
 
     def merge(self, other: "Sketch") -> None:
         """Take in what *other* stands for."""
@@ -71,4 +85,4 @@ class Sketch:
             below += self._counts[index]
             if below >= rank:
                 break
-        return _MIDDLE * math.exp(index / _SCALE)
+        return _MIDDLE * _end(index)
