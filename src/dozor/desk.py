@@ -11,8 +11,16 @@ from dozor.api.live import Live
 from dozor.api.live_document import live_document
 from dozor.clock import Clock
 from dozor.database import AlertStatistics, AnnotationFilter, HistoryFilter, OutboxFilter, OutboxRow, Page
-from dozor.errors import ActionForbidden, AlertNotFound, ChannelNotFound, SilenceNotFound, StoreUnavailable
+from dozor.errors import (
+    ActionForbidden,
+    AlertNotFound,
+    ChannelNotFound,
+    QueryNotFound,
+    SilenceNotFound,
+    StoreUnavailable,
+)
 from dozor.instruments.middleware import HttpMonitor
+from dozor.instruments.query_plan import QueryPlan
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.alert import Alert
 from dozor.model.annotation import Annotation
@@ -187,6 +195,13 @@ class Desk(Reading):
     async def test_channel(self, name: str) -> float:
         """Send a test message, now; the seconds that it took."""
         return await self._run(self._working().delivery.test(name))
+
+    async def plan(self, fingerprint: str, pool: str | None = None) -> QueryPlan:
+        """How the database would run a statement."""
+        for monitor in self._query_monitors(pool).values():
+            if (statement := monitor.book.statement(fingerprint)) is not None:
+                return await self._run(monitor.planner.plan(statement))
+        raise QueryNotFound(fingerprint)
 
     async def notifications(self, wanted: OutboxFilter) -> Page[OutboxRow]:
         """The outbox."""

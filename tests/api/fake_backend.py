@@ -28,7 +28,9 @@ from dozor.errors import (
     ChannelNotFound,
     ConfigurationError,
     DeliveryError,
+    DozorError,
     NotificationNotFound,
+    QueryNotFound,
     RuleNotFound,
     SilenceNotFound,
     StoreUnavailable,
@@ -38,6 +40,7 @@ from dozor.instruments.loop_stalls import Stalls
 from dozor.instruments.pool_history import DurationStatistics, PoolStatistics
 from dozor.instruments.pool_holders import Holder
 from dozor.instruments.query_book import QueryBook
+from dozor.instruments.query_plan import QueryPlan
 from dozor.instruments.query_repeats import RepeatedQuery
 from dozor.instruments.query_report import Order, QueryReport, TopQueries, one_query, top_queries
 from dozor.instruments.query_slow import SlowFetch, SlowQuery
@@ -195,6 +198,7 @@ class FakeBackend:
         self.fetches: list[SlowFetch] = []
         self.books: dict[str, QueryBook] = {}
         self.repeated: list[RepeatedQuery] = []
+        self.planned: QueryPlan | DozorError = QueryNotFound("none")
         self.commands: list[ServerCommand] = []
         self.holders: list[Holder] = []
         self.connections: list[PoolConnections] = []
@@ -323,6 +327,11 @@ class FakeBackend:
 
     def repeated_queries(self, pool: str | None = None) -> Sequence[RepeatedQuery]:
         return [found for found in self.repeated if pool is None or found.pool == pool]
+
+    async def plan(self, fingerprint: str, pool: str | None = None) -> QueryPlan:
+        if isinstance(self.planned, Exception):
+            raise self.planned
+        return self.planned
 
     def slow_commands(self) -> Recent[ServerCommand]:
         return Recent(self.commands, len(self.commands))

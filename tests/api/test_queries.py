@@ -8,7 +8,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import create_engine
 from tests.api.fake_backend import AT, FakeBackend
 
+from dozor.errors import PlanUnavailable
 from dozor.instruments.query_monitor import QueryMonitor
+from dozor.instruments.query_plan import QueryPlan
 from dozor.instruments.query_repeats import RepeatedQuery
 from dozor.instruments.query_slow import SlowFetch
 
@@ -136,3 +138,24 @@ def test_what_was_slow_to_be_read(api: TestClient, backend: FakeBackend) -> None
     ]
     assert found["total"] == 2
     assert len(api.get(f"queries/slow-fetches?cursor={found['next_cursor']}").json()["entries"]) == 1
+
+
+def test_a_plan_is_asked_for(api: TestClient, backend: FakeBackend) -> None:
+    backend.planned = QueryPlan("postgresql", ("Seq Scan on orders",), {"Node Type": "Seq Scan"}, ("all of it",))
+    found = api.post("queries/03d1b7aa90f1c22e/plan").json()
+    assert found == {
+        "fingerprint": "03d1b7aa90f1c22e",
+        "database": "postgresql",
+        "plan": ["Seq Scan on orders"],
+        "nodes": {"Node Type": "Seq Scan"},
+        "notes": ["all of it"],
+        "generated_at": "2027-01-15T08:00:00Z",
+    }
+
+
+def test_why_there_is_no_plan_is_said(api: TestClient, backend: FakeBackend) -> None:
+    assert api.post("queries/none/plan").status_code == 404
+    backend.planned = PlanUnavailable("the text holds more than one statement")
+    refused = api.post("queries/03d1b7aa90f1c22e/plan")
+    assert refused.status_code == 409
+    assert refused.json()["detail"] == "There is no plan: the text holds more than one statement."

@@ -11,8 +11,11 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from starlette.types import ASGIApp, Message
 
+from dozor.clock import Clock
 from dozor.demo.faults import FAULTS, TIMETABLE, Stage
 from dozor.demo.shop import create_shop
+from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
+from dozor.instruments.query_monitor import QueryMonitor
 
 pytestmark = pytest.mark.anyio
 
@@ -49,6 +52,7 @@ class Open:
     client: httpx2.AsyncClient
     engine: AsyncEngine
     cause: Cause
+    app: ASGIApp
 
 
 @asynccontextmanager
@@ -84,7 +88,7 @@ async def open_shop(database: str, redis_url: str) -> AsyncIterator[Open]:
     app = create_shop(engine, Redis.from_url(redis_url), redis_url, cause)
     transport = httpx2.ASGITransport(app=app)
     async with lifespan(app), httpx2.AsyncClient(transport=transport, base_url="http://shop") as client:
-        yield Open(client, engine, cause)
+        yield Open(client, engine, cause, app)
 
 
 @pytest.fixture
@@ -124,10 +128,11 @@ async def test_a_fault_is_caused_by_a_request(shop: Open) -> None:
 async def test_every_fault_is_put_right_again(shop: Open) -> None:
     said: list[str] = []
     redis = Switchable()
-    for name in ("redis-stopped", "error-burst", "exhausted-pool", "leaked-connection", "blocked-loop"):
+    for name in ("redis-stopped", "error-burst", "exhausted-pool", "leaked-connection", "blocked-loop",
+                 "n-plus-one", "slow-fetch"):  # fmt: skip
         await FAULTS[name].cause(Stage(shop.client, redis, said.append, pace=0.01))
     assert redis.events == ["stop", "start"]
-    assert len(said) == 5
+    assert len(said) == 7
     order = {"customer_id": 1, "product_id": 1}
     assert (await shop.client.post("/orders", json=order)).status_code == 201
     assert shop.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
@@ -145,6 +150,25 @@ async def test_the_mistakes_do_what_they_are_for(shop: Open) -> None:
 
     await shop.client.put("/payment", params={"down": True})
     assert (await shop.client.post("/orders", json={"customer_id": 1, "product_id": 1})).status_code == 502
+
+
+async def test_line_and_request_of_the_mistakes_with_statements_are_found(shop: Open) -> None:
+    monitor = QueryMonitor("default", shop.engine, Clock(), slow_seconds=0.2)
+    monitor.attach()
+    client = httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(DozorMiddleware(shop.app, HttpMonitor())), base_url="http://shop"
+    )
+    assert len((await client.get("/recent-orders")).json()) == 25
+    assert (await client.get("/ledger", params={"seconds": 0.4})).json() == {"rows": 400}
+    monitor.book.fold()
+    [repeated], [fetch] = monitor.repeats.found(), monitor.slow_fetches()
+    assert (repeated.endpoint, repeated.times) == ("GET /recent-orders", 25)
+    assert str(repeated.caller).endswith(" in _customer_name")
+    assert (fetch.endpoint, fetch.rows) == ("GET /ledger", 400)
+    assert str(fetch.caller).endswith(" in ledger")
+    assert fetch.fetch_seconds > 0.2
+    monitor.detach()
+    await client.aclose()
 
 
 def test_the_timetable_names_faults_and_each_fault_comes_up() -> None:

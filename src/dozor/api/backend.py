@@ -9,6 +9,7 @@ from dozor.clock import Clock
 from dozor.database import AlertStatistics, AnnotationFilter, HistoryFilter, OutboxFilter, OutboxRow, Page
 from dozor.instruments.http_answers import RequestInFlight, SlowRequest
 from dozor.instruments.loop_stalls import Stalls
+from dozor.instruments.query_plan import QueryPlan
 from dozor.instruments.query_repeats import RepeatedQuery
 from dozor.instruments.query_report import Order, QueryReport, TopQueries
 from dozor.instruments.query_slow import SlowFetch, SlowQuery
@@ -282,6 +283,12 @@ class Backend(Protocol):
         """Send a test message through the channel, now: the seconds that it took.
 
         Raises ChannelNotFound, DeliveryError.
+        """
+
+    async def plan(self, fingerprint: str, pool: str | None = None) -> QueryPlan:
+        """How the database of the pool of that name, or of the first that knows the statement, would run it; in at most 5 s.
+
+        Raises QueryNotFound; PlanUnavailable, which says why.
         """
 
     async def notifications(self, wanted: OutboxFilter) -> Page[OutboxRow]:

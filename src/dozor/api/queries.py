@@ -9,6 +9,7 @@ from dozor.api import problems
 from dozor.api.backend import Backend
 from dozor.api.parameters import Cursor, Limit, newest_first
 from dozor.api.query_schemas import (
+    PlanAnswer,
     PoolQueryModel,
     QueryAnswer,
     QueryWindowModel,
@@ -21,7 +22,7 @@ from dozor.api.query_schemas import (
     TopQueryModel,
     Window,
 )
-from dozor.api.rendering import answer
+from dozor.api.rendering import answer, json_response, to_json
 from dozor.clock import Clock
 from dozor.errors import QueryNotFound
 from dozor.instruments.query_repeats import RepeatedQuery
@@ -143,6 +144,28 @@ def _add_statement(router: APIRouter, backend: Backend) -> None:
             return QueryAnswer(fingerprint=fingerprint, pools=pools, generated_at=clock.now())
 
         return await answer(backend, build)
+
+    @router.post(
+        "/queries/{fingerprint}/plan",
+        response_model=PlanAnswer,
+        responses=problems.documented(404, 409, 422),
+        summary="How the database would run a statement",
+    )
+    async def query_plan(fingerprint: Fingerprint, pool: PoolName = None) -> Response:
+        """The generic plan, asked for over a connection of Dozor's own, without running the statement; literals are redacted."""
+        found = await backend.plan(fingerprint, pool)
+        return json_response(
+            to_json(
+                PlanAnswer(
+                    fingerprint=fingerprint,
+                    database=found.database,
+                    plan=list(found.lines),
+                    nodes=dict(found.nodes),
+                    notes=list(found.notes),
+                    generated_at=clock.now(),
+                )
+            )
+        )
 
 
 def _identity(report: QueryReport, clock: Clock) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The shapes of what is read of statements. See `schemas` for how they are used."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -260,3 +260,34 @@ class SlowFetchList(BaseModel):
     entries: list[SlowFetchModel]
     total: int
     next_cursor: str | None
+
+
+class PlanAnswer(BaseModel):
+    """How a database would run a statement, whatever its parameters are. Nothing was run."""
+
+    model_config = example(
+        {
+            "fingerprint": "8c1f2a90b7de4431",
+            "database": "postgresql",
+            "plan": [
+                "Sort  (cost=4.27..4.28 rows=2 width=44)",
+                "  Sort Key: created_at",
+                "  ->  Seq Scan on orders  (cost=0.00..4.26 rows=2 width=44)",
+                "        Filter: (customer_id = $1)",
+            ],
+            "nodes": {"Node Type": "Sort", "Total Cost": 4.28, "Plan Rows": 2},
+            "notes": [
+                "orders is read from its beginning to its end, about 2 rows are expected to be left by (customer_id = $1)"
+            ],
+            "generated_at": NOW,
+        }
+    )
+
+    fingerprint: str
+    database: Annotated[str, Field(description="`postgresql` or `sqlite`.")]
+    plan: Annotated[
+        list[str], Field(description="Line by line, as the database's own shell shows it; literals redacted.")
+    ]
+    nodes: Annotated[dict[str, Any], Field(description="The same as PostgreSQL's JSON, redacted; empty for SQLite.")]
+    notes: Annotated[list[str], Field(description="What in it may be worth a look.")]
+    generated_at: datetime

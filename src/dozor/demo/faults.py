@@ -74,6 +74,19 @@ async def _slow_query(stage: Stage) -> None:
     stage.say("nobody asks for /margins any more")
 
 
+async def _n_plus_one(stage: Stage) -> None:
+    for _ in range(20):
+        await _patiently(stage.client.get("/recent-orders"))
+        await stage.wait(0.5)
+    stage.say("nobody asks for /recent-orders any more")
+
+
+async def _slow_fetch(stage: Stage) -> None:
+    for _ in range(5):
+        await _patiently(stage.client.get("/ledger", params={"seconds": 2 * stage.pace}))
+    stage.say("the ledger is read")
+
+
 async def _blocked_loop(stage: Stage) -> None:
     for _ in range(5):
         await _patiently(stage.client.get("/invoice", params={"seconds": 2 * stage.pace}))
@@ -132,6 +145,20 @@ FAULTS: Final[Mapping[str, Fault]] = {
             _slow_query,
         ),
         Fault(
+            "n-plus-one",
+            "/recent-orders asks for the customer of each of its 25 orders in a statement of its own, twenty times",
+            "queries/n-plus-one names the request, the statement and its line of code",
+            f"{_API}/queries/n-plus-one",
+            _n_plus_one,
+        ),
+        Fault(
+            "slow-fetch",
+            "five visitors read /ledger: its statement is executed at once, its rows take 2 s to come",
+            "queries/slow-fetches has it, with the time and the line of code that waits for the rows; slow-queries has not",
+            f"{_API}/queries/slow-fetches",
+            _slow_fetch,
+        ),
+        Fault(
             "blocked-loop",
             "/invoice blocks the event loop for 2 s, five times",
             "EventLoopBlocked, a rule of the demo's own, fires; Dozor goes on answering from its own thread",
@@ -167,6 +194,8 @@ FAULTS: Final[Mapping[str, Fault]] = {
 TIMETABLE: Final[tuple[tuple[float, str], ...]] = (
     (8, "redis-stopped"),
     (50, "slow-query"),
+    (30, "n-plus-one"),
+    (20, "slow-fetch"),
     (30, "blocked-loop"),
     (30, "exhausted-pool"),
     (60, "error-burst"),

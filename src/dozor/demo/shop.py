@@ -175,6 +175,32 @@ async def margins(shop: InShop) -> dict[str, float]:
         return {"average": float((await connection.execute(statement)).one()[0])}
 
 
+@router.get("/recent-orders")
+async def recent_orders(shop: InShop) -> list[dict[str, Any]]:
+    """A mistake: a statement for each row (N+1), where a join would do."""
+    latest = select(orders.c.id, orders.c.customer_id).order_by(orders.c.id.desc()).limit(25)
+    async with shop.engine.connect() as connection:
+        rows = (await connection.execute(latest)).all()
+        return [{"id": row.id, "customer": await _customer_name(connection, row.customer_id)} for row in rows]
+
+
+async def _customer_name(connection: AsyncConnection, customer_id: int) -> str:
+    statement = select(customers.c.name).where(customers.c.id == customer_id)
+    return str((await connection.execute(statement)).scalar_one())
+
+
+@router.get("/ledger")
+async def ledger(shop: InShop, seconds: float = 2) -> dict[str, int]:
+    """A mistake: a result whose rows are slow to come; that its statement was executed at once says nothing."""
+    pause = min(seconds, 10) / 400
+    statement = text("SELECT id, pg_sleep(:pause) FROM products ORDER BY id").bindparams(pause=pause)
+    rows = 0
+    async with shop.engine.connect() as connection, connection.stream(statement) as result:
+        async for _row in result:
+            rows += 1
+    return {"rows": rows}
+
+
 @router.get("/export")
 async def export(shop: InShop, seconds: float = 10) -> dict[str, int]:
     """A mistake: a connection is held while a slow receiver takes the file."""

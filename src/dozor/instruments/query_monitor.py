@@ -25,6 +25,7 @@ from dozor.instruments.query_caller import find_caller
 from dozor.instruments.query_events import QueryEvents
 from dozor.instruments.query_failure import kind_of
 from dozor.instruments.query_fetch import Reading, TimedCursor
+from dozor.instruments.query_planner import QueryPlanner
 from dozor.instruments.query_repeats import REPEATED_AT, QueryRepeats
 from dozor.instruments.query_slow import Noticed, SlowFetch, SlowQueries, SlowQuery
 from dozor.instruments.query_text import QueryText, rows_of
@@ -85,6 +86,7 @@ class QueryMonitor:
         self._durations = Children(("operation",), lambda: Histogram(_BOUNDS), base=self._labels)
         self.repeats = QueryRepeats(pool_name, self._labels, repeated_at)
         self.book = QueryBook(self._engine.dialect.name, clock, self._durations, slow_seconds, self.repeats)
+        self.planner = QueryPlanner(pool_name, self._engine)
         self._slow = SlowQueries(pool_name)
         self._lock = threading.Lock()
         open_in_child(self)

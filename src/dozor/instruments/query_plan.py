@@ -141,12 +141,13 @@ class _Nulls(dict[str, None]):
 
 def _explained(connection: sqlite3.Connection, statement: str) -> list[tuple[int, int, int, str]]:
     try:
-        return connection.execute(statement, _Nulls()).fetchall()
-    except sqlite3.ProgrammingError as error:  # the marks have no names
+        return connection.execute(statement).fetchall()
+    except sqlite3.ProgrammingError as error:  # it has marks; those without a name must be given by number
         count = _BINDINGS.search(str(error))
-        if count is None:
-            raise
-        return connection.execute(statement, [None] * int(count[1])).fetchall()
+    try:
+        return connection.execute(statement, _Nulls()).fetchall()
+    except sqlite3.ProgrammingError:
+        return connection.execute(statement, [None] * (int(count[1]) if count else 0)).fetchall()
 
 
 def _words(detail: str) -> str:
@@ -201,8 +202,8 @@ def _notes(node: Mapping[str, Any]) -> Iterator[str]:
     rows = node.get("Plan Rows", 0)
     if node["Node Type"] == "Seq Scan" and "Filter" in node:
         yield (
-            f"{node.get('Relation Name')} is read from its beginning to its end, about {rows} rows of it are expected to be "
-            f"left by {node['Filter']}; an index on what the filter asks for may help"
+            f"{node.get('Relation Name')} is read from its beginning to its end, about {rows} rows are expected to be left by "
+            f"{node['Filter']}; an index on what that asks for may help"
         )
     elif node["Node Type"] == "Seq Scan" and rows >= _LARGE_SCAN_ROWS:
         yield f"all of {node.get('Relation Name')}, about {rows} rows, is read"
