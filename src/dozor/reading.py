@@ -130,7 +130,22 @@ class Reading:
 
     def redis_details(self) -> Sequence[RedisDetails]:
         """What each Redis server says about itself."""
-        return [RedisDetails(name, one.info(), one.capabilities()) for name, one in self._targets.redis.items()]
+        clients = self._targets.redis_clients
+        return [
+            RedisDetails(
+                name,
+                one.info(),
+                one.capabilities(),
+                one.figures(),
+                one.windows(),
+                one.surveyed(),
+                one.slow_log(),
+                one.key_rates(),
+                clients[name].figures() if name in clients else None,
+                clients[name].slow_calls() if name in clients else (),
+            )
+            for name, one in self._targets.redis.items()
+        ]
 
     def rule_states(self) -> Sequence[RuleState]:
         """Every rule that raises alerts."""

@@ -200,6 +200,9 @@ class FakeBackend:
         self.repeated: list[RepeatedQuery] = []
         self.planned: QueryPlan | DozorError = QueryNotFound("none")
         self.commands: list[ServerCommand] = []
+        self.details = [
+            RedisDetails("cache", {"server": {"redis_version": "7.2.4"}}, {"slowlog": True, "config|get": False})
+        ]
         self.holders: list[Holder] = []
         self.connections: list[PoolConnections] = []
         self.rules = [a_rule("PoolUtilizationHigh"), a_rule("RedisDisconnected", group="redis", component="redis")]
@@ -346,7 +349,7 @@ class FakeBackend:
         return self.stalled
 
     def redis_details(self) -> Sequence[RedisDetails]:
-        return [RedisDetails("cache", {"server": {"redis_version": "7.2.4"}}, {"slowlog": True, "config": False})]
+        return self.details
 
     def rule_states(self) -> Sequence[RuleState]:
         return self.rules

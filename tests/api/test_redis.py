@@ -39,7 +39,13 @@ def test_info_by_section_with_what_is_allowed(api: TestClient) -> None:
             {
                 "name": "cache",
                 "info": {"server": {"redis_version": "7.2.4"}},
-                "capabilities": {"slowlog": True, "config": False},
+                "capabilities": {"slowlog": True, "config|get": False},
+                "missing": [
+                    (
+                        "CONFIG GET is forbidden, so Dozor does not know from when on a command is slow, and whether latency events are "
+                        "recorded: allow it with ACL SETUSER NAME +config|get"
+                    )
+                ],
                 "checked_at": "2027-01-15T08:00:00Z",
                 "age_seconds": 0.0,
             }
@@ -61,6 +67,8 @@ def test_the_slow_log_names_the_server_and_hides_arguments(api: TestClient, back
     first, second = api.get("redis/slow-log").json()["entries"]
     assert first == {
         "command": "KEYS",
+        "shape": "KEYS",
+        "fingerprint": "07024694590eb875",
         "arguments": 1,
         "duration_ms": 41.7,
         "at": "2027-01-15T08:00:00Z",

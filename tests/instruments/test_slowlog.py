@@ -48,6 +48,23 @@ def test_only_the_name_of_a_command_is_shown(arguments: tuple[bytes, ...], comma
     assert found.duration_seconds == 0.012
 
 
+@pytest.mark.parametrize(
+    ("arguments", "shape"),
+    [
+        ((b"SORT", b"hunter2", b"by", b"hunter2_*", b"LIMIT", b"0", b"10"), "SORT ? BY ? LIMIT ? ?"),
+        ((b"MGET", *[b"hunter2"] * 30), "MGET ? ? ? …"),
+        ((b"SET", b"k", b"hunter2", b"EX", b"60", b"NX"), "SET ? ? EX ? NX"),
+        ((b"CONFIG", b"SET", b"requirepass", b"hunter2"), "CONFIG SET ? ?"),
+        ((b"two words", b"hunter2"), "two words ?"),
+        ((b"PING",), "PING"),
+    ],
+)
+def test_the_shape_shows_options_and_nothing_of_the_users(arguments: tuple[bytes, ...], shape: str) -> None:
+    found = parse_entry(entry(1, *arguments))
+    assert found is not None
+    assert found.shape == shape
+
+
 @given(
     st.recursive(
         st.none() | st.integers() | st.binary(max_size=20), lambda inner: st.lists(inner, max_size=7), max_leaves=20
@@ -55,7 +72,7 @@ def test_only_the_name_of_a_command_is_shown(arguments: tuple[bytes, ...], comma
 )
 def test_any_answer_is_read(answer: Any) -> None:
     found = parse_entry(answer)
-    assert found is None or found.command.isprintable()
+    assert found is None or (found.command.isprintable() and found.shape.isprintable())
 
 
 class TestCounting:

@@ -230,6 +230,8 @@ class SlowCommandModel(BaseModel):
     """An entry of a server's SLOWLOG; arguments are redacted."""
 
     command: str
+    shape: Annotated[str, Field(description="The command with its options; all else is `?`.")]
+    fingerprint: Annotated[str, Field(description="Of the shape; see redis/slow-commands.")]
     arguments: Annotated[int, Field(description="How many arguments it had; they are not shown.")]
     duration_ms: float
     at: datetime
@@ -246,6 +248,8 @@ class SlowCommandList(BaseModel):
             "entries": [
                 {
                     "command": "KEYS",
+                    "shape": "KEYS ?",
+                    "fingerprint": "5b1c0ae7e86d2f11",
                     "arguments": 1,
                     "duration_ms": 41.7,
                     "at": NOW,
@@ -276,6 +280,9 @@ class RedisInfoModel(BaseModel):
     age_seconds: float | None
     info: dict[str, dict[str, str | int | float]]
     capabilities: dict[str, bool]
+    missing: Annotated[
+        list[str], Field(description="What the ACL forbids Dozor, what is missing for it, how to allow it.")
+    ]
 
 
 class RedisInfoAnswer(BaseModel):
@@ -290,6 +297,9 @@ class RedisInfoAnswer(BaseModel):
                     "age_seconds": 0.6,
                     "info": {"server": {"redis_version": "7.2.4", "uptime_in_seconds": 86400}},
                     "capabilities": {"info": True, "slowlog": False},
+                    "missing": [
+                        "SLOWLOG GET is forbidden, so Dozor does not know slow commands: allow it with ACL SETUSER NAME +slowlog|get"
+                    ],
                 }
             ]
         }

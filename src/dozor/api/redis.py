@@ -17,6 +17,8 @@ from dozor.api.rendering import answer, json_response, metrics_json
 from dozor.api.targets import freshness, oldest, redis_target, summary
 from dozor.clock import Clock
 from dozor.overview import ServerCommand, assess
+from dozor.overview.redis_slow import fingerprint
+from dozor.overview.redis_words import missing
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -73,6 +75,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
                     **freshness(answered.get(server.name), at, clock),
                     info={section: dict(values) for section, values in server.info.items()},
                     capabilities=dict(server.capabilities),
+                    missing=missing(server.capabilities),
                 )
                 for server in backend.redis_details()
             ]
@@ -104,6 +107,8 @@ def _slow_command(found: ServerCommand, clock: Clock) -> SlowCommandModel:
     entry = found.entry
     return SlowCommandModel(
         command=entry.command,
+        shape=entry.shape or entry.command,
+        fingerprint=fingerprint(entry.shape or entry.command),
         arguments=entry.arguments,
         duration_ms=round(entry.duration_seconds * 1000, 3),
         at=clock.date(entry.at),

@@ -15,6 +15,7 @@ InfoValue = str | int | float
 Info = Mapping[str, Mapping[str, InfoValue]]
 
 WINDOW_SECONDS: Final = 300.0
+_KEY_RATES_SECONDS: Final = 60.0
 
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}")
@@ -165,6 +166,35 @@ class Rates:
         _, hits_before, misses_before = self._window[0]
         hits, misses = self._hits - hits_before, self._misses - misses_before
         return 100.0 * hits / (hits + misses) if hits + misses > 0 else None
+
+
+class KeyRates:
+    """How many keys were evicted, and how many expired, a second over the last minute."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, str, float, float]] = deque()
+        self.per_second: Mapping[str, float] = {}
+        """By the field of INFO: `evicted_keys`, `expired_keys`; empty before the second answer. May be read in any thread."""
+
+    def update(self, info: Info, at: float) -> None:
+        """Take in an answer that came *at* (monotonic seconds)."""
+        evicted, expired = _number(info, "stats", "evicted_keys"), _number(info, "stats", "expired_keys")
+        if evicted is None or expired is None:
+            return
+        if self._seen and (
+            self._seen[-1][1] != run_id(info) or evicted < self._seen[-1][2] or expired < self._seen[-1][3]
+        ):
+            self._seen.clear()
+        self._seen.append((at, run_id(info), evicted, expired))
+        while at - self._seen[0][0] > _KEY_RATES_SECONDS:
+            self._seen.popleft()
+        began, _, evicted_before, expired_before = self._seen[0]
+        seconds = at - began
+        self.per_second = (
+            {"evicted_keys": (evicted - evicted_before) / seconds, "expired_keys": (expired - expired_before) / seconds}
+            if seconds > 0
+            else {}
+        )
 
 
 def _typed(key: str, value: str) -> InfoValue:

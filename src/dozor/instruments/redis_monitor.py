@@ -14,7 +14,16 @@ from dozor.instruments.last_reading import LastReading
 from dozor.instruments.redis_commands import CommandWindow
 from dozor.instruments.redis_failure import RedisFailure, forbidden, kind_of
 from dozor.instruments.redis_fields import OWN
-from dozor.instruments.redis_info import Info, InfoValue, Rates, exporter_instance, figures, parse_info, run_id
+from dozor.instruments.redis_info import (
+    Info,
+    InfoValue,
+    KeyRates,
+    Rates,
+    exporter_instance,
+    figures,
+    parse_info,
+    run_id,
+)
 from dozor.instruments.redis_labelled import Found
 from dozor.instruments.redis_labelled import families as labelled
 from dozor.instruments.redis_link import RedisLink
@@ -66,7 +75,7 @@ class RedisMonitor(LastReading):
         self._labels = Labels(redis=name)
         self._instance_labels = self._labels
         self._link = RedisLink(self._target, self._limit_seconds)
-        self._rates, self._slow_log = Rates(), SlowLog(CLIENT_NAME)
+        self._rates, self._key_rates, self._slow_log = Rates(), KeyRates(), SlowLog(CLIENT_NAME)
         self._metrics, self._survey = InfoMetrics(self._labels), RedisSurvey()
         self._survey_families: tuple[Family, ...] = ()
         self._capabilities: dict[str, bool] = {}
@@ -117,6 +126,10 @@ class RedisMonitor(LastReading):
     def surveyed(self) -> Surveyed:
         """What was found out beside INFO, at most some ten seconds ago."""
         return self._survey.surveyed
+
+    def key_rates(self) -> Mapping[str, float]:
+        """Keys evicted and expired a second over the last minute, by the field of INFO; empty before the second answer."""
+        return self._key_rates.per_second
 
     def when_lost(self, call: Callable[[], None]) -> None:
         """Have *call* called, on the loop that collects, when the server closes the standing connection between two collections."""
@@ -223,6 +236,7 @@ class RedisMonitor(LastReading):
     def _succeeded(self, info: Info) -> None:
         self.reached_ever = True
         rates = self._rates.update(info, self._clock.monotonic(), self._own_commands)
+        self._key_rates.update(info, self._clock.monotonic())
         values = {"redis_connected": 1.0, **figures(info), **rates, **self._slow_figures()}
         labels = self._labels.with_(exporter_instance(info))
         if labels != self._instance_labels:

@@ -15,9 +15,45 @@ KEPT: Final = 500
 FETCHED: Final = 128
 """How many entries are asked for at most; as many as the server keeps unless told otherwise."""
 
+_SAME: Final = 3
+
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 _SUBCOMMAND: Final = re.compile(r"[A-Za-z][A-Za-z-]{0,31}")
 _MORE_ARGUMENTS: Final = re.compile(rb"\.\.\. \(([0-9]{1,9}) more arguments\)")
+# Options of commands: what a user wrote is shown only where it is one of these words.
+_OPTIONS: Final = frozenset(
+    {
+        b"AGGREGATE",
+        b"ALPHA",
+        b"ASC",
+        b"BLOCK",
+        b"BY",
+        b"BYLEX",
+        b"BYSCORE",
+        b"CH",
+        b"COUNT",
+        b"DESC",
+        b"EX",
+        b"EXAT",
+        b"GET",
+    }
+    | {
+        b"GROUP",
+        b"GT",
+        b"INCR",
+        b"KEEPTTL",
+        b"LIMIT",
+        b"LT",
+        b"MATCH",
+        b"MAXLEN",
+        b"NOACK",
+        b"NX",
+        b"PX",
+        b"PXAT",
+        b"REV",
+    }
+    | {b"STORE", b"STREAMS", b"TYPE", b"WEIGHTS", b"WITHSCORES", b"WITHVALUES", b"XX"}
+)
 # Commands whose first argument says what they do, and is none of the user's.
 _CONTAINERS: Final = frozenset(
     {"ACL", "CLIENT", "CLUSTER", "COMMAND", "COMMANDLOG", "CONFIG", "DEBUG", "FUNCTION", "LATENCY"}
@@ -37,6 +73,7 @@ class SlowCommand:
         arguments: how many arguments are not shown.
         client: address of the client that sent it, empty where the server does not say.
         client_name: what that client calls itself, or empty.
+        shape: the command with its options, and `?` for all that may be the user's: `SORT ? BY ? LIMIT ? ?`.
     """
 
     id: int
@@ -46,6 +83,7 @@ class SlowCommand:
     arguments: int
     client: str
     client_name: str
+    shape: str = ""
 
 
 def parse_entry(entry: Any) -> SlowCommand | None:
@@ -55,24 +93,43 @@ def parse_entry(entry: Any) -> SlowCommand | None:
             pass
         case _:
             return None
-    command, hidden = _command([each if isinstance(each, bytes) else b"?" for each in arguments])
+    words = [each if isinstance(each, bytes) else b"?" for each in arguments]
+    command, hidden, said = _command(words)
     address, name = (*(_text(each) for each in client[:2]), "", "")[:2]
-    return SlowCommand(number, float(at), microseconds / 1e6, command, hidden, address, name)
+    shape = f"{command}{_shape(words[said:])}"
+    return SlowCommand(number, float(at), microseconds / 1e6, command, hidden, address, name, shape)
 
 
-def _command(arguments: Sequence[bytes]) -> tuple[str, int]:
+def _shape(arguments: Sequence[bytes]) -> str:
+    """Options by name, all else as `?`, many of which in a row are `? …`."""
+    shown: list[str] = []
+    hidden_in_a_row = 0
+    for argument in arguments:
+        option = argument.upper()
+        if option in _OPTIONS:
+            shown.append(option.decode())
+            hidden_in_a_row = 0
+            continue
+        hidden_in_a_row += 1
+        if hidden_in_a_row <= _SAME + 1:
+            shown.append("?" if hidden_in_a_row <= _SAME else "…")
+    return "".join(f" {word}" for word in shown)
+
+
+def _command(arguments: Sequence[bytes]) -> tuple[str, int, int]:
+    """What may be shown of *arguments*, how many are not, and how many make up what is shown."""
     hidden = len(arguments) - 1
     more = _MORE_ARGUMENTS.fullmatch(arguments[-1])
     if more:
         hidden += int(more[1]) - 1
     name = _text(arguments[0])
     if not _NAME.fullmatch(name):
-        return printable(name, 64), hidden
+        return printable(name, 64), hidden, 1
     name = name.upper()
     subcommand = _text(arguments[1]) if len(arguments) > 1 else ""
     if name in _CONTAINERS and _SUBCOMMAND.fullmatch(subcommand):
-        return f"{name} {subcommand.upper()}", hidden - 1
-    return name, hidden
+        return f"{name} {subcommand.upper()}", hidden - 1, 2
+    return name, hidden, 1
 
 
 def _text(value: object) -> str:

@@ -1,13 +1,16 @@
 """What stands beside the figures: what instruments keep, by the name of what it is about."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from dozor.instruments.pool_endpoints import EndpointUse
 from dozor.instruments.pool_history import PoolStatistics
 from dozor.instruments.pool_holders import Holder, Waiter
 from dozor.instruments.pool_leaks import Leak
+from dozor.instruments.redis_client_monitor import SlowCall
+from dozor.instruments.redis_commands import CommandWindow
+from dozor.instruments.redis_survey import Surveyed
 from dozor.instruments.slowlog import SlowCommand
 
 T_co = TypeVar("T_co", covariant=True)
@@ -63,8 +66,27 @@ class ServerCommand(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RedisDetails:
-    """What one Redis server says about itself: INFO by section, and what Dozor may ask it."""
+    """What one Redis server says about itself, and what the application's client knows of it.
+
+    Attributes:
+        info: INFO by section; empty while it cannot be read.
+        capabilities: what Dozor may ask it.
+        figures: its metrics by name; what is unknown is absent.
+        windows: what its commands cost, by the name of the window.
+        surveyed: what is asked less often.
+        slow_log: the newest entries, newest first.
+        key_rates: keys evicted and expired a second, by the field of INFO.
+        client: the figures of the application's client by metric name; None where Dozor was given a URL.
+        slow_calls: of that client, newest first.
+    """
 
     name: str
     info: Mapping[str, Mapping[str, str | int | float]]
     capabilities: Mapping[str, bool]
+    figures: Mapping[str, float] = field(default_factory=dict)
+    windows: Mapping[str, CommandWindow] = field(default_factory=dict)
+    surveyed: Surveyed = field(default_factory=Surveyed)
+    slow_log: Sequence[SlowCommand] = ()
+    key_rates: Mapping[str, float] = field(default_factory=dict)
+    client: Mapping[str, float] | None = None
+    slow_calls: Sequence[SlowCall] = ()
