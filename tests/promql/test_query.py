@@ -88,7 +88,7 @@ def test_ranges_and_texts_are_results_of_their_own() -> None:
         ("rate(up)", "expected type matrix"),
         ('up{a=~"("}', "regex"),
         ("histogram_avg(up)", "native histograms"),
-        ("limitk(1, up)", "experimental"),
+        ("limit_ratio(0.5, up)", "experimental"),
         ("info(up)", "experimental"),
         ("up + fill(0) up", "experimental"),
         ('up{a="b" or c="d"}', "not PromQL"),
@@ -105,7 +105,7 @@ def test_wrong_expressions_are_told(expression: str, says: str) -> None:
 def test_experimental_features_are_there_when_asked_for() -> None:
     store = loaded('up{job="a"} 1', 'up{job="b"} 1')
     dialect = Dialect(experimental=True)
-    assert len(compile_query("limitk(1, up)", dialect=dialect).instant(store, 0)) == 1
+    assert len(compile_query("limit_ratio(1, up)", dialect=dialect).instant(store, 0)) == 2
     assert compile_query("ts_of_last_over_time(up[1s])", dialect=dialect).instant(store, 0)[0].value == 0.0
 
 

@@ -26,7 +26,7 @@ _STATISTICS: Final[dict[str, Callable[[list[float]], float]]] = {
     "stddev": lambda values: math.sqrt(variance(values)),
     "stdvar": variance,
 }
-_EXPERIMENTAL: Final = frozenset({"limitk", "limit_ratio"})
+_EXPERIMENTAL: Final = frozenset({"limit_ratio"})
 _INT64: Final = 2.0**63
 
 

@@ -4,6 +4,7 @@ The parser recurses: 30,000 parentheses end the process with a segmentation faul
 person wrote comes near these bounds.
 """
 
+import re
 from typing import Final
 
 from dozor.errors import PromQLError, QueryLimitError
@@ -17,6 +18,7 @@ _SKIPPED: Final = _QUOTES | {"#", "_"}
 _OPENING: Final = frozenset("([{")
 _CLOSING: Final = frozenset(")]}")
 _OPERATORS: Final = frozenset("+-*/%^<>=!")
+_WORD: Final = re.compile(r"[\w:]+")
 _WORD_OPERATORS: Final = frozenset({"and", "or", "unless", "atan2"})
 
 
@@ -68,6 +70,5 @@ def _end_of_text(expression: str, at: int) -> int:
 
 
 def _end_of_word(expression: str, at: int) -> int:
-    while at < len(expression) and (expression[at].isalnum() or expression[at] in "_:"):
-        at += 1
-    return at
+    word = _WORD.match(expression, at)
+    return at if word is None else word.end()

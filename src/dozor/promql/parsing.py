@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
 import promql_parser as tree
@@ -24,8 +25,12 @@ class Kind(Enum):
     STRING = "string"
 
 
+@lru_cache(maxsize=16)
 def parse(expression: str) -> Expr:
-    """The tree of *expression*. Raises PromQLError saying what is wrong with it."""
+    """The tree of *expression*. Raises PromQLError saying what is wrong with it.
+
+    Who reads a rule asks for it several times in a row.
+    """
     guard.check(expression)
     try:
         return tree.parse(expression)
@@ -40,8 +45,10 @@ def kind(expr: Expr) -> Kind:
     match unwrapped(expr):
         case tree.UnaryExpr(expr=operand):
             return kind(operand)
-        case tree.BinaryExpr(lhs=left, rhs=right):
-            return Kind.SCALAR if kind(left) is Kind.SCALAR and kind(right) is Kind.SCALAR else Kind.VECTOR
+        case tree.BinaryExpr() as operation:
+            # To take a side out of the parser's tree is to copy it.
+            scalars = kind(operation.lhs) is Kind.SCALAR and kind(operation.rhs) is Kind.SCALAR
+            return Kind.SCALAR if scalars else Kind.VECTOR
         case tree.Call(func=function):
             return Kind(str(function.return_type).rpartition(".")[2].lower())
         case other:

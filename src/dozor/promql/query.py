@@ -11,7 +11,8 @@ from dozor.promql.context import Budget, Context, Limits, Notes
 from dozor.promql.names import finished
 from dozor.promql.parsing import Expr, Kind, kind, parse
 from dozor.promql.subquery import Series
-from dozor.store import Queryable, milliseconds
+from dozor.promql.vector import NO_LABELS
+from dozor.store import Queryable, Window, milliseconds
 
 Points = list[tuple[float, float]]
 """(Unix seconds, value), in the order of time."""
@@ -111,10 +112,7 @@ class Query:
         elif self._matrix is not None:
             ranges = self._matrix(context)
             context.budget.keep(ranges.size)
-            matrix = [
-                (labels, _points(window.time_slice(), window.value_slice()))
-                for labels, window in zip(finished(ranges.labels), ranges.windows, strict=True)
-            ]
+            matrix = list(zip(finished(ranges.labels), _points(ranges.windows), strict=True))
         notes = context.notes
         return Result(
             self.type, vector, matrix, self._text, tuple(notes.warnings), tuple(notes.infos), context.budget.spent
@@ -140,17 +138,17 @@ class Query:
             raise PromQLError("the step of a range query must be at least a millisecond")
         context = Context(store, first, last, interval, budget=Budget(limits or _DEFAULT_LIMITS), notes=Notes())
         series = Series()
+        known, labels = NO_LABELS, NO_LABELS
         for at in range(first, last + 1, interval):
             context.at = at
             vector = self._vector(context)
             context.budget.charge(len(vector.values) + 1)
             context.budget.keep(len(vector.values))
-            series.add(at, finished(vector.labels), vector.values)
-        labels, windows = series.collected()
-        matrix = [
-            (one, _points(window.time_slice(), window.value_slice()))
-            for one, window in zip(labels, windows, strict=True)
-        ]
+            if vector.labels is not known:
+                known, labels = vector.labels, finished(vector.labels)
+            series.add(at, labels, vector.values)
+        kept, windows = series.collected()
+        matrix = list(zip(kept, _points(windows), strict=True))
         return Result(
             Kind.MATRIX,
             matrix=matrix,
@@ -170,5 +168,13 @@ def compile_query(expr: str, *, dialect: Dialect | None = None) -> Query:
     return Query(expr, dialect or Dialect())
 
 
-def _points(times: Sequence[int], values: Sequence[float]) -> Points:
-    return [(time / 1000, value) for time, value in zip(times, values, strict=True)]
+def _points(windows: Sequence[Window]) -> list[Points]:
+    seconds: dict[tuple[int, int, int], list[float]] = {}
+    points: list[Points] = []
+    for window in windows:
+        key = (id(window.times), window.first_time, window.size)
+        shared = seconds.get(key)
+        if shared is None:
+            shared = seconds[key] = [time / 1000 for time in window.time_slice()]
+        points.append(list(zip(shared, window.value_slice(), strict=True)))
+    return points

@@ -1,14 +1,17 @@
 """Samples of several series that were taken at the same times: what follows from the times is worked out once for all of them."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, compress
 from operator import itemgetter, lt
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from dozor.store.window import Window
 
 T = TypeVar("T")
+Choice = Callable[[Iterable[float]], float]
+TOGETHER: Final = 32
+"""So many samples are chosen from once for all ranges that hold them."""
 
 
 class Source(Protocol):
@@ -31,10 +34,12 @@ class Columns:
         clean: there is surely no NaN, and so no staleness marker, among the values.
         sources: for each column where its values come from, None where that is not known.
         number: the first sample's in its source.
+        even: all of `starts` are 0.
     """
 
     __slots__ = (
-        "_falls", "_whole", "clean", "first_time", "number", "rows", "shift", "size", "sources", "starts", "times", "values",
+        "_extremes", "_falls", "_whole", "clean", "even", "first_time", "number", "rows", "shift", "size", "sources", "starts",
+        "times", "values",
     )  # fmt: skip
 
     def __init__(
@@ -51,10 +56,12 @@ class Columns:
         self.rows, self.size, self.clean = rows, size, clean
         self.times, self.first_time = times, first_time
         self.values, self.starts, self.shift = values, starts, 0
+        self.even = False
         self.sources: Sequence[Source] | None = None
         self.number = 0
         self._whole: Columns | None = None
         self._falls: list[list[int]] | None = None
+        self._extremes: dict[Choice, list[list[float]]] | None = None
 
     @property
     def first_moment(self) -> int:
@@ -69,6 +76,8 @@ class Columns:
     def at(self, place: int) -> list[float]:
         """The samples at *place*, counted from 0; from the end where it is negative."""
         place += self.shift if place >= 0 else self.shift + self.size
+        if self.even:
+            return list(map(itemgetter(place), self.values))
         return [values[start + place] for values, start in zip(self.values, self.starts, strict=True)]
 
     def slices(self) -> list[Sequence[float]]:
@@ -92,6 +101,24 @@ class Columns:
             for values, start, fallen in zip(self.values, self.starts, falls, strict=True)
         ]
 
+    def extremes(self, choose: Choice) -> list[float]:
+        """*choose* (max or min) of the values of each, which are `clean`. What is cut out of long columns shares their work."""
+        whole = self._whole
+        if whole is None or self.size < 4 * TOGETHER:
+            return list(map(choose, self.slices()))
+        low = self.shift - whole.shift
+        high = low + self.size
+        begin, stop = -(-low // TOGETHER), high // TOGETHER
+        first, last = low + whole.shift, high + whole.shift
+        inner_first, inner_last = begin * TOGETHER + whole.shift, stop * TOGETHER + whole.shift
+        found = []
+        for values, start, known in zip(self.values, self.starts, whole._known_extremes(choose), strict=True):
+            chosen = known[begin:stop]
+            chosen += values[start + first : start + inner_first]
+            chosen += values[start + inner_last : start + last]
+            found.append(choose(chosen))
+        return found
+
     def windows(self) -> list[Window]:
         """One by one."""
         times, first, shift, size = self.times, self.first_time, self.shift, self.size
@@ -110,10 +137,22 @@ class Columns:
         part = Columns(
             self.rows, self.times, self.values, self.starts, first_time=low, size=high - low, clean=self.clean
         )
-        part.shift = self.shift + low - begin
+        part.shift, part.even = self.shift + low - begin, self.even
         part.sources, part.number = self.sources, self.number + low - begin
         part._whole = self._whole or self
         return part
+
+    def _known_extremes(self, choose: Choice) -> list[list[float]]:
+        """For each column *choose* of as many values as are looked at together, and of the next ones."""
+        if self._extremes is None:
+            self._extremes = {}
+        known = self._extremes.get(choose)
+        if known is None:
+            places = range(0, self.size, TOGETHER)
+            known = self._extremes[choose] = [
+                [choose(values[place : place + TOGETHER]) for place in places] for values in self.slices()
+            ]
+        return known
 
     def _known_falls(self) -> list[list[int]]:
         """Where in each of `values` there is less than just before; what is cut out of these columns does not look for it again."""

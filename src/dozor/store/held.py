@@ -22,7 +22,8 @@ class HeldColumns(Columns):
         self.values, self.starts = [one.values for one in series], [low - one.first for one in series]
         self._series = self.sources = series
         self.number, self.shift = low, 0
-        self._whole = self._falls = None
+        self._whole = self._falls = self._extremes = None
+        self.even = False
 
     @override
     def lost_to_resets(self) -> list[float] | None:
@@ -45,7 +46,8 @@ class PackedColumns(Columns):
         self._heads, self._offsets = [one.values for one in series], [low - one.first for one in series]
         self._series = self.sources = series
         self.number, self.shift = low, 0
-        self._whole = self._falls = None
+        self._whole = self._falls = self._extremes = None
+        self.even = False
 
     def __getattr__(self, name: str) -> object:
         # Called where a slot is empty.
@@ -57,7 +59,7 @@ class PackedColumns(Columns):
             joined(chunks, head, low, high) if chunks else head[offset : offset + self.size]
             for chunks, head, offset in zip(self._chunks, self._heads, self._offsets, strict=True)
         ]
-        self.starts = [0] * len(self.values)
+        self.starts, self.even = [0] * len(self.values), True
         self.first_time = 0
         return getattr(self, name)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _BOUND: Final = "le"
 _TOLERANCE: Final = 1e-12
 """Counts that differ by less than this, relatively, differ by rounding."""
+_SURELY_MORE: Final = 2 * _TOLERANCE
 
 _Layout = list[tuple[Labels, list[tuple[float, int]]]]
 """For each histogram its labels, and its buckets: upper bound and place in the vector, in rising order."""
@@ -82,21 +83,25 @@ def _counts(buckets: list[tuple[float, int]], values: list[float]) -> tuple[list
     return bounds, counts
 
 
-def _make_monotonic(counts: list[float]) -> list[int]:
-    """Raise each count to at least the one before; the places where that took more than rounding explains."""
-    forced = []
+def _make_monotonic(counts: list[float]) -> tuple[list[int], float]:
+    """Raise each count to at least the one before; the places where that took more than rounding explains, and by how much at most."""
+    forced: list[int] = []
+    most = 0.0
     previous = counts[0]
     for place, count in enumerate(counts):
         if count == previous:
             continue
-        if _nearly_equal(previous, count):
+        if count - previous > _SURELY_MORE * (count + previous) >= 0:
+            previous = count
+        elif _nearly_equal(previous, count):
             counts[place] = previous
         elif count < previous:
             counts[place] = previous
             forced.append(place)
+            most = max(most, previous - count)
         else:
             previous = count
-    return forced
+    return forced, most
 
 
 def _nearly_equal(one: float, other: float) -> bool:
@@ -125,10 +130,8 @@ def _quantile_of(context: Context, q: float, labels: Labels, bounds: list[float]
         return math.nan if math.isnan(q) else math.copysign(math.inf, q)
     if not math.isinf(bounds[-1]) or bounds[-1] < 0:
         return math.nan
-    original = list(counts)
-    forced = _make_monotonic(counts)
+    forced, largest = _make_monotonic(counts)
     if forced:
-        largest = max(counts[place] - original[place] for place in forced)
         name = labels.get(METRIC_NAME)
         context.notes.inform(
             "input to histogram_quantile needed to be fixed for monotonicity (see"

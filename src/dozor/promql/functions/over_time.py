@@ -1,7 +1,7 @@
 """What a series did over a range: sums, extremes, quantiles."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dozor.errors import PromQLError
@@ -28,14 +28,10 @@ def _extreme(choose: Callable[[Sequence[float]], float]) -> Callable[[Sequence[f
     return extreme
 
 
-def _extremes(choose: Callable[[Sequence[float]], float]) -> OverRange:
+def _extremes(choose: Callable[[Iterable[float]], float]) -> OverRange:
     """`_extreme` of each series; where there is no NaN, *choose* has the choice to itself."""
     careful = _extreme(choose)
-
-    def extremes(columns: Columns, _matrix: Matrix) -> list[float]:
-        return list(map(choose if columns.clean else careful, columns.slices()))
-
-    return extremes
+    return lambda columns, _: columns.extremes(choose) if columns.clean else list(map(careful, columns.slices()))
 
 
 def _median_deviation(values: Sequence[float]) -> float:
