@@ -19,6 +19,7 @@ from dozor.overview.changes import KEPT, Change, ChangeKind, ChangeLog, TargetWa
     ("closed by hand", "anna", None, "alert_resolved", "anna closed PoolUtilizationHigh after 3 min 20 s."),
     ("acknowledged", "anna", None, "alert_acknowledged", "anna acknowledged PoolUtilizationHigh."),
     ("acknowledged", None, None, "alert_acknowledged", "Somebody acknowledged PoolUtilizationHigh."),
+    ("no longer acknowledged", "anna", None, "alert_released", "Nobody has PoolUtilizationHigh any more: anna gave it back."),
     ("silenced", "anna", None, "alert_silenced", "PoolUtilizationHigh is silenced by anna."),
     ("silenced", None, None, "alert_silenced", "PoolUtilizationHigh is silenced."),
     ("silence ended", None, None, "alert_silence_ended", "PoolUtilizationHigh is silenced no longer."),

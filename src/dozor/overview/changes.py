@@ -22,6 +22,7 @@ class ChangeKind(StrEnum):
     ALERT_FIRED = "alert_fired"
     ALERT_RESOLVED = "alert_resolved"
     ALERT_ACKNOWLEDGED = "alert_acknowledged"
+    ALERT_RELEASED = "alert_released"
     ALERT_SILENCED = "alert_silenced"
     ALERT_SILENCE_ENDED = "alert_silence_ended"
     ALERT_ESCALATED = "alert_escalated"
@@ -91,6 +92,7 @@ _KINDS: Final = {
     "resolved": ChangeKind.ALERT_RESOLVED,
     "closed by hand": ChangeKind.ALERT_RESOLVED,
     "acknowledged": ChangeKind.ALERT_ACKNOWLEDGED,
+    "no longer acknowledged": ChangeKind.ALERT_RELEASED,
     "silenced": ChangeKind.ALERT_SILENCED,
     "silence ended": ChangeKind.ALERT_SILENCE_ENDED,
     "escalated: nobody acknowledged it": ChangeKind.ALERT_ESCALATED,
@@ -152,6 +154,8 @@ def _words(kind: ChangeKind, alert: Alert, entry: AuditEntry) -> str:
             words = f"{rule} has ended{lasted}."
         case ChangeKind.ALERT_ACKNOWLEDGED:
             words = f"{who} acknowledged {rule}."
+        case ChangeKind.ALERT_RELEASED:
+            words = f"Nobody has {rule} any more{f': {entry.by} gave it back' if entry.by else ''}."
         case ChangeKind.ALERT_SILENCED:
             words = f"{rule} is silenced{f' by {entry.by}' if entry.by else ''}."
         case ChangeKind.ALERT_SILENCE_ENDED:
