@@ -302,6 +302,8 @@ class Monitor:
             collectors.append(self._http)
         for pool in self._targets.pools.values():
             collectors.extend(pool.collectors)
+        if any(not pool.outside for pool in self._targets.pools.values()):
+            collectors.append(self._targets.budget)
         # An application without a response cache need not load what one needs.
         cache = sys.modules.get("dozor.response_cache")
         if cache is not None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from dozor.clock import Clock
+from dozor.instruments.connection_budget import ServerBudget
 from dozor.instruments.exposition_monitor import ExpositionMonitor
 from dozor.instruments.http_answers import RequestInFlight, SlowRequest
 from dozor.instruments.loop_stalls import Stalls
@@ -24,6 +25,7 @@ from dozor.overview import (
     Change,
     PoolConnections,
     PoolRecord,
+    PoolReview,
     Recent,
     RedisDetails,
     ServerCommand,
@@ -84,11 +86,22 @@ class Reading:
                 watched.pool.holders(),
                 watched.pool.waiters(),
                 watched.pool.leaks(),
-                watched.pool.endpoints(),
             )
             for name, watched in self._targets.pools.items()
             if pool is None or name == pool
         ]
+
+    def pool_reviews(self) -> Sequence[PoolReview]:
+        """What each pool of the application's has been used for, and what is advised for it."""
+        return [
+            PoolReview(name, watched.pool.advice(), watched.pool.endpoints(), watched.statements_per_checkout())
+            for name, watched in self._targets.pools.items()
+            if not watched.outside
+        ]
+
+    def budgets(self) -> Sequence[ServerBudget]:
+        """What the pools may open of each server's connections, against what there is."""
+        return self._targets.budget.budgets()
 
     def slow_queries(self, pool: str | None = None) -> Recent[SlowQuery]:
         """The slow statements of the pool of that name, or of all."""

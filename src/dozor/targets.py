@@ -8,6 +8,7 @@ from sqlalchemy import Engine, make_url
 
 from dozor.clock import Clock
 from dozor.errors import ConfigurationError
+from dozor.instruments.connection_budget import ConnectionBudget, PoolClaim
 from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
 from dozor.instruments.database_server_monitor import DatabaseServerMonitor
 from dozor.instruments.exposition_monitor import ExpositionMonitor
@@ -15,6 +16,7 @@ from dozor.instruments.pgbouncer_monitor import PgBouncerMonitor
 from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.redis_client_monitor import RedisClientMonitor
 from dozor.instruments.redis_monitor import RedisMonitor
+from dozor.instruments.workers import Workers, count_workers
 from dozor.model.labels import Labels
 from dozor.scrape import Collector
 from dozor.settings import Settings
@@ -41,6 +43,13 @@ class WatchedPool:
         """What is to be collected, the pool's name in each."""
         return [collector for collector in (self.pool, self.queries, self.server) if collector is not None]
 
+    def statements_per_checkout(self) -> float | None:
+        """How many statements were sent for each connection that was taken, since attachment; None: none was taken."""
+        if self.queries is None:
+            return None
+        checkouts = self.pool.figures().get("db_pool_checkouts_total")
+        return self.queries.statements_total / checkouts if checkouts else None
+
     def attach(self) -> None:
         """Begin to listen."""
         self.pool.attach()
@@ -64,11 +73,20 @@ class Targets:
     expositions: dict[str, ExpositionMonitor]
     redis_clients: dict[str, RedisClientMonitor] = field(default_factory=dict)
     """Of the servers in `redis`, the application's own clients where it gave one."""
+    workers: Workers = field(default_factory=count_workers)
+    budget: ConnectionBudget = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "budget", ConnectionBudget(self._claims, self.workers))
 
     @property
     def names(self) -> set[str]:
         """Every name, but those of what is scraped: no status follows from that by itself."""
         return {*self.pools, *self.redis, *self.bouncers}
+
+    def _claims(self) -> list[PoolClaim]:
+        """What the application's own pools may take of their servers."""
+        return [one.pool.claim(one.server.capacity) for one in list(self.pools.values()) if not one.outside]
 
 
 def build_targets(engines: Mapping[str, Any], redis: Mapping[str, Any], settings: Settings, clock: Clock) -> Targets:
@@ -77,7 +95,7 @@ def build_targets(engines: Mapping[str, Any], redis: Mapping[str, Any], settings
     Raises:
         ConfigurationError: something given is nothing that can be watched, or two things have one name.
     """
-    targets = Targets({}, {}, {}, {})
+    targets = Targets({}, {}, {}, {}, workers=count_workers(settings.workers))
     for name, engine in engines.items():
         targets.pools[name] = _watched_engine(name, engine, settings, clock)
     for given in settings.database_urls:

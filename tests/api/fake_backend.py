@@ -35,6 +35,7 @@ from dozor.errors import (
     SilenceNotFound,
     StoreUnavailable,
 )
+from dozor.instruments.connection_budget import ServerBudget
 from dozor.instruments.http_answers import RequestInFlight, SlowRequest
 from dozor.instruments.loop_stalls import Stalls
 from dozor.instruments.pool_history import DurationStatistics, PoolStatistics
@@ -65,6 +66,7 @@ from dozor.overview import (
     PoolConnections,
     PoolReading,
     PoolRecord,
+    PoolReview,
     Recent,
     RedisDetails,
     RedisReading,
@@ -205,6 +207,8 @@ class FakeBackend:
         ]
         self.holders: list[Holder] = []
         self.connections: list[PoolConnections] = []
+        self.reviews: list[PoolReview] = []
+        self.server_budgets: list[ServerBudget] = []
         self.rules = [a_rule("PoolUtilizationHigh"), a_rule("RedisDisconnected", group="redis", component="redis")]
         self.groups: list[GroupState] = []
         self.collected: list[CollectorHealth] = []
@@ -312,6 +316,12 @@ class FakeBackend:
 
     def pool_connections(self, pool: str | None = None) -> Sequence[PoolConnections]:
         return [one for one in self.connections if pool is None or one.name == pool]
+
+    def pool_reviews(self) -> Sequence[PoolReview]:
+        return self.reviews
+
+    def budgets(self) -> Sequence[ServerBudget]:
+        return self.server_budgets
 
     def slow_queries(self, pool: str | None = None) -> Recent[SlowQuery]:
         found = [query for query in self.queries if pool is None or query.pool == pool]

@@ -6,9 +6,14 @@ from dataclasses import replace
 from fastapi.testclient import TestClient
 from tests.api.fake_backend import AT, POOL_FIGURES, FakeBackend, a_query
 
-from dozor.instruments.pool_holders import Holder
+from dozor.instruments.connection_budget import ServerBudget
+from dozor.instruments.pool_advice import PoolAdvice
+from dozor.instruments.pool_endpoints import EndpointUse
+from dozor.instruments.pool_holders import Holder, Waiter
+from dozor.instruments.pool_leaks import Leak, Outcome
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
+from dozor.overview import PoolConnections, PoolReview
 
 
 def test_a_pool_has_its_figures_by_metric_name(api: TestClient) -> None:
@@ -85,6 +90,80 @@ def test_statistics_cover_three_windows_and_name_the_holders(api: TestClient, ba
     assert pool["windows"]["5m"]["wait_seconds"]["p95"] == 0.001
     assert pool["windows"]["5m"]["use_seconds"] == dict.fromkeys(("mean", "p50", "p95", "p99", "max")) | {"count": 0}
     assert pool["holders"] == [{"who": "GET /orders", "held_seconds": 4.2, "leaked": False}]
+
+
+HOLDER = Holder(
+    "GET /orders", 41.3, leaked=False, connection="5c09a1", backend_pid=4711, endpoint="GET /orders", task="Task-7",
+    state="idle in transaction", state_seconds=40.0, statement="SELECT ?", statement_seconds=41.0,
+    taken_at=("orders.py:12 in list_orders",), now_at=("orders.py:17 in list_orders",),
+)  # fmt: skip
+
+
+def test_holders_and_waiters_are_listed_with_their_lines(api: TestClient, backend: FakeBackend) -> None:
+    waiter = Waiter("GET /slow", 2.5, endpoint="GET /slow", thread="AnyIO worker thread", now_at=("slow.py:3 in slow",))
+    figures = {"db_pool_checked_out": 2.0, "db_pool_capacity": 15.0}
+    backend.connections = [
+        PoolConnections("default", figures, [HOLDER, HOLDER], [waiter]),
+        PoolConnections("other", {}),
+    ]
+    default, other = api.get("pool/holders?limit=1").json()["pools"]
+    assert (default["name"], default["checked_out"], default["capacity"]) == ("default", 2.0, 15.0)
+    assert (default["holders_total"], default["waiters_total"], len(default["holders"])) == (2, 1, 1)
+    assert default["holders"][0] == {
+        **{name: getattr(HOLDER, name) for name in HOLDER.__slots__},
+        "taken_at": ["orders.py:12 in list_orders"],
+        "now_at": ["orders.py:17 in list_orders"],
+    }
+    assert default["waiters"] == [
+        {
+            "who": "GET /slow",
+            "waited_seconds": 2.5,
+            "endpoint": "GET /slow",
+            "task": None,
+            "thread": "AnyIO worker thread",
+            "now_at": ["slow.py:3 in slow"],
+        }
+    ]
+    assert (other["holders"], other["capacity"]) == ([], None)
+    assert [pool["name"] for pool in api.get("pool/holders?pool=other").json()["pools"]] == ["other"]
+
+
+def test_leaks_come_newest_first_with_what_became_of_them(api: TestClient, backend: FakeBackend) -> None:
+    leaks = [Leak(AT - 5, Outcome.COLLECTED, HOLDER), Leak(AT - 90, Outcome.RETURNED, HOLDER)]
+    figures = {"db_pool_garbage_collected_total": 1.0}
+    backend.connections = [
+        PoolConnections("default", figures, leaks=leaks),
+        PoolConnections("other", {}, leaks=[Leak(AT - 20, Outcome.HELD, HOLDER)]),
+    ]
+    found = api.get("pool/leaks?limit=2").json()
+    assert [(entry["pool"], entry["outcome"]) for entry in found["entries"]] == [
+        ("default", "garbage collected"),
+        ("other", "held"),
+    ]
+    assert (found["total"], found["garbage_collected_total"]) == (3, 1)
+    assert found["entries"][0]["holder"]["taken_at"] == ["orders.py:12 in list_orders"]
+    assert api.get("pool/leaks?limit=0").status_code == 422
+
+
+def test_advice_shows_its_working_and_the_budget(api: TestClient, backend: FakeBackend) -> None:
+    advice = PoolAdvice(3600.0, 10.0, 0.2, 2.0, 3, 6, 0.001, 3, 5, ("10 x 0.2 = 2",))
+    use = EndpointUse("GET /orders", held_seconds=7.0, waits=2, wait_seconds=0.4, longest_wait_seconds=0.3, timeouts=1)
+    backend.reviews = [PoolReview("default", advice, [use], statements_per_checkout=3.5)]
+    backend.server_budgets = [ServerBudget("db:5432", 120, 97, 0, "8 workers x 15 = 120")]
+    answer = api.get("pool/advice").json()
+    [pool] = answer["pools"]
+    assert (pool["pool_size"], pool["max_overflow"], pool["working"]) == (3, 5, ["10 x 0.2 = 2"])
+    assert (pool["statements_per_checkout"], pool["endpoints"][0]["timeouts"]) == (3.5, 1)
+    assert answer["budget"] == [
+        {
+            "server": "db:5432",
+            "planned": 120,
+            "available": 97,
+            "others": 0,
+            "exceeded": True,
+            "working": "8 workers x 15 = 120",
+        }
+    ]
 
 
 def test_slow_statements_come_newest_first_in_pages_that_do_not_shift(api: TestClient, backend: FakeBackend) -> None:

@@ -16,7 +16,7 @@ NAMES = {
     "PoolUtilizationHigh", "PoolConnectionsLow", "SlowQueries", "RedisDisconnected", "RedisMemoryHigh",
     "RedisHitRateLow", "RedisLoadHigh", "HostMemoryHigh", "HostCpuHigh", "DiskSpaceLow", "TooManyActiveAlerts",
     "HttpErrorsHigh", "HttpRequestsSlow", "PoolTimeouts", "MonitoringStale", "DatabaseDown",
-    "StoreUnavailable", "NotificationsFailing",
+    "StoreUnavailable", "NotificationsFailing", "ConnectionBudgetExceeded",
 }  # fmt: skip
 
 
@@ -673,6 +673,28 @@ def test_a_lost_database_fires_and_keeps_its_consequences_quiet(world: World) ->
     world.run(40)
     assert world.state("DatabaseDown") is None
     assert ("HttpErrorsHigh", "firing") in world.words
+
+
+def budget(world: World, planned: float, available: float) -> None:
+    world.put("db_connection_budget_planned", planned, server="db:5432")
+    world.put("db_connection_budget_available", available, server="db:5432")
+
+
+def test_a_plan_that_the_server_has_no_room_for_fires_after_a_quarter_of_an_hour_and_ends(world: World) -> None:
+    budget(world, 120, 97)
+    world.run(14 * 60)
+    assert "ConnectionBudgetExceeded" not in world.firing
+    world.run(2 * 60)
+    assert "ConnectionBudgetExceeded" in world.firing
+    budget(world, 60, 97)
+    world.run(6 * 60)
+    assert "ConnectionBudgetExceeded" not in world.firing
+
+
+def test_a_plan_that_just_fits_is_no_alarm(world: World) -> None:
+    budget(world, 97, 97)
+    world.run(20 * 60)
+    assert "ConnectionBudgetExceeded" not in world.firing
 
 
 def test_a_clock_that_jumps_is_no_alarm() -> None:

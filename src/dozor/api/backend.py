@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 from dozor.api.live import Live
 from dozor.clock import Clock
 from dozor.database import AlertStatistics, AnnotationFilter, HistoryFilter, OutboxFilter, OutboxRow, Page
+from dozor.instruments.connection_budget import ServerBudget
 from dozor.instruments.http_answers import RequestInFlight, SlowRequest
 from dozor.instruments.loop_stalls import Stalls
 from dozor.instruments.query_plan import QueryPlan
@@ -26,6 +27,7 @@ from dozor.overview import (
     Known,
     PoolConnections,
     PoolRecord,
+    PoolReview,
     Recent,
     RedisDetails,
     ServerCommand,
@@ -121,6 +123,12 @@ class Backend(Protocol):
 
     def pool_connections(self, pool: str | None = None) -> Sequence[PoolConnections]:
         """Who has connections of the pool of that name, or of all, and who waits for them."""
+
+    def pool_reviews(self) -> Sequence[PoolReview]:
+        """What each pool of the application's has been used for, and what is advised for it."""
+
+    def budgets(self) -> Sequence[ServerBudget]:
+        """What the pools may open of each server's connections, against what there is."""
 
     def slow_queries(self, pool: str | None = None) -> Recent[SlowQuery]:
         """Those of the pool of that name, or of all."""

@@ -1,4 +1,4 @@
-"""pool/holders, pool/leaks: who has connections, who waits for them, and who did not give them back."""
+"""pool/holders, pool/leaks, pool/advice: who has connections, who waits, who did not give them back, and how many it takes."""
 
 from dataclasses import asdict
 
@@ -10,14 +10,18 @@ from dozor.api.parameters import Limit
 from dozor.api.pool import PoolName
 from dozor.api.pool_schemas import (
     ConnectionHolderModel,
+    EndpointUseModel,
     LeakList,
     LeakModel,
+    PoolAdviceAnswer,
+    PoolAdviceModel,
     PoolHoldersAnswer,
     PoolHoldersModel,
+    ServerBudgetModel,
     WaiterModel,
 )
 from dozor.api.rendering import answer
-from dozor.overview import PoolConnections
+from dozor.overview import PoolConnections, PoolReview
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -69,6 +73,33 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
             )
 
         return await answer(backend, build)
+
+    @router.get(
+        "/pool/advice",
+        response_model=PoolAdviceAnswer,
+        responses=problems.documented(),
+        summary="How large the pools have to be",
+    )
+    async def pool_advice() -> Response:
+        """What the last hour says about size and overflow, with its working; and the budget of each server's connections."""
+
+        def build() -> PoolAdviceAnswer:
+            return PoolAdviceAnswer(
+                pools=[_advice(one) for one in backend.pool_reviews()],
+                budget=[ServerBudgetModel(**asdict(budget), exceeded=budget.exceeded) for budget in backend.budgets()],
+                generated_at=clock.now(),
+            )
+
+        return await answer(backend, build)
+
+
+def _advice(review: PoolReview) -> PoolAdviceModel:
+    return PoolAdviceModel(
+        name=review.name,
+        **asdict(review.advice),
+        statements_per_checkout=review.statements_per_checkout,
+        endpoints=[EndpointUseModel(**asdict(use)) for use in review.endpoints],
+    )
 
 
 def _pool(found: PoolConnections, limit: int) -> PoolHoldersModel:

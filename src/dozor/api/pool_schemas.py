@@ -136,3 +136,104 @@ class LeakList(BaseModel):
     entries: list[LeakModel]
     total: Annotated[int, Field(description="How many are kept.")]
     garbage_collected_total: Annotated[int, Field(description="Taken by the garbage collector since start, in all.")]
+
+
+class EndpointUseModel(BaseModel):
+    """What requests of one kind did with a pool since start."""
+
+    endpoint: str
+    held_seconds: Annotated[float, Field(description="Connection-seconds, by looking once in each cycle.")]
+    waits: Annotated[int, Field(description="How often one waited longer than a millisecond for a connection.")]
+    wait_seconds: float
+    longest_wait_seconds: float
+    timeouts: Annotated[int, Field(description="How often in vain.")]
+
+
+class PoolAdviceModel(BaseModel):
+    """How large one pool has to be, by the last hour."""
+
+    name: str
+    seconds: float
+    checkouts_per_second: float
+    mean_use_seconds: float | None
+    mean_connections: Annotated[float | None, Field(description="Their product: Little's law.")]
+    p99_connections: Annotated[int | None, Field(description="99 % of the looks found at most as many wanted.")]
+    peak_connections: int | None
+    connects_per_checkout: Annotated[float | None, Field(description="Churn: 1 where each opens a connection.")]
+    statements_per_checkout: Annotated[float | None, Field(description="Since start.")]
+    pool_size: Annotated[int | None, Field(description="Advised; None: too little was seen.")]
+    max_overflow: Annotated[int | None, Field(description="Advised.")]
+    working: Annotated[list[str], Field(description="How that comes about, in sentences.")]
+    endpoints: Annotated[list[EndpointUseModel], Field(description="Who holds and who waits, the costliest first.")]
+
+
+class ServerBudgetModel(BaseModel):
+    """What all workers may open of one server's connections, against what there is."""
+
+    server: str
+    planned: int
+    available: int
+    others: Annotated[int, Field(description="Known to be none of this application's.")]
+    exceeded: bool
+    working: str
+
+
+class PoolAdviceAnswer(BaseModel):
+    """All pools of the application, and the servers behind them."""
+
+    model_config = example(
+        {
+            "pools": [
+                {
+                    "name": "default",
+                    "seconds": 3600.0,
+                    "checkouts_per_second": 42.0,
+                    "mean_use_seconds": 0.05,
+                    "mean_connections": 2.1,
+                    "p99_connections": 6,
+                    "peak_connections": 11,
+                    "connects_per_checkout": 0.002,
+                    "statements_per_checkout": 3.4,
+                    "pool_size": 6,
+                    "max_overflow": 8,
+                    "working": [
+                        (
+                            "In the last 3600 s there were 42 checkouts a second, each held for 50 ms on average: 42 x 0.05 = 2.1 "
+                            "connections in use on average (Little's law). 99 % of the looks found at most 6 in use or waited for, the "
+                            "most at any moment was 11."
+                        ),
+                        (
+                            "pool_size=6 covers the average and 99 % of the looks, max_overflow=8 the peak of 11 with a fifth to "
+                            "spare; now: pool_size=5, max_overflow=10."
+                        ),
+                    ],
+                    "endpoints": [
+                        {
+                            "endpoint": "GET /exports/{export_id}",
+                            "held_seconds": 840.0,
+                            "waits": 12,
+                            "wait_seconds": 0.9,
+                            "longest_wait_seconds": 0.3,
+                            "timeouts": 0,
+                        }
+                    ],
+                }
+            ],
+            "budget": [
+                {
+                    "server": "db:5432",
+                    "planned": 60,
+                    "available": 92,
+                    "others": 5,
+                    "exceeded": False,
+                    "working": "4 workers (WEB_CONCURRENCY) x (5 + 10 (pool default)) = 60 connections may be opened, within the "
+                    "92 that there are: max_connections 100, less 3 reserved, less 5 that others have",
+                }
+            ],
+            "generated_at": NOW,
+        }
+    )
+
+    pools: list[PoolAdviceModel]
+    budget: list[ServerBudgetModel]
+    generated_at: datetime

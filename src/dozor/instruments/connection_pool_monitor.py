@@ -16,7 +16,9 @@ from sqlalchemy import Engine, Pool
 
 from dozor.clock import Clock
 from dozor.containment import report
+from dozor.instruments.connection_budget import PoolClaim
 from dozor.instruments.driver_state import ABORTED, IN_TRANSACTION
+from dozor.instruments.pool_advice import Looks, PoolAdvice, advise
 from dozor.instruments.pool_drift import PoolDrift
 from dozor.instruments.pool_endpoints import EndpointUse, PoolEndpoints
 from dozor.instruments.pool_events import PoolEvents
@@ -36,6 +38,8 @@ from dozor.model.sample import Family, MetricType, Sample
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from dozor.instruments.server_capacity import ServerCapacity
 
 logger = logging.getLogger("dozor")
 
@@ -83,7 +87,7 @@ class ConnectionPoolMonitor:
         self._dialect = self._engine.dialect.name
         self._leaks = PoolLeaks(pool_name, clock, leak_after_seconds, self._dialect, self._stacks.suspect)
         self._endpoints, self._drift = PoolEndpoints(), PoolDrift(self._tally)
-        self._looked_at = timer()
+        self._looks, self._looked_at = Looks(), timer()
         self._events: PoolEvents | None = None
         self._wraps: WeakKeyDictionary[Pool, PoolWrap] = WeakKeyDictionary()
         self._lock = threading.RLock()
@@ -152,6 +156,7 @@ class ConnectionPoolMonitor:
             self._note_leaks(now)
             self._endpoints.look(self._tally.holders.copy().values(), seconds)
             self._endpoints.fold(self._tally.notable)
+            self._looks.add(len(self._tally.holders) + len(self._tally.waiting))
             self._stacks.begin_cycle(seconds, gauges.capacity)
 
     def _note_leaks(self, now: float) -> None:
@@ -226,6 +231,13 @@ class ConnectionPoolMonitor:
         """The pool's class, such as `QueuePool`."""
         return type(self._engine.pool).__name__
 
+    def claim(self, capacity: "ServerCapacity | None") -> PoolClaim:
+        """What the pool may take of its server, whose *capacity* is known or not."""
+        gauges = self._gauges()
+        overflow = None if gauges.capacity is None or gauges.size is None else gauges.capacity - gauges.size
+        is_open = (gauges.checked_out or 0) + (gauges.idle or 0)
+        return PoolClaim(self.pool_name, self._engine.url, gauges.size, overflow, is_open, capacity)
+
     def holders(self) -> list[Holder]:
         """Who has connections out, longest first; those that were out at attachment are not known.
 
@@ -274,6 +286,13 @@ class ConnectionPoolMonitor:
             ):
                 since.append(max(holding[record][0], last[2] if last is not None and last[2] is not None else 0.0))
         return since
+
+    def advice(self) -> PoolAdvice:
+        """How large the pool has to be, by the last hour."""
+        now = self._timer()
+        leaked = sum(now - held[0] > self.leak_after_seconds for _, held in self._holding())
+        with self._lock:
+            return advise(self.statistics(3600.0), self._looks.values(), self._gauges(), leaked)
 
     def statistics(self, window_seconds: float | None = None) -> PoolStatistics:
         """What happened in the last *window_seconds* (at most 3600), or since attachment; exact to some five seconds."""

@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
 from dozor.errors import ConfigurationError
+from dozor.instruments.server_capacity import ServerCapacity, read_capacity
 from dozor.instruments.text import printable
 
 CONNECT_SECONDS: Final = 2
@@ -116,6 +117,16 @@ class ObservedEngineProbe:
             if not kept:
                 raise
             self._ping()
+
+    def capacity(self) -> ServerCapacity | None:
+        """How many connections the server takes, by the connection that `check` left; None if it is not PostgreSQL's."""
+        dialect = self._engine.dialect
+        if dialect.name != "postgresql" or self._connection is None:
+            return None
+        try:
+            return read_capacity(self._connection)
+        finally:
+            dialect.do_rollback(self._connection)
 
     def abort(self) -> None:
         """See `Probe`."""

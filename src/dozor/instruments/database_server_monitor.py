@@ -12,14 +12,16 @@ from sqlalchemy.util import greenlet_spawn
 from dozor.clock import Clock
 from dozor.errors import ConfigurationError, DozorError
 from dozor.instruments.database_figures import ServerFigures, TopStatement, read_figures, read_top_statements
-from dozor.instruments.database_probe import OwnEngineProbe, Probe, own_engine, probe_of, reason
+from dozor.instruments.database_probe import ObservedEngineProbe, OwnEngineProbe, Probe, own_engine, probe_of, reason
 from dozor.instruments.last_reading import LastReading
+from dozor.instruments.server_capacity import ServerCapacity
 from dozor.instruments.side_thread import SideThread, StillBusyError
 from dozor.locks import FORKS
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
 _TOP_EVERY_SECONDS: Final = 30.0
+_CAPACITY_EVERY_SECONDS: Final = 60.0
 _FAMILIES: Final[Mapping[str, tuple[str, str]]] = {
     "db_up": ("", "Whether the database answers on a connection of Dozor's own: 1 or 0."),
     "db_server_connections": ("connections", "Client connections to the server by state, without Dozor's own."),
@@ -82,6 +84,9 @@ class DatabaseServerMonitor(LastReading):
         self._top: tuple[TopStatement, ...] = ()
         self._top_at: float | None = None
         self._reads_statements: bool | None = None
+        self.capacity: ServerCapacity | None = None
+        """How many connections the server of an observed engine takes, read once a minute; None: not known."""
+        self._capacity_at: float | None = None
 
     @property
     def up(self) -> bool | None:
@@ -137,6 +142,7 @@ class DatabaseServerMonitor(LastReading):
 
     def _ask(self) -> ServerFigures:
         self._probe.check()
+        self._ask_capacity()
         if not self._asks_figures:
             return ServerFigures()
         figures = read_figures(self.engine)
@@ -145,6 +151,14 @@ class DatabaseServerMonitor(LastReading):
             top = read_top_statements(self.engine)
             self._top_at, self._top, self._reads_statements = at, top or (), top is not None
         return figures
+
+    def _ask_capacity(self) -> None:
+        at = self._clock.monotonic()
+        due = self._capacity_at is None or at - self._capacity_at >= _CAPACITY_EVERY_SECONDS
+        if due and isinstance(self._probe, ObservedEngineProbe):
+            self._capacity_at = at  # also where it may not be read: that does not change within a minute
+            with contextlib.suppress(Exception):  # something that is PostgreSQL in part, or a role that may not ask
+                self.capacity = self._probe.capacity()
 
     async def _run(self, call: Callable[[], Any]) -> Any:
         if not (self._probe.uses_driver and self.engine.dialect.is_async):

@@ -152,6 +152,12 @@ class QueryMonitor:
         """Slow fetches since attachment, likewise."""
         return int(self._slow.fetches_total.value)
 
+    @property
+    def statements_total(self) -> int:
+        """Statements since attachment, as of the last cycle."""
+        counts = (histogram.snapshot().count for _, histogram in self._durations.items())
+        return sum(counts)
+
     def slow_queries(self) -> tuple[SlowQuery, ...]:
         """The last 500 slow statements, newest first. Redacts: not for the application's threads."""
         return self._slow.executed()

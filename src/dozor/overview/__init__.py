@@ -3,7 +3,15 @@
 from dozor.overview.assess import Urgency, assess, urgency
 from dozor.overview.changes import Change, ChangeKind, ChangeLog, TargetWatch, of_alert, of_annotation, of_changes
 from dozor.overview.chart import Chart, Grid, Line, read_chart, worst
-from dozor.overview.evidence import WINDOWS, PoolConnections, PoolRecord, Recent, RedisDetails, ServerCommand
+from dozor.overview.evidence import (
+    WINDOWS,
+    PoolConnections,
+    PoolRecord,
+    PoolReview,
+    Recent,
+    RedisDetails,
+    ServerCommand,
+)
 from dozor.overview.http_routes import RouteRecord, read_routes
 from dozor.overview.records import (
     ComponentStatus,
@@ -32,6 +40,7 @@ __all__ = [
     "PoolConnections",
     "PoolReading",
     "PoolRecord",
+    "PoolReview",
     "Recent",
     "RedisDetails",
     "RedisReading",

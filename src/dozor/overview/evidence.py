@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from dozor.instruments.pool_advice import PoolAdvice
 from dozor.instruments.pool_endpoints import EndpointUse
 from dozor.instruments.pool_history import PoolStatistics
 from dozor.instruments.pool_holders import Holder, Waiter
@@ -45,7 +46,6 @@ class PoolConnections:
         figures: the pool's metrics by name; what is unknown is absent.
         holders, waiters: now, longest first.
         leaks: the last ones, newest first.
-        endpoints: what requests did with the pool since attachment, the costliest first.
     """
 
     name: str
@@ -53,8 +53,20 @@ class PoolConnections:
     holders: Sequence[Holder] = ()
     waiters: Sequence[Waiter] = ()
     leaks: Sequence[Leak] = ()
-    endpoints: Sequence[EndpointUse] = ()
     worker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolReview:
+    """What one pool has been used for, and what is advised for it.
+
+    *statements_per_checkout* since attachment; *endpoints*: what requests did with it since then, the costliest first.
+    """
+
+    name: str
+    advice: PoolAdvice
+    endpoints: Sequence[EndpointUse] = ()
+    statements_per_checkout: float | None = None
 
 
 class ServerCommand(NamedTuple):

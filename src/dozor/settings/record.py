@@ -89,6 +89,8 @@ class Settings(BaseSettings):
         Literal["off", "auto", "all"], BeforeValidator(values.choice("off", "auto", "all")), Key("pool_stacks")
     ] = "auto"
     """Whether to note in which line of code connections are taken."""
+    workers: Annotated[int | None, BeforeValidator(values.count(1, 10_000)), Key("workers")] = None
+    """How many processes run the application; None: found out as far as possible."""
 
     # Dozor itself.
     name: Annotated[Text | None, Key("name")] = None
