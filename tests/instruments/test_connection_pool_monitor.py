@@ -606,8 +606,8 @@ def test_waiting_is_unknown_where_the_queue_is_another(
 
 
 def test_a_return_that_was_not_seen_is_noticed(make_engine: Callable[..., Engine]) -> None:
-    engine = make_engine()
-    monitor = watch(engine)
+    engine, timer = make_engine(), Hands()
+    monitor = watch(engine, timer=timer)
     connection = engine.connect()
     pool: Any = engine.pool
     hidden = {name: vars(pool).pop(name) for name in ("_return_conn", "_do_return_conn")}
@@ -615,6 +615,8 @@ def test_a_return_that_was_not_seen_is_noticed(make_engine: Callable[..., Engine
     assert len(monitor.holders()) == 1
     vars(pool).update(hidden)
     asyncio.run(monitor.refresh())
+    assert len(monitor.holders()) == 1, "between a return and its note lies a moment"
+    timer.now += 1
     asyncio.run(monitor.refresh())
     assert monitor.holders() == []
     assert "1 return(s) of connections were not seen" in monitor.health()

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import greenlet
+import greenlet  # type: ignore[import-untyped]
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -46,7 +46,8 @@ def is_settled(monitor: ConnectionPoolMonitor, checkouts: int) -> None:
     cycle(monitor)
     figures = monitor.figures()
     assert figures["db_pool_checkouts_total"] == monitor.statistics().use.count == checkouts
-    assert monitor.holders() == monitor.waiters() == []
+    assert not monitor.holders()
+    assert not monitor.waiters()
     assert figures["dozor_pool_drift_total"] == 0
     assert figures.get("dozor_pool_unaccounted", 0) == 0
 
@@ -226,7 +227,8 @@ async def test_tasks_that_are_cancelled_anywhere_are_counted_exactly(tmp_path: P
     figures = monitor.figures()
     assert figures["db_pool_checked_out"] == figures["db_pool_waiting"] == 0
     assert figures["dozor_pool_drift_total"] == figures["dozor_pool_unaccounted"] == 0
-    assert monitor.holders() == monitor.waiters() == []
+    assert not monitor.holders()
+    assert not monitor.waiters()
     assert monitor.statistics().use.count == figures["db_pool_checkouts_total"] >= 80
     await engine.dispose()
 

@@ -164,7 +164,8 @@ async def test_with_asyncpg_the_task_is_found_at_the_line_where_it_waits(async_p
         go_on.set()
         await task
         await (await waiter).close()
-        assert monitor.waiters() == monitor.holders() == []
+        assert not monitor.waiters()
+        assert not monitor.holders()
     await engine.dispose()
 
 
@@ -398,7 +399,8 @@ async def test_a_connection_that_is_detached_on_purpose_is_no_leak(async_postgre
         driver: Any = connection.driver_connection
         connection.detach()
         assert monitor.figures()["db_pool_garbage_collected_total"] == 0
-        assert monitor.leaks() == monitor.holders() == []
+        assert not monitor.leaks()
+        assert not monitor.holders()
         driver.terminate()
     await engine.dispose()
 

@@ -148,10 +148,10 @@ class ConnectionPoolMonitor:
                 self._tally.holders.clear()
                 self._tally.waiting.clear()
             gauges = self._gauges()
-            self._drift.check(self._engine.pool, gauges.checked_out)
+            now = self._timer()
+            self._drift.check(self._engine.pool, gauges.checked_out, now)
             self._history.note(self._point())
             self._max_wait = self._max_use = None
-            now = self._timer()
             seconds, self._looked_at = now - self._looked_at, now
             self._note_leaks(now)
             self._endpoints.look(self._tally.holders.copy().values(), seconds)

@@ -22,9 +22,9 @@ class PoolDrift:
         self.unaccounted: int | None = None
         """Connections in use beyond those whose taking was seen; None where the pool cannot say how many are."""
 
-    def check(self, pool: Pool, checked_out: int | None) -> None:
-        """Compare; *checked_out* is what *pool* says."""
-        self._tally.sweep()
+    def check(self, pool: Pool, checked_out: int | None, now: float) -> None:
+        """Compare; *checked_out* is what *pool* says, *now* is monotonic."""
+        self._tally.sweep(now)
         if checked_out is None or not hasattr(pool, "checkedout"):
             self.unaccounted = None
             return

@@ -23,6 +23,7 @@ DURATION_BOUNDS: Final = (
 NOTABLE_WAIT_SECONDS: Final = 0.001
 """Who waits longer than this for a connection is remembered by name; shorter ones are in the histogram only."""
 _NOTABLE_KEPT: Final = 8192
+_MOMENT_SECONDS: Final = 0.5
 
 Timer = Callable[[], float]
 
@@ -74,7 +75,7 @@ class PoolTally:
         self.returns_missed = 0
         self._lock = threading.Lock()
         open_in_child(self)
-        self._suspects: set[Any] = set()
+        self._suspects: dict[Any, tuple[Held, float]] = {}
 
     def raise_peak(self, _work: Work | None = None) -> None:
         """One more than now will be out: perhaps more than ever since the last `begin_cycle`."""
@@ -105,19 +106,25 @@ class PoolTally:
             elif isinstance(error, Exception):
                 self.errors.inc()
 
-    def sweep(self) -> int:
-        """Drop holders whose connection is back although its return was not seen; how many those were.
+    def sweep(self, now: float) -> int:
+        """Drop holders whose connection is back although its return was not seen; how many those were. *now* is monotonic.
 
-        A record is dropped when two sweeps in a row find it not in use, since between a return and the note of it lies
-        a moment.
+        A holder is dropped when its record has not been in use for half a second: between a return and the note of it lies a
+        moment, long where threads are many.
         """
-        idle = {record for record in self.holders.copy() if not record.in_use}
-        gone = idle & self._suspects
-        for record in gone:
-            self.holders.pop(record, None)
-        self._suspects = idle - gone
-        self.returns_missed += len(gone)
-        return len(gone)
+        gone = 0
+        idle = {record: held for record, held in self.holders.copy().items() if not record.in_use}
+        suspects, self._suspects = self._suspects, {}
+        for record, held in idle.items():
+            before, since = suspects.get(record, (None, now))
+            if before is not held or now - since < _MOMENT_SECONDS:
+                self._suspects[record] = (held, since if before is held else now)
+            elif (found := self.holders.pop(record, None)) is held:
+                gone += 1
+            elif found is not None:  # it came back, and went out again, just now
+                self.holders.setdefault(record, found)
+        self.returns_missed += gone
+        return gone
 
 
 def task_or_thread() -> int | TaskMark:
