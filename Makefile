@@ -48,8 +48,9 @@ check: $(VENV)/ready $(VENV)/page-checked  ## Lint, formatting, types (the page'
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/ready  ## Measure what Dozor costs, beside others in the same run
-	@for program in $(filter-out common,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py))); do \
+bench: $(VENV)/ready $(VENV)/peers/ready  ## Measure what Dozor costs, beside others in the same run
+	@echo '== overhead'; PYTHONPATH=src $(VENV)/peers/bin/python -m benchmarks.overhead
+	@for program in $(filter-out common overhead served variants,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py))); do \
 	  echo "== $$program"; $(BIN)/python -m benchmarks.$$program || exit 1; done
 
 fix: $(VENV)/ready  ## Mend what can be mended by a program: lint and formatting
@@ -58,6 +59,7 @@ fix: $(VENV)/ready  ## Mend what can be mended by a program: lint and formatting
 
 lock: $(VENV)/uv-found  ## Choose the newest versions that pyproject.toml allows, with hashes and without hosts
 	$(LOCK) --upgrade pyproject.toml --extra demo --group dev -o requirements.lock
+	$(LOCK) --upgrade pyproject.toml benchmarks/requirements-peers.in -o benchmarks/requirements-peers.lock
 	echo 'sqlalchemy>=2.0.40,<2.1' | $(LOCK) --upgrade --no-deps - -o requirements-sqlalchemy20.lock
 	$(BIN)/python -c 'import hatch_build; print(hatch_build.NODE_WHEEL)' | $(LOCK) --no-deps - -o requirements-node.lock
 
@@ -103,6 +105,12 @@ $(VENV)/page-checked: $(WEB) $(wildcard src/dozor/api/*.py) hatch_build.py | $(V
 	@$(BIN)/python hatch_build.py --node || $(NODE)
 	@mkdir -p web/generated && $(BIN)/python -m tests.openapi web/generated/openapi.json
 	$(BIN)/python hatch_build.py --check
+	@touch $@
+
+# What Dozor is measured against, with Dozor's own dependencies in the versions that go with it.
+$(VENV)/peers/ready: benchmarks/requirements-peers.lock $(VENV)/uv-found
+	@$(UV) venv -q --clear --python $(BIN)/python $(@D)
+	@$(UV) pip sync -q --python $(@D)/bin/python --require-hashes $< || { $(NO_NETWORK); exit 1; }
 	@touch $@
 
 others: $(VENV)/ready

@@ -1,26 +1,33 @@
-"""What Dozor adds to a checkout, a statement and a request, beside hand-written listeners with prometheus-client.
+"""What Dozor adds to a checkout, a statement, a request, an import and a process, beside what is used instead of it.
 
-python -m benchmarks.overhead
+python -m benchmarks.overhead [--markdown]
+
+Run by the Python that has the peers (`make bench` puts them into .venv/peers), it compares with all of them; else with hand-written
+listeners alone. All variants run in turn in the same process with the same versions.
 """
 
 import asyncio
+import os
+import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
 
-from benchmarks.common import interleaved, print_added
+from benchmarks.common import interleaved
+from benchmarks.served import Served, compare
+from benchmarks.variants import BARE, OURS, Variant, variants
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import QueuePool
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message
 
-from dozor.clock import Clock
-from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
-from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
-from dozor.instruments.query_monitor import QueryMonitor
-from dozor.instruments.work import Work, current_work
-from dozor.model.labels import Labels
+IMPORTS = 7
+ROUNDS = 51
+
+Row = tuple[str, str, dict[str, float], str]
+"""What was measured, its unit, the figure of each variant, and what Dozor's is to be."""
 
 
 def new_engine() -> Engine:
@@ -28,47 +35,6 @@ def new_engine() -> Engine:
         "sqlite:///:memory:", poolclass=QueuePool, pool_size=5, max_overflow=10, pool_reset_on_return=None,
         connect_args={"check_same_thread": False},
     )  # fmt: skip
-
-
-def hand_written(engine: Engine) -> None:
-    """What a careful developer writes with prometheus-client: a gauge, two counters, two histograms."""
-    registry = CollectorRegistry()
-    held = Histogram("held_seconds", "", ["pool"], registry=registry).labels("default")
-    queries = Histogram("query_seconds", "", ["operation"], registry=registry)
-    checkouts = Counter("checkouts", "", ["pool"], registry=registry).labels("default")
-    out = Gauge("checked_out", "", ["pool"], registry=registry).labels("default")
-
-    @event.listens_for(engine, "checkout")
-    def checkout(_connection: Any, record: Any, _proxy: Any) -> None:
-        checkouts.inc()
-        out.inc()
-        record.info["at"] = time.perf_counter()
-
-    @event.listens_for(engine, "checkin")
-    def checkin(_connection: Any, record: Any) -> None:
-        out.dec()
-        held.observe(time.perf_counter() - record.info.pop("at"))
-
-    @event.listens_for(engine, "before_cursor_execute")
-    def before(_c: Any, _cursor: Any, _statement: str, _p: Any, context: Any, _many: Any) -> None:
-        context.began = time.perf_counter()
-
-    @event.listens_for(engine, "after_cursor_execute")
-    def after(_c: Any, _cursor: Any, statement: str, _p: Any, context: Any, _many: Any) -> None:
-        queries.labels(statement.split(None, 1)[0]).observe(time.perf_counter() - context.began)
-
-
-def watched(engine: Engine) -> None:
-    clock, labels = Clock(), Labels(pool="default")
-    ConnectionPoolMonitor("default", engine, clock, base_labels=labels).attach()
-    QueryMonitor("default", engine, clock, base_labels=labels).attach()
-
-
-def engines() -> dict[str, Engine]:
-    made = {"bare": new_engine(), "Dozor": new_engine(), "hand-written, prometheus-client": new_engine()}
-    watched(made["Dozor"])
-    hand_written(made["hand-written, prometheus-client"])
-    return made
 
 
 def checkouts(engine: Engine) -> Callable[[int], None]:
@@ -89,45 +55,6 @@ def statements(engine: Engine) -> Callable[[int], None]:
             connection.execute(statement).close()
 
     return run
-
-
-def within_requests(run: Callable[[int], None]) -> Callable[[int], None]:
-    """The same in requests of five statements each, whose beginning and end are counted in."""
-
-    def run_within(calls: int) -> None:
-        for _ in range(calls // 5):
-            work = Work()
-            token = current_work.set(work)
-            run(5)
-            current_work.reset(token)
-            work.finish()
-
-    return run_within
-
-
-class HandWrittenMiddleware:
-    """The same for HTTP: a counter and a histogram by method, path and status."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        registry = CollectorRegistry()
-        self._app = app
-        self._requests = Counter("requests", "", ["method", "route", "status"], registry=registry)
-        self._seconds = Histogram("seconds", "", ["method", "route"], registry=registry)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = time.perf_counter()
-        status = "500"
-
-        async def noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = str(message["status"])
-            await send(message)
-
-        await self._app(scope, receive, noting)
-        route = getattr(scope.get("route"), "path", "")
-        self._requests.labels(scope["method"], route, status).inc()
-        self._seconds.labels(scope["method"], route).observe(time.perf_counter() - began)
 
 
 def application() -> FastAPI:
@@ -160,22 +87,99 @@ def requests(app: ASGIApp) -> Callable[[int], None]:
     return lambda calls: loop.run_until_complete(serve(calls))
 
 
-def main() -> None:
-    """Print the three figures."""
-    made = engines()
-    times = interleaved({name: checkouts(engine) for name, engine in made.items()}, calls=20_000)
-    print_added("One checkout and checkin", times, bare="bare", ours="Dozor", target_us=1.0)
-    runs = {name: statements(engine) for name, engine in made.items()}
-    runs["Dozor, within a request"] = within_requests(runs["Dozor"])
-    times = interleaved(runs, calls=10_000)
-    print_added("One statement", times, bare="bare", ours="Dozor", target_us=1.0)
-    apps: dict[str, ASGIApp] = {
-        "bare": application(),
-        "Dozor": DozorMiddleware(application(), monitor=HttpMonitor(Clock())),
-        "hand-written, prometheus-client": HandWrittenMiddleware(application()),
+def _added(seconds: Mapping[str, float]) -> dict[str, float]:
+    return {name: (value - seconds[BARE]) * 1e6 for name, value in seconds.items() if name != BARE}
+
+
+def _engines(known: Mapping[str, Variant]) -> dict[str, Engine]:
+    made = {name: new_engine() for name, variant in known.items() if variant.engine is not None}
+    for name, engine in made.items():
+        attach = known[name].engine
+        if attach is not None:
+            attach(engine)
+    return made
+
+
+def in_process(known: Mapping[str, Variant]) -> list[Row]:
+    """A checkout, a statement and a request, in microseconds added to the bare ones."""
+    engines = _engines(known)
+    apps = {name: variant.app(application()) for name, variant in known.items() if variant.app is not None}
+    runs: list[tuple[str, dict[str, Callable[[int], None]], int, str]] = [
+        ("checkout and checkin", {name: checkouts(engine) for name, engine in engines.items()}, 2_000, "<= 1.0"),
+        ("statement", {name: statements(engine) for name, engine in engines.items()}, 1_000, "<= 1.0"),
+        ("HTTP request, in process", {name: requests(app) for name, app in apps.items()}, 400, "<= 3.0"),
+    ]
+    return [
+        (title, "us", _added(interleaved(run, calls=calls, rounds=ROUNDS, timer=time.thread_time)), aim)
+        for title, run, calls, aim in runs
+    ]
+
+
+def imports(known: Mapping[str, Variant]) -> Row:
+    """What importing it takes beyond FastAPI and SQLAlchemy, in milliseconds; processes in turn."""
+    taken: dict[str, list[float]] = {name: [] for name in known}
+    for _ in range(IMPORTS):
+        for name, variant in known.items():
+            modules = ", ".join(filter(None, ("fastapi, sqlalchemy", variant.imports)))
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-c", f"import {modules}"], check=True)
+            taken[name].append(time.perf_counter() - began)
+    medians = {name: statistics.median(times) for name, times in taken.items()}
+    return "import", "ms", {name: value / 1000 for name, value in _added(medians).items()}, "<= 100"
+
+
+def through_uvicorn(found: Mapping[str, Served]) -> list[Row]:
+    """What visitors feel: a request's time under load, its p99 as a ratio to bare, and memory beyond bare."""
+    bare = found[BARE]
+    others = {name: one for name, one in found.items() if name != BARE}
+    # Each round against the bare round beside it: the machine's speed drifts.
+    ratios = {
+        name: statistics.median(
+            ours.p99_ms / theirs.p99_ms for ours, theirs in zip(one.rounds, bare.rounds, strict=True)
+        )
+        for name, one in others.items()
     }
-    times = interleaved({name: requests(app) for name, app in apps.items()}, calls=2_000)
-    print_added("One request, in process", times, bare="bare", ours="Dozor", target_us=3.0)
+    micro = {
+        name: 1e6 / one.median("requests_per_second") - 1e6 / bare.median("requests_per_second")
+        for name, one in others.items()
+    }
+    return [
+        ("request with a statement, through uvicorn", "us", micro, ""),
+        ("p99 under load, with to without", "ratio", ratios, "<= 1.05"),
+        ("memory (PSS)", "MiB", {name: one.pss_mib - bare.pss_mib for name, one in others.items()}, ""),
+    ]
+
+
+def print_plain(rows: list[Row]) -> None:
+    for title, unit, figures, aim in rows:
+        print(f"\n{title}, {unit}" + ("" if unit == "ratio" else ", added to bare:"))
+        for name, value in figures.items():
+            beside = "" if name == OURS or figures[OURS] <= 0 else f"   {value / figures[OURS]:.1f} x {OURS}"
+            print(f"  {name:<26} {value:9.2f}{beside}{f'   (aim: {aim})' if aim and name == OURS else ''}")
+
+
+def print_markdown(rows: list[Row], names: list[str]) -> None:
+    print(f"| added to bare | aim | {' | '.join(names)} |")
+    print(f"|---|---|{'---|' * len(names)}")
+    for title, unit, figures, aim in rows:
+        cells = [f"{figures[name]:.2f}" if name in figures else "" for name in names]
+        print(f"| {title}, {unit} | {aim} | {' | '.join(cells)} |")
+
+
+def main() -> None:
+    """Print all figures."""
+    known = variants()
+    names = [name for name in known if name != BARE]
+    load = os.getloadavg()[0]
+    versions = ", ".join(
+        f"{package} {version(package)}" for package in ("fastapi", "starlette", "sqlalchemy", "uvicorn")
+    )
+    print(f"Python {sys.version.split()[0]}, {versions}; {os.cpu_count()} cores, load {load:.1f} at the start")
+    rows = [*in_process(known), imports(known), *through_uvicorn(compare(list(known)))]
+    if "--markdown" in sys.argv[1:]:
+        print_markdown(rows, names)
+    else:
+        print_plain(rows)
 
 
 if __name__ == "__main__":

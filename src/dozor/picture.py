@@ -12,6 +12,7 @@ from dozor.model.silence import Silence
 from dozor.overview import Known, PoolReading, RedisReading
 from dozor.targets import Targets, WatchedPool
 
+_STALLS_SECONDS: Final = 120.0
 _EVIDENCE_ENTRIES: Final = 10
 
 
@@ -91,6 +92,10 @@ class Picture:
                 found["slow_queries"] = [asdict(one) for one in watched.queries.slow_queries()[:_EVIDENCE_ENTRIES]]
         if (monitor := self.targets.redis.get(alert.labels.get("redis"))) is not None:
             found["slow_commands"] = [asdict(one) for one in monitor.slow_log()[:_EVIDENCE_ENTRIES]]
+        if alert.component == "business" or "pool" in alert.labels:  # what requests suffer from
+            since = alert.active_at - _STALLS_SECONDS
+            stalls = [asdict(one) for one in self.process.stalls.all() if one.began_at >= since]
+            found["stalls"] = stalls[:_EVIDENCE_ENTRIES]
         return {kind: entries for kind, entries in found.items() if entries}
 
     def _redis_reading(self, name: str) -> RedisReading:

@@ -23,7 +23,7 @@ DATE = FakeClock(START).date
 ENGLISH, RUSSIAN = LANGUAGES["en"], LANGUAGES["ru"]
 UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
-EVIDENCE = {
+EVIDENCE: dict[str, list[dict[str, Any]]] = {
     "holders": [
         {"who": "GET /orders", "held_seconds": 12.34, "leaked": False, "statement": "SELECT 1"},
         {"who": "worker", "held_seconds": 900.0, "leaked": True},
@@ -33,6 +33,7 @@ EVIDENCE = {
         {"statement": "UPDATE stock", "duration_seconds": 0.35, "caller": None, "error": "QueryCanceled"},
     ],
     "slow_commands": [{"command": "KEYS", "duration_seconds": 0.25, "client": "10.0.0.1:5", "client_name": ""}],
+    "stalls": [{"place": "reports.py:41 in build", "seconds": 1.5, "stack": ()}, {"place": None, "seconds": 9.0}],
     "routes": [
         {
             "method": "GET",
@@ -227,6 +228,7 @@ def test_evidence_in_lines() -> None:
         "1.5 s, from shop.py:12 in total: SELECT * FROM orders",
         "350 ms, failed with QueryCanceled: UPDATE stock",
         "250 ms: KEYS, from 10.0.0.1:5",
+        "the event loop was blocked for 1.5 s, in reports.py:41 in build",
         "GET /orders: 1 request in 20 takes longer than 3.2 s, 12.5 requests a second, 0.5 errors a second",
     )
     assert only(make_alert(evidence=EVIDENCE), "ru").evidence[2] == (

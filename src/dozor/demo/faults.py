@@ -161,8 +161,8 @@ FAULTS: Final[Mapping[str, Fault]] = {
         Fault(
             "blocked-loop",
             "/invoice blocks the event loop for 2 s, five times",
-            "EventLoopBlocked, a rule of the demo's own, fires; Dozor goes on answering from its own thread",
-            f"{_API}/metrics/all",
+            "EventLoopBlocked, a rule of the demo's own, fires; Dozor, in its own thread, says which line blocked the loop",
+            f"{_API}/runtime/stalls",
             _blocked_loop,
         ),
         Fault(

@@ -62,6 +62,7 @@ ENGLISH: Final = Texts(
         slow_query="{duration}: {statement}",
         failed="failed with {error}",
         called_from="from {caller}",
+        stall="the event loop was blocked for {duration}, in {place}",
         slow_command="{duration}: {command}",
         client="from {client}",
         route="{route}: 1 request in 20 takes longer than {duration}, {rate} requests a second",

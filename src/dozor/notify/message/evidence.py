@@ -67,6 +67,13 @@ def _slow_command(entry: Entry, texts: Texts) -> str:
     return _joined([shown, client and said.client.format(client=client)])
 
 
+def _stall(entry: Entry, texts: Texts) -> str:
+    place = _text(entry, "place")
+    if not place:
+        return ""
+    return texts.evidence.stall.format(duration=_seconds(entry, "seconds", texts), place=place)
+
+
 def _route(entry: Entry, texts: Texts) -> str:
     route, said = _text(entry, "route"), texts.evidence
     if not route:
@@ -84,6 +91,7 @@ _KINDS: Final[Mapping[str, Callable[[Entry, Texts], str]]] = {
     "holders": _holder,
     "slow_queries": _slow_query,
     "slow_commands": _slow_command,
+    "stalls": _stall,
     "routes": _route,
 }
 

@@ -67,6 +67,7 @@ RUSSIAN: Final = Texts(
         slow_query="{duration}: {statement}",
         failed="ошибка {error}",
         called_from="вызов из {caller}",
+        stall="цикл событий был занят {duration}: {place}",
         slow_command="{duration}: {command}",
         client="от клиента {client}",
         route="{route}: каждый двадцатый запрос дольше {duration}, запросов в секунду: {rate}",
