@@ -116,8 +116,8 @@ $(VENV)/peers/ready: benchmarks/requirements-peers.lock $(VENV)/uv-found
 others: $(VENV)/ready
 	@sh tests/others.sh $(BIN)
 
-# The page is tested in a real browser: Debian's, with the library that playwright's driver misses on a minimal system. The only
-# thing that is ever installed outside .venv, and only by root. Never a reason to fail either.
+# The page is tested in a real browser: Debian's, with the library that playwright's driver misses on a minimal system. Installed
+# outside .venv, which only root can, as are two templates that Alertmanager wants (others). Never a reason to fail either.
 browser: $(VENV)/ready
 	@ready() { command -v "$${DOZOR_TEST_CHROMIUM:-chromium}" && $(BIN)/playwright --version; } >/dev/null 2>&1; \
 	ready || { [ "$$(id -u)" = 0 ] && command -v apt-get && echo 'Installing Chromium for the tests of the page …' >&2 && \

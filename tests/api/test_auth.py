@@ -48,7 +48,7 @@ def test_the_key_opens_by_either_header_from_anywhere(keyed: FakeBackend, header
 )
 def test_without_the_key_every_guarded_route_is_401(keyed: FakeBackend, headers: dict[str, Any]) -> None:
     client = client_of(keyed)
-    paths = create_app(keyed).openapi()["paths"]
+    paths = client.app.openapi()["paths"]
     for path, item in paths.items():
         for method in item:
             answer = client.request(method, path.replace("{alert_id}", "a1"), headers=headers, content=b"{broken")

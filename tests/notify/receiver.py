@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.patience import PATIENCE_SECONDS
+
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -136,3 +138,8 @@ async def body_that_hangs(reader: asyncio.StreamReader, writer: asyncio.StreamWr
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n")
     await writer.drain()
     await reader.read()
+
+
+def limit_for(behaviour: Behaviour | None) -> float:
+    """A time in seconds in which *behaviour* is met: what never ends need not be waited for."""
+    return 0.3 if behaviour in {hang, drip, body_that_hangs} else PATIENCE_SECONDS

@@ -7,7 +7,7 @@ import time
 import pytest
 from tests.notify import receiver
 from tests.notify.receiver import Behaviour, answer, receiving
-from tests.patience import promised
+from tests.patience import PATIENCE_SECONDS, promised
 
 from dozor.errors import ConfigurationError, DeliveryError
 from dozor.notify.http import BODY_LIMIT_BYTES, ExchangeFailed, HttpReceiver
@@ -16,7 +16,7 @@ from dozor.testing import FakeClock
 pytestmark = pytest.mark.anyio
 
 
-async def exchange(behaviour: Behaviour, limit: float = 5.0) -> tuple[int, str]:
+async def exchange(behaviour: Behaviour, limit: float = PATIENCE_SECONDS) -> tuple[int, str]:
     async with receiving(behaviour) as server:
         http = HttpReceiver(server.url, key="K", timeout_seconds=limit)
         try:
@@ -56,7 +56,7 @@ async def test_an_endless_body_is_read_up_to_the_limit() -> None:
 
 @pytest.mark.parametrize("behaviour", [receiver.body_that_hangs, receiver.close_in_body])
 async def test_an_answer_counts_even_if_its_body_never_comes(behaviour: Behaviour) -> None:
-    assert (await exchange(behaviour, limit=0.3))[0] == 200
+    assert (await exchange(behaviour, limit=promised(0.3)))[0] == 200
 
 
 @pytest.mark.parametrize("behaviour", [receiver.close_early, receiver.garbage])

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from tests.database.records import START, make_alert, make_notification
 from tests.notify import receiver
-from tests.notify.receiver import Behaviour, Receiver, answer, receiving
+from tests.notify.receiver import Behaviour, Receiver, answer, limit_for, receiving
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.errors import ConfigurationError, DeliveryError
 from dozor.model.alert import Acknowledgement, AlertSilence, Severity
@@ -23,7 +24,7 @@ INVALID = (
 )
 
 
-def notifier(server: Receiver, limit: float = 5.0, locale: str = "en") -> PagerDutyNotifier:
+def notifier(server: Receiver, limit: float = PATIENCE_SECONDS, locale: str = "en") -> PagerDutyNotifier:
     channel = PagerDutyChannel(KEY, f"http://127.0.0.1:{server.port}")
     return PagerDutyNotifier(channel, FakeClock(START), timeout_seconds=limit, locale=locale)
 
@@ -169,7 +170,7 @@ async def test_an_event_that_is_refused_does_not_keep_the_others_back() -> None:
 )
 async def test_what_may_pass_is_tried_again(behaviour: Behaviour, recoverable: bool) -> None:
     async with receiving(behaviour) as server:
-        pager = notifier(server, limit=0.3)
+        pager = notifier(server, limit=limit_for(behaviour))
         with pytest.raises(DeliveryError) as caught:
             await pager.send(make_notification())
         await pager.aclose()

@@ -9,7 +9,7 @@ import pytest
 from tests.database.records import START, make_alert, make_notification
 from tests.notify import receiver
 from tests.notify.delivering import Deliver, add
-from tests.notify.receiver import Behaviour, answer, receiving
+from tests.notify.receiver import Behaviour, answer, limit_for, receiving
 from tests.notify.slack_server import CHANNEL, TOKEN, SlackServer, buttons_of, slack, texts_of
 from tests.patience import PATIENCE_SECONDS
 
@@ -81,7 +81,7 @@ async def test_a_webhook_gets_a_message_in_blocks_and_a_text_for_where_there_are
     assert "s3cr3t" not in f"{notifier!r} {notifier.target} {channel!r}"
 
 
-async def posted_to(behaviour: Behaviour, limit: float = 5.0) -> DeliveryError:
+async def posted_to(behaviour: Behaviour, limit: float = PATIENCE_SECONDS) -> DeliveryError:
     async with receiving(behaviour) as at:
         channel = SlackChannel(webhook_url=at.url)
         notifier = channel.build("ops", FakeClock(START), "en")
@@ -124,7 +124,7 @@ async def test_what_a_webhook_refuses_for_good_says_what_to_do(status: int, said
     ids=["500", "a portal", "closed", "garbage", "hang"],
 )
 async def test_what_may_pass_is_to_be_tried_again(behaviour: Behaviour) -> None:
-    assert (await posted_to(behaviour, limit=0.3)).recoverable
+    assert (await posted_to(behaviour, limit=limit_for(behaviour))).recoverable
 
 
 async def test_a_webhook_that_is_called_too_often_says_for_how_long_to_wait() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.database.records import START, make_alert, make_notification, notifications
 from tests.notify import receiver
-from tests.notify.receiver import Behaviour, answer
+from tests.notify.receiver import Behaviour, answer, limit_for
 from tests.notify.telegram_server import CHAT, TOKEN, TelegramServer, read_html, refuses, says, telegram
 
 from dozor.errors import ConfigurationError, DeliveryError
@@ -188,7 +188,7 @@ async def failed(server: TelegramServer, behaviour: Behaviour | None, **channel:
     if behaviour is not None:
         server.faults.append(behaviour)
     notifier = a_notifier(server, **channel)
-    notifier._http._timeout_seconds = 0.3
+    notifier._http._timeout_seconds = limit_for(behaviour)
     with pytest.raises(DeliveryError) as caught:
         await notifier.send(make_notification())
     await notifier.aclose()

@@ -9,7 +9,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 from tests.database.records import START, make_alert, make_notification
 from tests.notify import receiver
-from tests.notify.receiver import Behaviour, answer, receiving
+from tests.notify.receiver import Behaviour, answer, limit_for, receiving
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.clock import Clock
 from dozor.errors import ConfigurationError, DeliveryError
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.anyio
 SECRET = base64.b64encode(b"a secret of twenty-four b").decode()
 
 
-async def refused(behaviour: Behaviour, limit: float = 5.0) -> DeliveryError:
+async def refused(behaviour: Behaviour, limit: float = PATIENCE_SECONDS) -> DeliveryError:
     async with receiving(behaviour) as server:
         webhook = WebhookNotifier(server.url, FakeClock(START), timeout_seconds=limit)
         with pytest.raises(DeliveryError) as caught:
@@ -238,7 +239,7 @@ def test_it_ends_by_itself_before_it_is_left_behind() -> None:
 
 @pytest.mark.parametrize("behaviour", [receiver.hang, receiver.drip, receiver.close_early, receiver.garbage])
 async def test_a_receiver_that_does_not_answer_is_tried_again(behaviour: Behaviour) -> None:
-    assert (await refused(behaviour, limit=0.3)).recoverable
+    assert (await refused(behaviour, limit=limit_for(behaviour))).recoverable
 
 
 def test_any_alert_makes_a_body() -> None:

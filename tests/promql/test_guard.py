@@ -31,10 +31,10 @@ from dozor.promql import compile_query, guard
 )
 def test_excessive_expressions_are_refused_quickly(expression: str) -> None:
     """What would end the process with a segmentation fault, or take seconds, is one clear error."""
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(QueryLimitError):
         compile_query(expression)
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize("expression", ['foo{a="b}', "foo{a='b", "`", r'"\"'])
