@@ -100,7 +100,7 @@ function Sidebar({ current: here }: { current: PageEntry | undefined }) {
   return (
     <header class={`side ${open ? "open" : ""}`}>
       <div class="brand">
-        <a href={link("overview")} class="name" aria-label={t("Dozor, overview")}>
+        <a href={link("overview")} class="name">
           <Shape kind={tone(known?.status ?? "UNKNOWN")} />
           <span>
             <b>Dozor</b>
@@ -145,7 +145,7 @@ function Sidebar({ current: here }: { current: PageEntry | undefined }) {
           );
         })}
       </nav>
-      <footer>
+      <div class="foot">
         <LinkMark />
         <button class="text" onClick={() => (opened.value = "preferences")}>
           {t("Preferences")}
@@ -154,7 +154,7 @@ function Sidebar({ current: here }: { current: PageEntry | undefined }) {
           {t("Keys")} <kbd>?</kbd>
         </button>
         {known && <span class="dim version">Dozor {known.version}</span>}
-      </footer>
+      </div>
     </header>
   );
 }

@@ -2,7 +2,6 @@
 
 import { render } from "preact";
 import { App } from "./app";
-import { root } from "./core/env";
 import { listen } from "./core/keys";
 import { follow } from "./core/live";
 import { watchForNotices } from "./core/notices";
@@ -12,14 +11,6 @@ import "./styles/frame.css";
 import "./styles/parts.css";
 import "./styles/alerts.css";
 import "./styles/charts.css";
-
-/** An address of the page without JavaScript, such as alert/ID, as one of this. */
-function adopt(): void {
-  const rest = location.pathname.slice(root.pathname.length);
-  const alert = rest.match(/^alert\/([^/]+)$/);
-  const hash = location.hash.startsWith("#/") ? location.hash : alert ? `#/alerts/${alert[1]}` : rest === "silence" ? "#/silences" : "";
-  if (rest || location.search) history.replaceState(null, "", root.href + hash);
-}
 
 /** Change the style sheet: the document was drawn with another, and has this one along, of no medium. */
 async function dress(): Promise<void> {
@@ -35,7 +26,6 @@ async function dress(): Promise<void> {
 }
 
 await dress();
-adopt();
 document.body.replaceChildren();
 document.documentElement.classList.add("app");
 listen();

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from dozor._version import __version__
 from dozor.api.alert_json import alert_fields
 from dozor.api.backend import Backend
 from dozor.api.live_schemas import LiveAlert, LiveOverview, LivePool, LiveServer
@@ -34,6 +35,9 @@ def live_document(backend: Backend) -> Document:
         sparklines=sparklines_by_labels(backend.sparklines(), clock),
         name=known.name,
         environment=known.environment,
+        version=__version__,
+        started_at=date(clock, known.started_at),
+        receivers=list(known.receivers),
         interval_seconds=known.interval_seconds,
         checked_at=date(clock, known.looked_at),
         generated_at=clock.now(),

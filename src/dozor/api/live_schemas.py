@@ -74,6 +74,9 @@ class LiveOverview(BaseModel):
             },
             "name": "shop",
             "environment": "production",
+            "version": "1.0.0",
+            "started_at": "2026-11-22T17:20:39Z",
+            "receivers": ["slack", "log"],
             "interval_seconds": 1.0,
             "checked_at": NOW,
             "generated_at": NOW,
@@ -96,6 +99,9 @@ class LiveOverview(BaseModel):
     ]
     name: Annotated[str, Field(description="Of the application.")]
     environment: str | None = None
+    version: Annotated[str, Field(description="Dozor's own.")]
+    started_at: Annotated[datetime | None, Field(description="Since when Dozor watches.")] = None
+    receivers: Annotated[list[str], Field(description="The channels by which people are told.")]
     interval_seconds: Annotated[float, Field(description="How often everything is looked at.")]
     checked_at: Annotated[datetime | None, Field(description="When it last was.")] = None
     generated_at: datetime

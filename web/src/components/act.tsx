@@ -27,7 +27,7 @@ export function likeIt(alert: Alert): string {
 export function Actions({ of, small }: { of: readonly Alert[]; small?: boolean }) {
   const fired = of.filter((alert) => alert.state !== "PENDING" && alert.state !== "RESOLVED");
   const open = of.filter((alert) => alert.state !== "RESOLVED");
-  const free = fired.filter((alert) => alert.acknowledged === null);
+  const free = fired.filter((alert) => !alert.acknowledged);
   if (!open.length) return null;
   const choices = SPANS.map(([span, words]) => ({ text: t(words), run: () => void silence(open, span) }));
   if (of.length === 1)

@@ -7,9 +7,10 @@ import { annotate, alertSpans, starts, type Span } from "../core/annotations";
 import { dated } from "../core/clock";
 import { t } from "../core/i18n";
 import { link } from "../core/location";
+import { hasPage } from "../core/pages";
 import { range, setRange } from "../core/range";
 import { useResource } from "../core/resource";
-import { fetchLines, latest, nameLines, worst, type Lines } from "../core/series";
+import { fetchLines, nameLines, type Lines } from "../core/series";
 import { copy, csv, curl, save } from "../core/take-away";
 import { figure, type Unit } from "../core/units";
 import { Icon } from "./icon";
@@ -37,7 +38,7 @@ export interface ChartProps {
   most?: number;
 }
 
-export function Chart({ title, query, unit = "", threshold = null, keep, spans = [], height = 170, most = 8 }: ChartProps) {
+export function Chart({ title, query, unit: wanted, threshold = null, keep, spans = [], height = 170, most = 8 }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   const [seen, setSeen] = useState(false);
@@ -56,18 +57,18 @@ export function Chart({ title, query, unit = "", threshold = null, keep, spans =
   }, []);
   const { from, to } = range.value;
   const asked = seen && width > 0;
+  const drawn = useRef<Lines | null>(null); // what was seen stays when it is scrolled away
   const { data, error } = useResource<Lines | null>(
-    async (abort) => (asked ? fetchLines(query, from, to, width / 2, abort) : null),
+    async (abort) => (asked ? (drawn.current = await fetchLines(query, from, to, width, abort)) : drawn.current),
     [query, from, to, asked, Math.round(width / 100)],
   );
   const all = data.value;
-  const kept = useMemo(() => {
-    const lines = (all?.lines ?? []).filter((line) => !keep || keep(line.labels));
-    return lines.sort((a, b) => worst(b) - worst(a));
-  }, [all]);
+  const unit = wanted ?? all?.unit ?? "";
+  const kept = useMemo(() => (all?.lines ?? []).filter((line) => !keep || keep(line.labels)), [all]);
+  const more = kept.length - most + (keep ? 0 : (all?.omitted ?? 0));
   const shown = kept.slice(0, most);
   const names = nameLines(shown);
-  const known = shown.length > 0 && shown.some((line) => line.values.some((value) => value !== null));
+  const known = shown.length > 0;
   const rows = (): (string | number | null)[][] => [
     ["time", ...nameLines(kept)],
     ...(all?.times ?? []).map((at, row) => [dated(at), ...kept.map((line) => line.values[row] ?? null)]),
@@ -84,10 +85,10 @@ export function Chart({ title, query, unit = "", threshold = null, keep, spans =
           quiet
           choices={[
             { text: t("Copy as PromQL"), run: () => void copy(query, "PromQL") },
-            { text: t("Copy as curl"), run: () => void copy(curl("prometheus/api/v1/query_range", { query, start: from, end: to, step: 15 }), "curl") },
+            { text: t("Copy as curl"), run: () => void copy(curl("series", { query, range: `${Math.round(to - from)}s` }), "curl") },
             { text: t("Copy link"), run: () => void copy(location.href, t("link")) },
             { text: t("Save as CSV"), run: () => save(`${title}.csv`, csv(rows())) },
-            { text: t("Open in Explore"), run: () => void (location.hash = link("explore", { query })) },
+            ...(hasPage("explore") ? [{ text: t("Open in Explore"), run: () => void (location.hash = link("explore", { query })) }] : []),
           ]}
         >
           <Icon name="more" />
@@ -96,7 +97,8 @@ export function Chart({ title, query, unit = "", threshold = null, keep, spans =
       <div class="plot" ref={box} style={{ minHeight: `${height}px` }}>
         {known && all ? Plot && (
           <Plot
-            data={{ times: all.times, lines: shown }}
+            times={all.times}
+            lines={shown}
             names={names}
             unit={unit}
             threshold={threshold}
@@ -118,10 +120,10 @@ export function Chart({ title, query, unit = "", threshold = null, keep, spans =
           {shown.map((line, at) => (
             <li key={names[at]} class={`line-${at % 8}`}>
               <Told most={60}>{names[at] || title}</Told>
-              <b>{figure(here === null ? latest(line) : line.values[here], unit)}</b>
+              <b>{figure(here === null ? line.last : line.values[here], unit)}</b>
             </li>
           ))}
-          {kept.length > most && <li class="rest dim">{t("and {n} more, lower", { n: kept.length - most })}</li>}
+          {more > 0 && <li class="rest dim">{t("and {n} more, lower", { n: more })}</li>}
         </ul>
       )}
       {known && all && <Behind title={title} lines={shown} names={names} unit={unit} />}
@@ -146,19 +148,16 @@ function Behind({ title, lines, names, unit }: { title: string; lines: Lines["li
             </tr>
           </thead>
           <tbody>
-            {lines.map((line, at) => {
-              const known = line.values.filter((value) => value !== null);
-              return (
-                <tr key={names[at]}>
-                  <th scope="row">
-                    <Told most={80}>{names[at] || title}</Told>
-                  </th>
-                  <td class="num">{figure(known.length ? Math.min(...known) : null, unit)}</td>
-                  <td class="num">{figure(known.length ? Math.max(...known) : null, unit)}</td>
-                  <td class="num">{figure(latest(line), unit)}</td>
-                </tr>
-              );
-            })}
+            {lines.map((line, at) => (
+              <tr key={names[at]}>
+                <th scope="row">
+                  <Told most={80}>{names[at] || title}</Told>
+                </th>
+                <td class="num">{figure(line.min, unit)}</td>
+                <td class="num">{figure(line.max, unit)}</td>
+                <td class="num">{figure(line.last, unit)}</td>
+              </tr>
+            ))}
           </tbody>
         </table>
       )}

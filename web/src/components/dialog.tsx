@@ -15,13 +15,11 @@ export function Dialog({ title, close, children }: { title: string; close: () =>
       onClick={(event) => event.target === box.current && box.current?.close()}
     >
       <div class="dialog">
-        <header>
-          <h2>{title}</h2>
-          <button class="round" aria-label={t("Close")} onClick={() => box.current?.close()}>
-            <Icon name="close" />
-          </button>
-        </header>
+        <h2>{title}</h2>
         {children}
+        <button class="round close" aria-label={t("Close")} onClick={() => box.current?.close()}>
+          <Icon name="close" />
+        </button>
       </div>
     </dialog>
   );

@@ -6,11 +6,12 @@ import uPlot from "uplot";
 import type { Span } from "../core/annotations";
 import { dated } from "../core/clock";
 import { theme, zone } from "../core/preferences";
-import type { Lines } from "../core/series";
+import type { Line } from "../core/series";
 import { figure, type Unit } from "../core/units";
 
 interface Props {
-  data: Lines;
+  times: number[];
+  lines: Line[];
   names: string[];
   unit: Unit;
   threshold: number | null;
@@ -32,19 +33,19 @@ export function Plot(props: Props) {
   const latest = useRef(props);
   const plot = useRef<uPlot | null>(null);
   latest.current = props;
-  const lines = props.names.join("\n");
+  const named = props.names.join("\n");
   useEffect(() => {
     // Drawn anew when colours or the zone of time change: canvas does not inherit them.
     const stop = effect(() => {
       void theme.value;
       void zone.value;
       plot.current?.destroy();
-      plot.current = new uPlot(options(latest), columns(latest.current.data), box.current!);
+      plot.current = new uPlot(options(latest), columns(latest.current), box.current!);
     });
     const dark = matchMedia("(prefers-color-scheme: dark)");
     const again = (): void => {
       plot.current?.destroy();
-      plot.current = new uPlot(options(latest), columns(latest.current.data), box.current!);
+      plot.current = new uPlot(options(latest), columns(latest.current), box.current!);
     };
     dark.addEventListener("change", again);
     return () => {
@@ -53,15 +54,15 @@ export function Plot(props: Props) {
       plot.current?.destroy();
       plot.current = null;
     };
-  }, [lines, props.unit]);
+  }, [named, props.unit]);
   useEffect(() => plot.current?.setSize({ width: props.size[0], height: props.size[1] }), [...props.size]);
   useEffect(() => {
-    plot.current?.setData(columns(props.data));
-  }, [props.data.times, props.shaded, props.strips, props.moments, ...props.span]);
+    plot.current?.setData(columns(props));
+  }, [props.times, props.shaded, props.strips, props.moments, ...props.span]);
   return <div ref={box} aria-hidden="true" />;
 }
 
-const columns = (data: Lines): uPlot.AlignedData => [data.times, ...data.lines.map((line) => line.values)];
+const columns = ({ times, lines }: Props): uPlot.AlignedData => [times, ...lines.map((line) => line.values)];
 
 function ink(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim() || "#888";
@@ -74,7 +75,7 @@ function options(latest: { current: Props }): uPlot.Options {
   return {
     width: size[0],
     height: size[1],
-    padding: [8, 4, 0, 0],
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     cursor: {
       sync: { key: SYNC.key, setSeries: false },

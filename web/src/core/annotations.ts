@@ -1,9 +1,10 @@
 // What happened while the charts' lines were drawn: alerts that fired, processes that started anew (a deploy, a crash).
 
 import { effect, signal, untracked } from "@preact/signals";
-import { get, queryRange } from "./api";
+import { get } from "./api";
 import { hidden, seconds, serverNow } from "./clock";
 import { range } from "./range";
+import { fetchLines } from "./series";
 
 export interface Span {
   from: number;
@@ -39,11 +40,10 @@ export function annotate(): void {
 
 async function load(from: number, to: number): Promise<void> {
   const moment = (at: number): string => new Date(at * 1000).toISOString();
-  const step = Math.max(Math.ceil((to - from) / 300), 1);
   // An annotation that is not there is no reason for a chart not to be.
   const [alerts, processes] = await Promise.allSettled([
     get("alerts/history", { query: { since: moment(from), until: moment(to), limit: 200 } }),
-    queryRange("max by (worker) (process_start_time_seconds)", from, to, step),
+    fetchLines("max by (worker) (process_start_time_seconds)", from, to, 600, new AbortController().signal),
   ]);
   if (alerts.status === "fulfilled")
     alertSpans.value = alerts.value.alerts.map((alert) => ({
@@ -53,7 +53,7 @@ async function load(from: number, to: number): Promise<void> {
       tone: alert.severity.toLowerCase(),
     }));
   if (processes.status === "fulfilled") {
-    const found = processes.value.flatMap((one) => one.values.map(([, value]) => Math.round(Number(value))));
+    const found = processes.value.lines.flatMap((line) => line.values.map((at) => Math.round(at ?? 0)));
     starts.value = [...new Set(found)].filter((at) => at > from && at < to);
   }
 }

@@ -9,6 +9,7 @@ type Schemas = components["schemas"];
 export type Alert = Schemas["AlertModel"];
 export type AlertDetail = Schemas["AlertAnswer"];
 export type Overview = Schemas["OverviewAnswer"];
+export type LiveOverview = Schemas["LiveOverview"];
 export type Rule = Schemas["RuleModel"];
 export type RuleExplanation = Schemas["RuleExplanationModel"];
 export type Silence = Schemas["SilenceModel"];
@@ -133,18 +134,4 @@ export async function refusal(response: Response): Promise<ApiError> {
   return new ApiError(response.status, said);
 }
 
-// -- Prometheus' API, which Dozor has too ---------------------------------------------------------------------------
-
 export type Labels = Record<string, string>;
-export interface Range {
-  metric: Labels;
-  values: [number, string][];
-}
-
-/** The expression at each step. Raises ApiError. */
-export async function queryRange(query: string, start: number, end: number, step: number, signal?: AbortSignal) {
-  const asked = { query, start: start.toFixed(3), end: end.toFixed(3), step: String(step) };
-  const options = { query: asked, ...(signal ? { signal } : {}) } as unknown as Options<unknown>;
-  const answer = await send<{ data: { result: Range[] } }>("GET", "prometheus/api/v1/query_range", options);
-  return answer.data.result;
-}

@@ -1,6 +1,18 @@
 // What is shown stands in the address, behind the hash: #/alerts?tab=history&range=1h. It never reaches a server's log.
 
 import { computed, signal } from "@preact/signals";
+import { root } from "./env";
+
+/** An address of the page without JavaScript, such as alert/ID, as one of this. */
+(function adopt(): void {
+  const rest = location.pathname.slice(root.pathname.length);
+  const alert = rest.match(/^alert\/([^/]+)$/);
+  const hash = location.hash.startsWith("#/") ? location.hash : alert ? `#/alerts/${alert[1]}` : rest === "silence" ? "#/silences" : "";
+  if (!rest && !location.search) return;
+  // The document's links are relative to where it was.
+  for (const one of document.querySelectorAll("link")) one.href = one.href;
+  history.replaceState(null, "", root.href + hash);
+})();
 
 const hash = signal(location.hash);
 addEventListener("hashchange", () => (hash.value = location.hash));

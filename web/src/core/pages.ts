@@ -23,6 +23,9 @@ export interface PageEntry {
   count?: () => { n: number; tone: string };
 }
 
+/** Whether there is such a page, to be linked to. */
+export const hasPage = (id: string): boolean => PAGES.some((page) => page.id === id);
+
 export const PAGES: readonly PageEntry[] = [
   { id: "overview", title: "Overview", icon: "overview", key: "o", group: "now", load: () => overview },
   {

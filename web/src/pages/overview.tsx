@@ -14,9 +14,11 @@ import { seconds, serverNow } from "../core/clock";
 import { t, tn } from "../core/i18n";
 import { overview, trouble } from "../core/live";
 import { link } from "../core/location";
+import { hasPage } from "../core/pages";
 import { useResource } from "../core/resource";
 import { headline, isOpen } from "../core/standing";
 import { figure, type Unit } from "../core/units";
+import { capital } from "../core/words";
 
 const MOST_ALERTS = 12;
 
@@ -78,18 +80,21 @@ function Components({ known }: { known: Overview }) {
     <ul class="components" aria-label={t("Components")}>
       {Object.entries(known.components).map(([name, component]) => {
         const [value, words, line] = keyFigure(known, name);
+        const title = t(NAMES[name] ?? name);
         return (
           <li key={name} class={`component card ${tone(component.status)}`}>
-            <p class="head">
-              <a href={link(PAGE_OF[name] ?? "overview")}>{t(NAMES[name] ?? name)}</a>
-              <Badge of={component.status} />
-            </p>
-            <p class="figure">
-              <b>{value}</b> <span class="dim">{words}</span>
-            </p>
-            <p class="why dim">
-              <Told most={110}>{component.reasons[0] ?? ""}</Told>
-            </p>
+            <h2>{hasPage(PAGE_OF[name] ?? "") ? <a href={link(PAGE_OF[name]!)}>{title}</a> : title}</h2>
+            <Badge of={component.status} />
+            {value && (
+              <p class="figure">
+                <b>{value}</b> <span class="dim">{words}</span>
+              </p>
+            )}
+            {component.status !== "HEALTHY" && component.reasons[0] && (
+              <p class="why dim">
+                <Told>{component.reasons[0]}</Told>
+              </p>
+            )}
             <Spark of={line} />
           </li>
         );
@@ -233,11 +238,14 @@ function Changes() {
             <li key={change.alert.id + change.what + change.at}>
               <Ago at={change.at} />
               <div>
-                <Badge of={change.what === "ended" ? "HEALTHY" : change.alert.severity} quiet />{" "}
+                <span class="status">
+                  <Shape kind={change.what === "fired" ? tone(change.alert.severity) : change.what === "ended" ? "healthy" : "none"} />
+                </span>{" "}
                 <a href={alertLink(change.alert)}>
                   <Told most={120}>{change.alert.rule}</Told>
                 </a>{" "}
                 {t(WORDS[change.what])}
+                {change.what === "fired" && <span class="dim">, {t(capital(change.alert.severity))}</span>}
               </div>
             </li>
           ))}
