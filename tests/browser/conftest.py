@@ -27,7 +27,9 @@ class Visit:
     complaints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.on("console", lambda message: self.complaints.append(f"console: {message.text} {message.location['url']}"))
+        self.page.on(
+            "console", lambda message: self.complaints.append(f"console: {message.text} {message.location['url']}")
+        )
         self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
         self.page.on("request", lambda request: self._asked(request.url))

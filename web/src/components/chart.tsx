@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Labels } from "../core/api";
-import { annotate, alertSpans, starts, type Span } from "../core/annotations";
+import { annotate, alertSpans, marks, type Span } from "../core/annotations";
 import { dated } from "../core/clock";
 import { t } from "../core/i18n";
 import { link } from "../core/location";
@@ -75,11 +75,18 @@ export function Chart({ title, query, unit: wanted, threshold = null, keep, span
   ];
   const here = cursor.value;
   const Plot = plot.value;
+  const at = here === null ? null : (all?.times[here] ?? null);
+  const reach = ((to - from) / Math.max(width, 1)) * 8;
+  const near = at === null ? [] : marks.value.filter((mark) => Math.abs(mark.at - at) < reach).map((mark) => mark.text);
   return (
     <figure class="chart card">
       <figcaption>
         <h3>{title}</h3>
-        <span class="dim when">{here !== null && all ? dated(all.times[here] ?? 0, false).slice(11) : ""}</span>
+        {at !== null && (
+          <span class="dim when">
+            {dated(at, false).slice(11)} <Told most={60}>{near.join(", ")}</Told>
+          </span>
+        )}
         <Menu
           label={t("{title}: take away", { title })}
           quiet
@@ -106,7 +113,7 @@ export function Chart({ title, query, unit: wanted, threshold = null, keep, span
             span={[from, to]}
             shaded={spans}
             strips={alertSpans.value}
-            moments={starts.value}
+            moments={marks.value}
             onCursor={(at) => (cursor.value = at)}
             onZoom={setRange}
           />

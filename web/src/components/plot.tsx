@@ -3,7 +3,7 @@
 import { effect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import type { Span } from "../core/annotations";
+import type { Mark, Span } from "../core/annotations";
 import { dated } from "../core/clock";
 import { theme, zone } from "../core/preferences";
 import type { Line } from "../core/series";
@@ -20,7 +20,7 @@ interface Props {
   span: [number, number];
   shaded: Span[];
   strips: Span[];
-  moments: number[];
+  moments: Mark[];
   onCursor: (at: number | null) => void;
   onZoom: (from: number, to: number) => void;
 }
@@ -166,7 +166,7 @@ function drawInFront(plot: uPlot, { threshold, moments }: Props): void {
     const y = Math.round(plot.valToPos(threshold, "y", true));
     stroke([bbox.left, y], [bbox.left + bbox.width, y], ink("critical"), [5, 4]);
   }
-  for (const at of moments) {
+  for (const { at } of moments) {
     const x = Math.round(plot.valToPos(at, "x", true));
     if (x > bbox.left && x < bbox.left + bbox.width) stroke([x, bbox.top], [x, bbox.top + bbox.height], ink("link"), [2, 3]);
   }

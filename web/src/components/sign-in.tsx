@@ -1,7 +1,7 @@
 // Asks for the key where one is set. It is kept for this tab alone, and sent as a header.
 
 import { useState } from "preact/hooks";
-import { get, keyWanted, showKey } from "../core/api";
+import { isKey, showKey } from "../core/api";
 import { t } from "../core/i18n";
 
 export function SignIn() {
@@ -9,17 +9,12 @@ export function SignIn() {
   const enter = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const key = String(new FormData(event.currentTarget as HTMLFormElement).get("key") ?? "").trim();
-    // Header values are Latin-1; what is not cannot be the key.
-    if (!/^[\x20-\xff]+$/.test(key)) return setWrong(t("That is not the key."));
-    showKey(key);
     try {
-      await get("system/health");
-    } catch {
-      if (keyWanted.value) {
-        showKey(null);
-        keyWanted.value = true;
-        setWrong(t("That is not the key."));
-      }
+      // Header values are Latin-1; what is not cannot be the key.
+      if (/^[\x20-\xff]+$/.test(key) && (await isKey(key))) showKey(key);
+      else setWrong(t("That is not the key."));
+    } catch (error) {
+      setWrong((error as Error).message);
     }
   };
   return (

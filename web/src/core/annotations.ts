@@ -1,8 +1,9 @@
-// What happened while the charts' lines were drawn: alerts that fired, processes that started anew (a deploy, a crash).
+// What happened while the charts' lines were drawn: alerts that fired, deploys, processes that started.
 
 import { effect, signal, untracked } from "@preact/signals";
 import { get } from "./api";
 import { hidden, seconds, serverNow } from "./clock";
+import { t } from "./i18n";
 import { range } from "./range";
 import { fetchLines } from "./series";
 
@@ -15,8 +16,13 @@ export interface Span {
 
 export const alertSpans = signal<Span[]>([]);
 
-/** Moments at which a watched process started. */
-export const starts = signal<number[]>([]);
+export interface Mark {
+  at: number;
+  text: string;
+}
+
+/** Deploys and what else somebody has marked, and when watched processes started. */
+export const marks = signal<Mark[]>([]);
 
 const EACH_SECONDS = 15;
 let running = false;
@@ -41,8 +47,9 @@ export function annotate(): void {
 async function load(from: number, to: number): Promise<void> {
   const moment = (at: number): string => new Date(at * 1000).toISOString();
   // An annotation that is not there is no reason for a chart not to be.
-  const [alerts, processes] = await Promise.allSettled([
+  const [alerts, marked, processes] = await Promise.allSettled([
     get("alerts/history", { query: { since: moment(from), until: moment(to), limit: 200 } }),
+    get("annotations", { query: { since: moment(from), until: moment(to), limit: 200 } }),
     fetchLines("max by (worker) (process_start_time_seconds)", from, to, 600, new AbortController().signal),
   ]);
   if (alerts.status === "fulfilled")
@@ -52,8 +59,12 @@ async function load(from: number, to: number): Promise<void> {
       text: alert.rule,
       tone: alert.severity.toLowerCase(),
     }));
+  const found: Mark[] = [];
+  if (marked.status === "fulfilled")
+    found.push(...marked.value.annotations.map((one) => ({ at: seconds(one.at), text: one.text })));
   if (processes.status === "fulfilled") {
-    const found = processes.value.lines.flatMap((line) => line.values.map((at) => Math.round(at ?? 0)));
-    starts.value = [...new Set(found)].filter((at) => at > from && at < to);
+    const starts = new Set(processes.value.lines.flatMap((line) => line.values.map((at) => Math.round(at ?? 0))));
+    found.push(...[...starts].map((at) => ({ at, text: t("a process started") })));
   }
+  marks.value = found.filter((one) => one.at > from && one.at < to);
 }

@@ -67,6 +67,15 @@ export function showKey(value: string | null): void {
   keyWanted.value = false;
 }
 
+/** Whether Dozor takes this key. Raises ApiError where it does not answer. */
+export async function isKey(value: string): Promise<boolean> {
+  try {
+    return (await fetch(address("system/health"), { headers: { "X-API-Key": value }, cache: "no-store" })).status !== 401;
+  } catch {
+    throw new ApiError(0, "Dozor does not answer.");
+  }
+}
+
 export const hasKey = (): boolean => key.value !== null;
 
 /** Headers with which Dozor lets a request pass. */

@@ -16,6 +16,9 @@ export const overview = signal<Overview | null>(null);
 /** Why there is no answer now; null while there is. */
 export const trouble = signal<ApiError | null>(null);
 
+/** Counts what has happened (an alert fired, somebody acted, a deploy), for lists to be asked for anew. */
+export const happened = signal(0);
+
 /** When something new was last heard, on this browser's clock in seconds. */
 const heardAt = signal(0);
 const resting = signal(false);
@@ -42,7 +45,7 @@ let wake = (): void => undefined;
 /** Look again at once: something was done, or somebody wants it. */
 export const refresh = (): void => {
   wake();
-  if (overview.peek()) void poll();
+  happened.value++;
 };
 
 function heard(found: Overview): void {
@@ -101,6 +104,7 @@ async function followStream(abort: AbortSignal): Promise<void> {
   await readStream(
     "stream",
     ({ event, data }) => {
+      if (event === "changes") happened.value++;
       if (event === "overview") document = JSON.parse(data) as LiveOverview;
       else if (event === "patch" && document) document = merged(document, JSON.parse(data)) as LiveOverview;
       else return;

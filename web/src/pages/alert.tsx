@@ -16,6 +16,7 @@ import { note } from "../core/actions";
 import { get, type AlertDetail, type Labels, type RuleExplanation } from "../core/api";
 import { seconds } from "../core/clock";
 import { t } from "../core/i18n";
+import { happened } from "../core/live";
 import { link } from "../core/location";
 import { useResource } from "../core/resource";
 import { summary } from "../core/standing";
@@ -25,7 +26,7 @@ import { duration, figure, unitOf } from "../core/units";
 import { capital } from "../core/words";
 
 export default function AlertPage({ id }: { id: string }) {
-  const { data, error, reload } = useResource((signal) => get("alerts/{alert_id}", { path: { alert_id: id }, signal }), [id], 3);
+  const { data, error, reload } = useResource((signal) => get("alerts/{alert_id}", { path: { alert_id: id }, signal }), [id, happened.value], 5);
   const alert = data.value;
   if (!alert)
     return error.value ? (

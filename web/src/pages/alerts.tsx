@@ -8,6 +8,7 @@ import { acknowledge, resolve, silence } from "../core/actions";
 import { get, type Alert } from "../core/api";
 import { t, tn } from "../core/i18n";
 import { bind, focusedRow } from "../core/keys";
+import { happened } from "../core/live";
 import { ask, asked, place } from "../core/location";
 import { useResource } from "../core/resource";
 import { isOpen, worstSeverity } from "../core/standing";
@@ -67,8 +68,8 @@ function AlertLists() {
   const tab = asked("tab") || "active";
   const { data, error, reload } = useResource(
     (signal) => get("alerts/active", { query: { pending: true, limit: 1000, filter: matchers }, signal }),
-    [filter],
-    3,
+    [filter, happened.value],
+    5,
   );
   const all = data.value?.alerts ?? [];
   const tabs: Tab[] = LISTS.map((list) => {

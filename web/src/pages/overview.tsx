@@ -9,16 +9,15 @@ import { Shape, tone } from "../components/shape";
 import { Spark } from "../components/spark";
 import { Told } from "../components/text";
 import { Ago } from "../components/time";
-import { get, type Alert, type Overview, type SparklineData } from "../core/api";
+import { get, type Overview, type SparklineData } from "../core/api";
 import { seconds, serverNow } from "../core/clock";
 import { t, tn } from "../core/i18n";
-import { overview, trouble } from "../core/live";
+import { happened, overview, trouble } from "../core/live";
 import { link } from "../core/location";
 import { hasPage } from "../core/pages";
 import { useResource } from "../core/resource";
 import { headline, isOpen } from "../core/standing";
 import { figure, type Unit } from "../core/units";
-import { capital } from "../core/words";
 
 const MOST_ALERTS = 12;
 
@@ -205,64 +204,48 @@ function Course({ known }: { known: Overview }) {
 
 // -- what changed ----------------------------------------------------------------------------------------------------
 
-interface Change {
-  at: string;
-  alert: Alert;
-  what: "fired" | "ended" | "acknowledged" | "silenced";
-}
-
-const WORDS: Record<Change["what"], string> = {
-  fired: "fired",
-  ended: "ended",
-  acknowledged: "was acknowledged",
-  silenced: "was silenced",
-};
-
 function Changes() {
-  const { data, error } = useResource(
-    (signal) => get("alerts/history", { query: { since: new Date((serverNow() - 86400) * 1000).toISOString(), limit: 200 }, signal }),
-    [overview.value?.alerts.map((alert) => alert.id + alert.state).join()],
-    60,
-  );
-  const hour = serverNow() - 3600;
-  const changes = (data.value?.alerts ?? [])
-    .flatMap(changesOf)
-    .filter((change) => seconds(change.at) > hour)
-    .sort((a, b) => seconds(b.at) - seconds(a.at));
+  const { data, error } = useResource((signal) => get("dashboard/changes", { signal }), [happened.value], 60);
+  const changes = data.value?.changes ?? [];
   return (
     <Section title={t("What changed in the last hour")} aside={<a href={link("alerts", { tab: "history" })}>{t("The whole history")}</a>}>
       <Fault error={error.value} />
       {changes.length ? (
         <ol class="timeline card">
-          {changes.slice(0, 20).map((change) => (
-            <li key={change.alert.id + change.what + change.at}>
+          {changes.slice(0, MOST_CHANGES).map((change) => (
+            <li key={change.at + change.kind + change.subject}>
               <Ago at={change.at} />
-              <div>
-                <span class="status">
-                  <Shape kind={change.what === "fired" ? tone(change.alert.severity) : change.what === "ended" ? "healthy" : "none"} />
-                </span>{" "}
-                <a href={alertLink(change.alert)}>
-                  <Told most={120}>{change.alert.rule}</Told>
-                </a>{" "}
-                {t(WORDS[change.what])}
-                {change.what === "fired" && <span class="dim">, {t(capital(change.alert.severity))}</span>}
+              <div class="change">
+                <Shape kind={shapeOf(change)} />
+                <span>
+                  {change.kind.startsWith("alert_") ? (
+                    <a href={alertLink({ id: change.subject })}>
+                      <Told most={400}>{change.text}</Told>
+                    </a>
+                  ) : (
+                    <Told most={400}>{change.text}</Told>
+                  )}
+                  {change.comment && !change.text.includes(change.comment) && (
+                    <span class="dim">
+                      : <Told>{change.comment}</Told>
+                    </span>
+                  )}
+                </span>
               </div>
             </li>
           ))}
         </ol>
       ) : (
-        data.value && <Empty good title={t("Nothing fired and nothing ended.")} />
+        data.value && <Empty good title={t("Nothing changed in the last hour.")} />
       )}
+      {changes.length > MOST_CHANGES && <p class="dim">{t("and {n} more", { n: data.value!.total - MOST_CHANGES })}</p>}
     </Section>
   );
 }
 
-function changesOf(alert: Alert): Change[] {
-  const found: [string | null | undefined, Change["what"]][] = [
-    [alert.fired_at, "fired"],
-    [alert.resolved_at, "ended"],
-    [alert.acknowledged?.at, "acknowledged"],
-    [alert.silenced?.at, "silenced"],
-  ];
-  return found.flatMap(([at, what]) => (at ? [{ at, alert, what }] : []));
+const MOST_CHANGES = 15;
+
+function shapeOf({ kind, severity }: { kind: string; severity: string | null }): string {
+  if (/resolved|recovered|up$/.test(kind)) return "healthy";
+  return /fired|escalated/.test(kind) ? tone(severity) : "info";
 }

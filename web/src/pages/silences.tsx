@@ -13,7 +13,7 @@ import { alertLink } from "../components/alert-row";
 import { ApiError, del, get, post, put, type Silence } from "../core/api";
 import { seconds, serverNow } from "../core/clock";
 import { t, tn } from "../core/i18n";
-import { refresh } from "../core/live";
+import { happened, refresh } from "../core/live";
 import { ask, asked } from "../core/location";
 import { person } from "../core/preferences";
 import { useResource } from "../core/resource";
@@ -22,7 +22,7 @@ import { complain, say } from "../core/toasts";
 import { capital, splitMatchers } from "../core/words";
 
 export default function SilencesPage() {
-  const { data, error, reload } = useResource((signal) => get("silences", { query: { limit: 1000 }, signal }), [], 5);
+  const { data, error, reload } = useResource((signal) => get("silences", { query: { limit: 1000 }, signal }), [happened.value], 5);
   const all = data.value?.silences ?? [];
   const expired = asked("tab") === "expired";
   const current = all.filter((one) => one.state !== "EXPIRED");
