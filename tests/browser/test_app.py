@@ -15,7 +15,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.conftest import DESK, Open, Visit
 from tests.patience import PATIENCE_SECONDS
-from tests.system.conftest import API, Process, eventually, free_port
+from tests.serving import free_port
+from tests.system.conftest import API, Process, eventually
 
 from dozor.dashboard.built import built_page
 

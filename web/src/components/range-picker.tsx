@@ -3,6 +3,8 @@
 import { dated } from "../core/clock";
 import { t } from "../core/i18n";
 import { range, setSpan, SPANS } from "../core/range";
+import { duration } from "../core/units";
+import { parseDuration } from "../core/words";
 
 export function RangePicker() {
   const { live, span, from, to } = range.value;
@@ -20,7 +22,7 @@ export function RangePicker() {
           {(SPANS as readonly string[]).includes(span) || !live ? null : <option value={span}>{span}</option>}
           {SPANS.map((one) => (
             <option key={one} value={one}>
-              {t("last {span}", { span: one.replace("m", " min").replace("h", " h").replace("d", " d") })}
+              {t("last {span}", { span: duration(parseDuration(one) ?? 0) })}
             </option>
           ))}
         </select>
