@@ -16,6 +16,10 @@ from dozor.demo.faults import FAULTS, TIMETABLE, Stage
 from dozor.demo.shop import create_shop
 from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
 from dozor.instruments.query_monitor import QueryMonitor
+from dozor.instruments.redis_client_monitor import RedisClientMonitor
+from dozor.instruments.redis_monitor import RedisMonitor
+from dozor.overview import RedisDetails
+from dozor.overview.redis_slow import slow_groups
 
 pytestmark = pytest.mark.anyio
 
@@ -85,7 +89,7 @@ async def lifespan(app: ASGIApp) -> AsyncIterator[None]:
 async def open_shop(database: str, redis_url: str) -> AsyncIterator[Open]:
     engine = create_async_engine(database, pool_timeout=0.3)
     cause = Cause()
-    app = create_shop(engine, Redis.from_url(redis_url), redis_url, cause)
+    app = create_shop(engine, Redis.from_url(redis_url, client_name="shop"), redis_url, cause)
     transport = httpx2.ASGITransport(app=app)
     async with lifespan(app), httpx2.AsyncClient(transport=transport, base_url="http://shop") as client:
         yield Open(client, engine, cause, app)
@@ -129,10 +133,10 @@ async def test_every_fault_is_put_right_again(shop: Open) -> None:
     said: list[str] = []
     redis = Switchable()
     for name in ("redis-stopped", "error-burst", "exhausted-pool", "leaked-connection", "blocked-loop",
-                 "n-plus-one", "slow-fetch"):  # fmt: skip
+                 "n-plus-one", "slow-fetch", "hot-command"):  # fmt: skip
         await FAULTS[name].cause(Stage(shop.client, redis, said.append, pace=0.01))
     assert redis.events == ["stop", "start"]
-    assert len(said) == 7
+    assert len(said) == 8
     order = {"customer_id": 1, "product_id": 1}
     assert (await shop.client.post("/orders", json=order)).status_code == 201
     assert shop.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
@@ -169,6 +173,26 @@ async def test_line_and_request_of_the_mistakes_with_statements_are_found(shop: 
     assert fetch.fetch_seconds > 0.2
     monitor.detach()
     await client.aclose()
+
+
+async def test_command_client_request_and_line_of_the_hot_command_are_found(shop: Open, valkey_database: str) -> None:
+    redis = shop.app.state.shop.redis
+    ours, theirs = RedisClientMonitor("default", redis, Clock()), RedisMonitor("default", valkey_database, Clock())
+    ours.attach()
+    client = httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(DozorMiddleware(shop.app, HttpMonitor())), base_url="http://shop"
+    )
+    assert (await client.get("/top-rated")).json() == sorted((await client.get("/top-rated")).json(), reverse=True)
+    await theirs.refresh()
+    details = RedisDetails("default", {}, {}, slow_log=theirs.slow_log(), slow_calls=ours.slow_calls())
+    found = next(group for group in slow_groups([details]) if group.command == "SORT")
+    assert (found.shape, found.client) == ("SORT ? LIMIT ? ? DESC", "shop")
+    assert found.callers[0].work == "GET /top-rated"
+    assert str(found.callers[0].caller).endswith(" in top_rated")
+    assert (await client.delete("/top-rated")).json() == {"forgotten": 1}
+    ours.detach()
+    await client.aclose()
+    await theirs.close()
 
 
 def test_the_timetable_names_faults_and_each_fault_comes_up() -> None:

@@ -109,6 +109,19 @@ async def _exhausted_pool(stage: Stage) -> None:
     stage.say("the exports are done, their connections are back in the pool")
 
 
+async def _hot_command(stage: Stage) -> None:
+    async def ask() -> None:
+        for _ in range(12):
+            await _patiently(stage.client.get("/top-rated"))
+            await stage.wait(2)
+
+    try:
+        await asyncio.gather(*(ask() for _ in range(2)))
+    finally:
+        await asyncio.shield(_patiently(stage.client.delete("/top-rated")))
+    stage.say("nobody asks for /top-rated any more")
+
+
 async def _leaked_connection(stage: Stage) -> None:
     for _ in range(6):
         await _patiently(stage.client.post("/imports"))
@@ -159,6 +172,13 @@ FAULTS: Final[Mapping[str, Fault]] = {
             _slow_fetch,
         ),
         Fault(
+            "hot-command",
+            "two visitors ask for /top-rated for half a minute, for which Redis sorts 100,000 ratings each time",
+            "redis/slow-commands names SORT, the client, the request and its line of code; redis/commands what it costs",
+            f"{_API}/redis/slow-commands",
+            _hot_command,
+        ),
+        Fault(
             "blocked-loop",
             "/invoice blocks the event loop for 2 s, five times",
             "EventLoopBlocked, a rule of the demo's own, fires; Dozor, in its own thread, says which line blocked the loop",
@@ -196,6 +216,7 @@ TIMETABLE: Final[tuple[tuple[float, str], ...]] = (
     (50, "slow-query"),
     (30, "n-plus-one"),
     (20, "slow-fetch"),
+    (20, "hot-command"),
     (30, "blocked-loop"),
     (30, "exhausted-pool"),
     (60, "error-burst"),

@@ -94,7 +94,7 @@ class _Server(uvicorn.Server):
 
 def _build(servers: EmbeddedServers, port: int, director: Director, narrator: Narrator) -> FastAPI:
     engine = create_async_engine(servers.async_postgres_url, pool_timeout=_POOL_TIMEOUT_SECONDS)
-    redis = Redis.from_url(servers.redis_url, socket_timeout=0.5, retry=Retry(NoBackoff(), 0))
+    redis = Redis.from_url(servers.redis_url, client_name="shop", socket_timeout=0.5, retry=Retry(NoBackoff(), 0))
     app = create_shop(engine, redis, servers.redis_url, director)
     # What makes the demo a demo stands in the second line; an application of your own needs only the first.
     dozor = Dozor(engine=engine, redis=redis, listen=f"{_HOST}:{port}",

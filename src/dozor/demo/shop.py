@@ -68,6 +68,7 @@ def create_shop(engine: AsyncEngine, redis: Redis, redis_url: str, faults: Fault
     app.add_exception_handler(PoolTimeoutError, _busy)
     app.add_exception_handler(DBAPIError, _busy)
     app.add_exception_handler(OSError, _busy)
+    app.add_exception_handler(RedisError, _busy)
     app.include_router(router)
     if faults is not None:
         app.include_router(_fault_router(faults))
@@ -187,6 +188,24 @@ async def recent_orders(shop: InShop) -> list[dict[str, Any]]:
 async def _customer_name(connection: AsyncConnection, customer_id: int) -> str:
     statement = select(customers.c.name).where(customers.c.id == customer_id)
     return str((await connection.execute(statement)).scalar_one())
+
+
+_RATINGS = "shop:ratings"
+_RATE_ALL = "for i = 1, 100000 do redis.call('SADD', KEYS[1], (i * 7919) % 1000003) end"
+
+
+@router.get("/top-rated")
+async def top_rated(shop: InShop) -> list[int]:
+    """A mistake: the server sorts a hundred thousand ratings for each visitor; a sorted set would keep them in order."""
+    if not await shop.redis.exists(_RATINGS):
+        await shop.redis.eval(_RATE_ALL, 1, _RATINGS)
+    return [int(rating) for rating in await shop.redis.sort(_RATINGS, start=0, num=10, desc=True)]
+
+
+@router.delete("/top-rated")
+async def forget_ratings(shop: InShop) -> dict[str, int]:
+    """Forget all ratings."""
+    return {"forgotten": await shop.redis.unlink(_RATINGS)}
 
 
 @router.get("/ledger")
