@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx2
 import pytest
@@ -176,7 +177,8 @@ async def test_line_and_request_of_the_mistakes_with_statements_are_found(shop: 
 
 
 async def test_command_client_request_and_line_of_the_hot_command_are_found(shop: Open, valkey_database: str) -> None:
-    redis = shop.app.state.shop.redis
+    app: Any = shop.app
+    redis = app.state.shop.redis
     ours, theirs = RedisClientMonitor("default", redis, Clock()), RedisMonitor("default", valkey_database, Clock())
     ours.attach()
     client = httpx2.AsyncClient(

@@ -199,7 +199,8 @@ async def top_rated(shop: InShop) -> list[int]:
     """A mistake: the server sorts a hundred thousand ratings for each visitor; a sorted set would keep them in order."""
     if not await shop.redis.exists(_RATINGS):
         await shop.redis.eval(_RATE_ALL, 1, _RATINGS)
-    return [int(rating) for rating in await shop.redis.sort(_RATINGS, start=0, num=10, desc=True)]
+    best: Any = await shop.redis.sort(_RATINGS, start=0, num=10, desc=True)
+    return [int(rating) for rating in best]
 
 
 @router.delete("/top-rated")
