@@ -1,5 +1,6 @@
 """Who may ask, from where, and what a browser may be made to send."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,15 +20,34 @@ ACT = "/api/v1/monitoring/alerts/a1/acknowledge"
 KEY = "s3cr3t-key-ä"
 
 
-def client_of(backend: FakeBackend, *, peer: str = "127.0.0.1", host: str = "http://localhost") -> Any:
-    return TestClient(create_app(backend), base_url=host, client=(peer, 4711))
+KEYED = Access(api_key=KEY, slack_signing_secret="signing secret")
+ClientOf = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def guarded() -> tuple[FastAPI, FakeBackend]:
+    """As `served`, with a key."""
+    backend = FakeBackend(FakeClock(), KEYED)
+    return create_app(backend), backend
 
 
 @pytest.fixture
-def keyed(clock: FakeClock) -> Any:
-    backend = FakeBackend(clock, Access(api_key=KEY, slack_signing_secret="signing secret"))
+def keyed(guarded: tuple[FastAPI, FakeBackend]) -> FakeBackend:
+    backend = guarded[1]
+    FakeBackend.__init__(backend, backend.clock, KEYED)
     backend.add(an_alert(severity=Severity.WARNING))
     return backend
+
+
+@pytest.fixture
+def client_of(served: tuple[FastAPI, FakeBackend], guarded: tuple[FastAPI, FakeBackend]) -> ClientOf:
+    """Makes a client for the application over a backend."""
+    built = {id(backend): app for app, backend in (served, guarded)}
+
+    def make(backend: FakeBackend, *, peer: str = "127.0.0.1", host: str = "http://localhost") -> TestClient:
+        return TestClient(built.get(id(backend)) or create_app(backend), base_url=host, client=(peer, 4711))
+
+    return make
 
 
 @pytest.mark.parametrize(
@@ -38,7 +58,9 @@ def keyed(clock: FakeClock) -> Any:
         {"authorization": b"bearer  " + KEY.encode()},
     ],
 )
-def test_the_key_opens_by_either_header_from_anywhere(keyed: FakeBackend, headers: dict[str, Any]) -> None:
+def test_the_key_opens_by_either_header_from_anywhere(
+    keyed: FakeBackend, headers: dict[str, Any], client_of: ClientOf
+) -> None:
     client = client_of(keyed, peer="203.0.113.7", host="https://dozor.example.com")
     assert client.get(STATUS, headers=headers).status_code == 200
 
@@ -46,7 +68,9 @@ def test_the_key_opens_by_either_header_from_anywhere(keyed: FakeBackend, header
 @pytest.mark.parametrize(
     "headers", [{}, {"X-API-Key": "wrong"}, {"Authorization": "Basic czNjcjN0"}, {"X-API-Key": ""}]
 )
-def test_without_the_key_every_guarded_route_is_401(keyed: FakeBackend, headers: dict[str, Any]) -> None:
+def test_without_the_key_every_guarded_route_is_401(
+    keyed: FakeBackend, headers: dict[str, Any], client_of: ClientOf
+) -> None:
     client = client_of(keyed)
     paths = client.app.openapi()["paths"]
     for path, item in paths.items():
@@ -67,12 +91,14 @@ def test_the_key_is_in_no_repr() -> None:
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "testclient"])
-def test_without_a_key_this_machine_may_ask(backend: FakeBackend, peer: str) -> None:
+def test_without_a_key_this_machine_may_ask(backend: FakeBackend, peer: str, client_of: ClientOf) -> None:
     assert client_of(backend, peer=peer).get(STATUS).status_code == 200
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.5", "203.0.113.7", "::2", "fe80::1%eth0", "::ffff:10.0.0.5", "", "localhost"])
-def test_without_a_key_nobody_else_may_and_learns_how_to_set_one(backend: FakeBackend, peer: str) -> None:
+def test_without_a_key_nobody_else_may_and_learns_how_to_set_one(
+    backend: FakeBackend, peer: str, client_of: ClientOf
+) -> None:
     answer = client_of(backend, peer=peer).get(STATUS)
     assert answer.status_code == 403
     assert "DOZOR_API_KEY" in answer.json()["detail"]
@@ -82,7 +108,9 @@ def test_without_a_key_nobody_else_may_and_learns_how_to_set_one(backend: FakeBa
     "header",
     ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Real-IP", "Via"],
 )
-def test_without_a_key_what_came_through_a_proxy_is_refused(backend: FakeBackend, header: Any) -> None:
+def test_without_a_key_what_came_through_a_proxy_is_refused(
+    backend: FakeBackend, header: Any, client_of: ClientOf
+) -> None:
     assert client_of(backend).get(STATUS, headers={header: "x"}).status_code == 403
 
 
@@ -99,7 +127,9 @@ def test_without_a_key_what_came_through_a_proxy_is_refused(backend: FakeBackend
         ("[::1", 403),
     ],
 )
-def test_a_name_that_a_stranger_may_own_is_refused(backend: FakeBackend, host: str, status: Any) -> None:
+def test_a_name_that_a_stranger_may_own_is_refused(
+    backend: FakeBackend, host: str, status: Any, client_of: ClientOf
+) -> None:
     assert client_of(backend).get(STATUS, headers={"Host": host}).status_code == status
 
 
@@ -107,7 +137,7 @@ def test_a_name_that_a_stranger_may_own_is_refused(backend: FakeBackend, host: s
     "path", ["/health", "/livez", "/readyz", "/api/v1/monitoring/health", "/api/v1/monitoring/readyz"]
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_probes_are_open_to_everybody(keyed: FakeBackend, path: str, method: str) -> None:
+def test_probes_are_open_to_everybody(keyed: FakeBackend, path: str, method: str, client_of: ClientOf) -> None:
     assert client_of(keyed, peer="203.0.113.7", host="http://attacker.example").request(method, path).status_code == 200
 
 
@@ -123,7 +153,7 @@ FOREIGN = [
 @pytest.mark.parametrize("headers", FOREIGN)
 @pytest.mark.parametrize("key", [None, KEY])
 def test_a_page_of_another_site_can_make_a_browser_do_nothing(
-    clock: FakeClock, headers: dict[str, Any], key: str | None
+    clock: FakeClock, headers: dict[str, Any], key: str | None, client_of: ClientOf
 ) -> None:
     backend = FakeBackend(clock, Access(api_key=key))
     backend.add(an_alert())
@@ -136,12 +166,14 @@ def test_a_page_of_another_site_can_make_a_browser_do_nothing(
 @pytest.mark.parametrize(
     "headers", [{}, {"Origin": "http://localhost"}, {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}]
 )
-def test_programs_and_the_own_page_may_act(backend: FakeBackend, headers: dict[str, Any]) -> None:
+def test_programs_and_the_own_page_may_act(backend: FakeBackend, headers: dict[str, Any], client_of: ClientOf) -> None:
     backend.add(an_alert())
     assert client_of(backend).post(ACT, json={}, headers=headers).status_code == 200
 
 
-def test_behind_open_cors_another_site_may_not_even_read(backend: FakeBackend, keyed: FakeBackend) -> None:
+def test_behind_open_cors_another_site_may_not_even_read(
+    backend: FakeBackend, keyed: FakeBackend, client_of: ClientOf
+) -> None:
     headers = {"Origin": "https://attacker.example"}
     assert client_of(backend).get(STATUS, headers=headers).status_code == 403
     assert client_of(keyed).get(STATUS, headers={**headers, "X-API-Key": KEY.encode()}).status_code == 200
@@ -150,13 +182,17 @@ def test_behind_open_cors_another_site_may_not_even_read(backend: FakeBackend, k
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None]
 )
-def test_a_body_that_a_browser_sends_without_asking_is_refused(backend: FakeBackend, content_type: Any) -> None:
+def test_a_body_that_a_browser_sends_without_asking_is_refused(
+    backend: FakeBackend, content_type: Any, client_of: ClientOf
+) -> None:
     backend.add(an_alert())
     headers = {"Content-Type": content_type} if content_type else {}
     assert client_of(backend).post(ACT, content=b'{"by": "me"}', headers=headers).status_code == 415
 
 
-def test_a_large_body_is_refused_by_what_it_declares_and_by_what_it_is(backend: FakeBackend) -> None:
+def test_a_large_body_is_refused_by_what_it_declares_and_by_what_it_is(
+    backend: FakeBackend, client_of: ClientOf
+) -> None:
     backend.add(an_alert())
     client = client_of(backend)
     json = {"Content-Type": "application/json"}

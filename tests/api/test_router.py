@@ -144,7 +144,7 @@ CHECKS = [
 
 
 @schema.parametrize()
-@settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=examples(4), deadline=None, suppress_health_check=list(HealthCheck), database=None)
 def test_answers_are_what_the_description_says(case: Any) -> None:
     case.call_and_validate(checks=CHECKS)
 
