@@ -28,9 +28,11 @@ from dozor.overview import (
     PoolReview,
     Recent,
     RedisDetails,
+    ServerActivity,
     ServerCommand,
     SilenceRecord,
     Sparkline,
+    Transaction,
     http_figures,
 )
 from dozor.session import Session
@@ -129,6 +131,23 @@ class Reading:
         """What requests repeat, the last found first."""
         found = [entry for one in self._query_monitors(pool).values() for entry in one.repeats.found()]
         return sorted(found, key=lambda one: -one.last_at)
+
+    def server_activity(self, pool: str | None = None) -> Sequence[ServerActivity]:
+        """The open transactions of the servers, and who of this process has their connections."""
+        pools = self._targets.pools
+        holders = {
+            holder.backend_pid: holder
+            for watched in pools.values()
+            for holder in watched.pool.holders()
+            if holder.backend_pid is not None
+        }
+        found = []
+        for name, watched in pools.items():
+            if pool is None or name == pool:
+                activity = watched.server.activity()
+                transactions = [Transaction(session, holders.get(session.pid)) for session in activity.sessions]
+                found.append(ServerActivity(name, transactions, activity.at, activity.missing))
+        return found
 
     def _query_monitors(self, pool: str | None = None) -> dict[str, QueryMonitor]:
         watched = [one for name, one in self._targets.pools.items() if pool is None or name == pool]

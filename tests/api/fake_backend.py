@@ -70,6 +70,7 @@ from dozor.overview import (
     Recent,
     RedisDetails,
     RedisReading,
+    ServerActivity,
     ServerCommand,
     SilenceRecord,
     Sparkline,
@@ -200,6 +201,7 @@ class FakeBackend:
         self.fetches: list[SlowFetch] = []
         self.books: dict[str, QueryBook] = {}
         self.repeated: list[RepeatedQuery] = []
+        self.activity: list[ServerActivity] = []
         self.planned: QueryPlan | DozorError = QueryNotFound("none")
         self.commands: list[ServerCommand] = []
         self.details = [
@@ -337,6 +339,9 @@ class FakeBackend:
 
     def query(self, fingerprint: str) -> Mapping[str, Sequence[QueryReport]]:
         return one_query(self.books, fingerprint, self.clock.monotonic())
+
+    def server_activity(self, pool: str | None = None) -> Sequence[ServerActivity]:
+        return [one for one in self.activity if pool is None or one.pool == pool]
 
     def repeated_queries(self, pool: str | None = None) -> Sequence[RepeatedQuery]:
         return [found for found in self.repeated if pool is None or found.pool == pool]

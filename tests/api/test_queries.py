@@ -9,10 +9,13 @@ from sqlalchemy import create_engine
 from tests.api.fake_backend import AT, FakeBackend
 
 from dozor.errors import PlanUnavailable
+from dozor.instruments.database_activity import DatabaseSession
+from dozor.instruments.pool_holders import Holder
 from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.query_plan import QueryPlan
 from dozor.instruments.query_repeats import RepeatedQuery
 from dozor.instruments.query_slow import SlowFetch
+from dozor.overview import ServerActivity, Transaction
 
 REPEATED = RepeatedQuery(
     pool="default",
@@ -159,3 +162,33 @@ def test_why_there_is_no_plan_is_said(api: TestClient, backend: FakeBackend) -> 
     refused = api.post("queries/03d1b7aa90f1c22e/plan")
     assert refused.status_code == 409
     assert refused.json()["detail"] == "There is no plan: the text holds more than one statement."
+
+
+def test_open_transactions_and_who_has_them(api: TestClient, backend: FakeBackend) -> None:
+    session = DatabaseSession(
+        pid=7,
+        application="shop",
+        user="shop",
+        client=None,
+        state="active",
+        waits_for="Lock: tuple",
+        transaction_seconds=14.0,
+        state_seconds=2.0,
+        statement="SELECT ?",
+        blocked_by=(8,),
+    )
+    holder = Holder("GET /orders", 14.5, leaked=False, endpoint="GET /orders", taken_at=("shop.py:8 in place",))
+    backend.activity = [
+        ServerActivity("default", [Transaction(session, holder), Transaction(replace(session, pid=8, blocked_by=()), None)],
+                       AT - 2, None),
+        ServerActivity("files", [], None, "of sqlite it cannot be told"),
+    ]  # fmt: skip
+    found = api.get("queries/activity?limit=1").json()
+    postgres, sqlite = found["servers"]
+    assert (postgres["blocked"], postgres["age_seconds"], postgres["missing"]) == (1, 2.0, None)
+    [shown] = postgres["transactions"]
+    assert (shown["pid"], shown["blocked_by"], shown["waits_for"]) == (7, [8], "Lock: tuple")
+    assert (shown["endpoint"], shown["taken_at"], shown["now_at"]) == ("GET /orders", "shop.py:8 in place", None)
+    assert (sqlite["transactions"], sqlite["checked_at"]) == ([], None)
+    assert "sqlite" in sqlite["missing"]
+    assert [one["pool"] for one in api.get("queries/activity?pool=files").json()["servers"]] == ["files"]

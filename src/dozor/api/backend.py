@@ -30,6 +30,7 @@ from dozor.overview import (
     PoolReview,
     Recent,
     RedisDetails,
+    ServerActivity,
     ServerCommand,
     SilenceRecord,
     Sparkline,
@@ -141,6 +142,9 @@ class Backend(Protocol):
 
     def query(self, fingerprint: str) -> Mapping[str, Sequence[QueryReport]]:
         """One statement by the name of the window, in each pool that knows it."""
+
+    def server_activity(self, pool: str | None = None) -> Sequence[ServerActivity]:
+        """The open transactions of the servers behind the pools, or behind the one of that name."""
 
     def repeated_queries(self, pool: str | None = None) -> Sequence[RepeatedQuery]:
         """What requests repeat, the last found first, of the pool of that name, or of all."""

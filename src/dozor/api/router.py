@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 from dozor._version import __version__
 from dozor.api import (
     actions,
+    activity,
     alerts,
     annotations,
     changes,
@@ -72,6 +73,7 @@ def build_router(backend: Backend, *, pages: Pages | None = None) -> APIRouter:
     router = APIRouter()
     router.routes += [
         *_routes(pool.add_routes, backend, "pool"),
+        *_routes(activity.add_routes, backend, "queries"),
         *_routes(queries.add_routes, backend, "queries"),
         *_routes(pool_connections.add_routes, backend, "pool"),
         *_routes(redis.add_routes, backend, "redis"),

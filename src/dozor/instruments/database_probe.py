@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import quote, quote_plus
@@ -22,6 +23,7 @@ from dozor.instruments.server_capacity import ServerCapacity, read_capacity
 from dozor.instruments.text import printable
 
 CONNECT_SECONDS: Final = 2
+_LIMIT: Final = "SET LOCAL statement_timeout = 900"
 
 _NAMES: Final = {"postgresql": "PostgreSQL", "sqlite": "SQLite", "mysql": "MySQL", "mariadb": "MariaDB"}
 _FULL: Final = re.compile(r"too many (clients|connections)|remaining connection slots", re.IGNORECASE)
@@ -59,6 +61,9 @@ class Probe(Protocol):
     def close(self) -> None:
         """Close the connection, in the same surroundings as `check`."""
 
+    def rows(self, statement: str) -> list[Sequence[Any]]:
+        """What *statement* finds, after `check` has succeeded; in a transaction of its own, for a second at most."""
+
 
 class NoProbe:
     """An SQLite database in memory: it is there as long as the process is."""
@@ -73,6 +78,10 @@ class NoProbe:
 
     def close(self) -> None:
         """Nothing to close."""
+
+    def rows(self, statement: str) -> list[Sequence[Any]]:  # noqa: ARG002
+        """Nothing."""
+        return []
 
 
 class SqliteProbe(NoProbe):
@@ -145,6 +154,18 @@ class ObservedEngineProbe:
             with contextlib.suppress(Exception):
                 connection.close()
 
+    def rows(self, statement: str) -> list[Sequence[Any]]:
+        """See `Probe`."""
+        dialect, connection = self._engine.dialect, self._connection
+        try:
+            with contextlib.closing(connection.cursor()) as cursor:
+                if dialect.name == "postgresql":
+                    cursor.execute(_LIMIT)
+                cursor.execute(statement)
+                return list(cursor.fetchall())
+        finally:
+            dialect.do_rollback(connection)
+
     def _ping(self) -> None:
         if self._connection is None:
             self._connection = connect_as(self._engine)
@@ -193,6 +214,12 @@ class OwnEngineProbe:
         """Close the pool."""
         self._engine.dispose()
 
+    def rows(self, statement: str) -> list[Sequence[Any]]:
+        """See `Probe`."""
+        with self._engine.connect() as connection:
+            limit_statements(connection)
+            return list(connection.exec_driver_sql(statement).all())
+
     def _ask(self) -> None:
         with self._engine.connect() as connection:
             limit_statements(connection)
@@ -202,7 +229,7 @@ class OwnEngineProbe:
 def limit_statements(connection: Connection) -> None:
     """Have the server end, within this transaction, what takes longer than anybody waits for."""
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 900")
+        connection.exec_driver_sql(_LIMIT)
 
 
 def probe_of(engine: Engine) -> Probe:

@@ -11,6 +11,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from dozor.clock import Clock
 from dozor.errors import ConfigurationError, DozorError
+from dozor.instruments.database_activity import DatabaseActivity, read_sessions
 from dozor.instruments.database_figures import ServerFigures, TopStatement, read_figures, read_top_statements
 from dozor.instruments.database_probe import ObservedEngineProbe, OwnEngineProbe, Probe, own_engine, probe_of, reason
 from dozor.instruments.last_reading import LastReading
@@ -22,6 +23,7 @@ from dozor.model.sample import Family, MetricType, Sample
 
 _TOP_EVERY_SECONDS: Final = 30.0
 _CAPACITY_EVERY_SECONDS: Final = 60.0
+_ACTIVITY_EVERY_SECONDS: Final = 5.0
 _FAMILIES: Final[Mapping[str, tuple[str, str]]] = {
     "db_up": ("", "Whether the database answers on a connection of Dozor's own: 1 or 0."),
     "db_server_connections": ("connections", "Client connections to the server by state, without Dozor's own."),
@@ -81,6 +83,8 @@ class DatabaseServerMonitor(LastReading):
         self._side = SideThread(f"dozor-{self.name}", section=FORKS.section)
         self._task: asyncio.Task[Any] | None = None
         self._reading: _Reading = _Reading()
+        self._activity = DatabaseActivity(missing="nobody has looked yet")
+        self._activity_at: float | None = None
         self._top: tuple[TopStatement, ...] = ()
         self._top_at: float | None = None
         self._reads_statements: bool | None = None
@@ -100,6 +104,10 @@ class DatabaseServerMonitor(LastReading):
     def top_statements(self) -> tuple[TopStatement, ...]:
         """The most costly statements by `pg_stat_statements`, read every half minute; literals redacted."""
         return self._top
+
+    def activity(self) -> DatabaseActivity:
+        """The sessions with an open transaction, looked at every five seconds."""
+        return self._activity
 
     def capabilities(self) -> dict[str, bool]:
         """Which of `activity` and `statements` may be read; what was not asked is absent."""
@@ -143,10 +151,13 @@ class DatabaseServerMonitor(LastReading):
     def _ask(self) -> ServerFigures:
         self._probe.check()
         self._ask_capacity()
+        at = self._clock.monotonic()
+        if self._activity_at is None or at - self._activity_at >= _ACTIVITY_EVERY_SECONDS:
+            self._activity_at = at
+            self._activity = self._look_at_sessions()
         if not self._asks_figures:
             return ServerFigures()
         figures = read_figures(self.engine)
-        at = self._clock.monotonic()
         if self._top_at is None or at - self._top_at >= _TOP_EVERY_SECONDS:
             top = read_top_statements(self.engine)
             self._top_at, self._top, self._reads_statements = at, top or (), top is not None
@@ -159,6 +170,14 @@ class DatabaseServerMonitor(LastReading):
             self._capacity_at = at  # also where it may not be read: that does not change within a minute
             with contextlib.suppress(Exception):  # something that is PostgreSQL in part, or a role that may not ask
                 self.capacity = self._probe.capacity()
+
+    def _look_at_sessions(self) -> DatabaseActivity:
+        if self.engine.dialect.name != "postgresql":
+            return DatabaseActivity(missing=f"of {self.engine.dialect.name} it cannot be told; of PostgreSQL it can")
+        try:
+            return DatabaseActivity(read_sessions(self._probe.rows), self._clock.timestamp())
+        except Exception as error:  # noqa: BLE001 - that the server answers is known; what it does not tell is missing
+            return DatabaseActivity(missing=f"the server did not tell ({type(error).__name__})")
 
     async def _run(self, call: Callable[[], Any]) -> Any:
         if not (self._probe.uses_driver and self.engine.dialect.is_async):

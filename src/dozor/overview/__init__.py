@@ -10,7 +10,9 @@ from dozor.overview.evidence import (
     PoolReview,
     Recent,
     RedisDetails,
+    ServerActivity,
     ServerCommand,
+    Transaction,
 )
 from dozor.overview.http_routes import RouteRecord, read_routes
 from dozor.overview.records import (
@@ -45,12 +47,14 @@ __all__ = [
     "RedisDetails",
     "RedisReading",
     "RouteRecord",
+    "ServerActivity",
     "ServerCommand",
     "SilenceRecord",
     "Sparkline",
     "Status",
     "TargetStatus",
     "TargetWatch",
+    "Transaction",
     "Trends",
     "Urgency",
     "assess",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from dozor.instruments.database_activity import DatabaseSession
 from dozor.instruments.pool_advice import PoolAdvice
 from dozor.instruments.pool_endpoints import EndpointUse
 from dozor.instruments.pool_history import PoolStatistics
@@ -67,6 +68,24 @@ class PoolReview:
     advice: PoolAdvice
     endpoints: Sequence[EndpointUse] = ()
     statements_per_checkout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A session with an open transaction on the server behind *pool*, and who has its connection, where it is of this process."""
+
+    session: DatabaseSession
+    holder: Holder | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerActivity:
+    """The open transactions of the server behind *pool*, the oldest first. *missing* says why there are none to be told."""
+
+    pool: str
+    transactions: Sequence[Transaction]
+    at: float | None
+    missing: str | None
 
 
 class ServerCommand(NamedTuple):
