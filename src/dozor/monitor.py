@@ -273,7 +273,8 @@ class Monitor:
             strict=self._strict,
         )
         await session.begin(self._collectors())
-        self._runtime.every(LOOK_SECONDS, "event loops", self._process.watch)
+        if self._process.loops:  # an agent watches none, and need not wake up ten times a second
+            self._runtime.every(LOOK_SECONDS, "event loops", self._process.watch)
         self._session = session
         self._circumstances = Circumstances(
             name, settings.environment, self.clock.timestamp(), tuple(self._receivers), self._http is not None
