@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from tests.patience import PATIENCE_SECONDS
 from tests.system.conftest import launch, quick_rules, serve, shop
 
 __all__ = ["launch", "quick_rules", "serve", "shop"]  # their fixtures are these tests' too
@@ -86,7 +87,7 @@ def visit(browser: Browser) -> Iterator[Open]:
     """Opens a window on the port of a server. At the end of the test, nothing may have gone wrong in it."""
     # The page needs no JavaScript, and nothing that it shows may run any.
     context = browser.new_context(viewport=DESK, color_scheme="light", java_script_enabled=False)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     visits: list[Visit] = []
 
     def open_window(port: int) -> Visit:

@@ -307,6 +307,14 @@ class TestTakingOver:
         assert len(claimed(opened, owner)) == 1
         assert claimed(opened, Database(durable_url, exclusive=True)) == []
 
+    def test_the_schema_may_have_any_name(self, postgres_database: str, opened: list[Database]) -> None:
+        with create_engine(postgres_database, isolation_level="AUTOCOMMIT").connect() as admin:
+            admin.execute(text('CREATE SCHEMA "My-Schema"'))
+            admin.execute(text(f"ALTER DATABASE {make_url(postgres_database).database} SET search_path = 'My-Schema'"))
+            admin.invalidate()
+        fill(postgres_database)
+        assert len(claimed(opened, Database(postgres_database, exclusive=True))) == 1
+
     def test_so_it_is_by_who_only_reads(self, durable_url: str, opened: list[Database]) -> None:
         fill(durable_url)
         owner = Database(durable_url, exclusive=True)

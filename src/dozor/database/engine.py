@@ -12,7 +12,7 @@ BUSY_TIMEOUT_SECONDS: Final = 5.0
 
 _STATEMENT_TIMEOUT_SECONDS: Final = 30
 # The name of an advisory lock of PostgreSQL's: any number, with the schema that the tables are in.
-_PRESENCE: Final = f"{0x646F7A6F}, current_schema()::regnamespace::oid::int"
+_PRESENCE: Final = "1685027439, (SELECT oid::int FROM pg_catalog.pg_namespace WHERE nspname = current_schema())"
 _LOG_BYTES: Final = 16 * 2**20
 _WRITES: Final = "dozor_writes"
 
