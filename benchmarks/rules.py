@@ -95,10 +95,11 @@ class Load:
 
     def __init__(self, seconds: int) -> None:
         self.series = series()
-        self.begin = int(time.time()) - seconds
         self.seconds = seconds
         draw = random.Random(1)
         self._columns = [array("d", values(draw, name, seconds + AHEAD_SECONDS)) for name, _ in self.series]
+        # A little into the time to come: Prometheus takes nothing that is an hour old by the time it is written.
+        self.begin = int(time.time()) - seconds + AHEAD_SECONDS // 3
         self.store = MemoryStore(max_bytes=2**30)
         self.at = self.begin - 1
         self.advance(seconds)

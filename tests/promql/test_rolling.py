@@ -100,6 +100,10 @@ def filled(seconds: int) -> MemoryStore:
     return store
 
 
+def itself(state: State) -> State:
+    return state
+
+
 def block_at(store: MemoryStore, at: int, length: int) -> Columns:
     (block,) = store.select((Matcher("__name__", "=", "m"),), (at - length) * 1000, at * 1000).blocks
     return block
@@ -112,31 +116,31 @@ def test_the_third_look_at_a_moving_window_mends_what_is_known(
     """Across chunks: of the window only what fell out of it and what came in is unpacked."""
     store = filled(2000)
     rolling = Rolling(kind)
-    assert rolling(block_at(store, 1990, 1500)) is None  # seen once, it may be a single question
-    state = rolling(block_at(store, 1995, 1500))
+    assert rolling(block_at(store, 1990, 1500), itself) is None  # seen once, it may be a single question
+    state = rolling(block_at(store, 1995, 1500), itself)
     assert state is not None
 
     def unpacked(*_: object) -> None:
         pytest.fail("the whole window was unpacked")
 
     monkeypatch.setattr(held, "joined", unpacked)
-    assert rolling(block_at(store, 1999, 1500)) is state
+    assert rolling(block_at(store, 1999, 1500), itself) is state
 
 
 def test_a_window_that_jumps_is_looked_at_anew() -> None:
     store = filled(2000)
     rolling = Rolling(Totals)
     for at in (1000, 1001):
-        known = rolling(block_at(store, at, 100))
+        known = rolling(block_at(store, at, 100), itself)
     assert known is not None
-    assert rolling(block_at(store, 1900, 100)) is None
-    assert rolling(block_at(store, 1000, 100)) is None
+    assert rolling(block_at(store, 1900, 100), itself) is None
+    assert rolling(block_at(store, 1000, 100), itself) is None
 
 
 def test_series_that_are_gone_are_forgotten() -> None:
     store = filled(100)
     rolling = Rolling(Totals)
-    rolling(block_at(store, 99, 50))
+    rolling(block_at(store, 99, 50), itself)
     assert rolling.known == 1
     rolling.forget(Matrix([], [], 0, 0))
     assert rolling.known == 0

@@ -4,7 +4,7 @@ Only sums of whole numbers are kept, which lose nothing however often they are m
 """
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, Final, Generic, Protocol, Self, TypeVar
 
 from typing_extensions import override
@@ -31,6 +31,7 @@ class State(Protocol):
 
 
 S = TypeVar("S", bound=State)
+T = TypeVar("T")
 
 
 class _Seen(Generic[S]):
@@ -51,16 +52,17 @@ class Rolling(Generic[S]):
         self._kind = kind
         self._seen: dict[Source, _Seen[S]] = {}
 
-    def __call__(self, columns: Columns) -> S | None:
-        """The state of *columns*; None where there is none and it is better to look at all samples."""
+    def __call__(self, columns: Columns, read: Callable[[S], T]) -> T | None:
+        """What *read* makes of the state of *columns*; None where there is none, and it is better to look at all samples."""
         sources = columns.sources
         if sources is None or columns.size < self._kind.worthwhile or not columns.clean:
             return None
         seen = self._seen.pop(sources[0], None)
         if seen is None or not self._follow(seen, columns, sources):
             seen = _Seen(columns, sources)
+        found = None if seen.state is None else read(seen.state)
         self._seen[sources[0]] = seen
-        return seen.state
+        return found
 
     @property
     def known(self) -> int:

@@ -47,11 +47,11 @@ def over_moving_range(kind: type[S], known: Callable[[S], list[float]], function
         node, drop, rolling = compiler.matrix(args[0]), compiler.dropper(), Rolling(kind)
 
         def remembering(columns: Columns, matrix: Matrix) -> Sequence[float] | None:
-            state = rolling(columns)
             try:
-                return function(columns, matrix) if state is None else known(state)
+                found = rolling(columns, known)
             except OverflowError:
-                return function(columns, matrix)
+                found = None
+            return function(columns, matrix) if found is None else found
 
         def evaluate(context: Context) -> Vector:
             matrix = node(context)

@@ -174,11 +174,11 @@ def _predict_linear(compiler: "Compiler", args: list[Expr]) -> "VectorNode":
     rolling = Rolling(Lines)
 
     def lines(columns: Columns, at: int) -> list[tuple[float, float]]:
-        state = rolling(columns)
         try:
-            return _regressions(columns, at) if state is None else state.lines(at)
+            found = rolling(columns, lambda state: state.lines(at))
         except OverflowError:
-            return _regressions(columns, at)
+            found = None
+        return _regressions(columns, at) if found is None else found
 
     def evaluate(context: Context) -> Vector:
         matrix, seconds = node(context), ahead(context)
