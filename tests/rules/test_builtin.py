@@ -17,6 +17,7 @@ NAMES = {
     "RedisHitRateLow", "RedisLoadHigh", "HostMemoryHigh", "HostCpuHigh", "DiskSpaceLow", "TooManyActiveAlerts",
     "HttpErrorsHigh", "HttpRequestsSlow", "PoolTimeouts", "MonitoringStale", "DatabaseDown",
     "StoreUnavailable", "NotificationsFailing", "ConnectionBudgetExceeded",
+    "RedisReplicationDown", "RedisPersistenceFailing",
 }  # fmt: skip
 
 
@@ -73,7 +74,8 @@ def test_each_says_how_bad_it_is_what_is_the_case_and_what_to_do(rule) -> None: 
     assert rule.directives.resolve is not None
     description = rule.annotations["description"].text
     assert "irst look" in description
-    assert "$value" in description or rule.name in ("DatabaseDown", "RedisDisconnected")
+    yes_or_no = {"DatabaseDown", "RedisDisconnected", "RedisReplicationDown", "RedisPersistenceFailing"}
+    assert "$value" in description or rule.name in yes_or_no
 
 
 @pytest.mark.parametrize("rule", load_rules(locale="ru").rules, ids=lambda rule: rule.name)
@@ -337,6 +339,59 @@ def test_redis_memory_near_its_limit_fires(world: World) -> None:
     world.put("redis_memory_usage", 79e6, redis="cache")
     world.run(310)
     assert not world.alerts()
+
+
+def replica(world: World, *, link_up: int, syncing: int = 0) -> None:
+    redis(world)
+    world.put("redis_up", 1, redis="cache")
+    world.put("redis_master_link_up", link_up, redis="cache", master_host="10.0.0.1", master_port="6379")
+    world.put("redis_master_sync_in_progress", syncing, redis="cache", master_host="10.0.0.1", master_port="6379")
+
+
+def test_a_replica_that_lost_its_primary_fires_and_ends_when_it_has_it_again(world: World) -> None:
+    replica(world, link_up=1)
+    world.run(60)
+    replica(world, link_up=0)
+    world.run(115)
+    assert "RedisReplicationDown" not in world.firing
+    world.run(10)
+    assert world.firing == {"RedisReplicationDown"}
+    replica(world, link_up=1)
+    world.run(70)
+    assert not world.alerts()
+
+
+def test_a_replica_that_copies_everything_is_on_its_way(world: World) -> None:
+    replica(world, link_up=0, syncing=1)
+    world.run(900)
+    assert world.ever_fired() == set()
+
+
+def test_a_replica_that_was_promoted_has_no_primary_to_lose(world: World) -> None:
+    replica(world, link_up=0)
+    world.run(130)
+    assert world.firing == {"RedisReplicationDown"}
+    world.series = {}
+    redis(world)
+    world.put("redis_up", 1, redis="cache")
+    world.run(400)
+    assert not world.alerts()
+
+
+def test_a_redis_that_cannot_save_fires_until_it_can(world: World) -> None:
+    redis(world)
+    world.put("redis_rdb_last_bgsave_status", 0, redis="cache")
+    world.put("redis_aof_last_write_status", 1, redis="cache")
+    world.run(70)
+    assert world.firing == {"RedisPersistenceFailing"}
+    world.put("redis_rdb_last_bgsave_status", 1, redis="cache")
+    world.run(10)
+    assert not world.alerts()
+    world.put("redis_aof_last_write_status", 0, redis="cache")
+    world.run(50)
+    world.put("redis_aof_last_write_status", 1, redis="cache")
+    world.run(60)
+    assert world.words.count(("RedisPersistenceFailing", "firing")) == 1, "a hiccup is over before it is told"
 
 
 def test_lifting_the_limit_ends_high_memory(world: World) -> None:
