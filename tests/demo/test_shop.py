@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message
 from dozor.clock import Clock
 from dozor.demo.faults import FAULTS, TIMETABLE, Stage
 from dozor.demo.shop import create_shop
+from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
 from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
 from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.redis_client_monitor import RedisClientMonitor
@@ -134,10 +135,10 @@ async def test_every_fault_is_put_right_again(shop: Open) -> None:
     said: list[str] = []
     redis = Switchable()
     for name in ("redis-stopped", "error-burst", "exhausted-pool", "leaked-connection", "blocked-loop",
-                 "n-plus-one", "slow-fetch", "hot-command"):  # fmt: skip
+                 "n-plus-one", "slow-fetch", "hot-command", "idle-in-transaction"):  # fmt: skip
         await FAULTS[name].cause(Stage(shop.client, redis, said.append, pace=0.01))
     assert redis.events == ["stop", "start"]
-    assert len(said) == 8
+    assert len(said) == 9
     order = {"customer_id": 1, "product_id": 1}
     assert (await shop.client.post("/orders", json=order)).status_code == 201
     assert shop.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
@@ -202,3 +203,32 @@ def test_the_timetable_names_faults_and_each_fault_comes_up() -> None:
     # RedisDisconnected: 15 s until it fires, 25 s until Redis is back, 30 s until it ends; all in two minutes.
     assert TIMETABLE[0][1] == "redis-stopped"
     assert TIMETABLE[0][0] + 25 + 30 < 120
+
+
+async def test_request_and_line_of_the_mistakes_with_connections_are_found(shop: Open) -> None:
+    pool = ConnectionPoolMonitor("default", shop.engine, Clock(), stacks="all")
+    queries = QueryMonitor("default", shop.engine, Clock(), last=pool.statements)
+    pool.attach()
+    queries.attach()
+    client = httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(DozorMiddleware(shop.app, HttpMonitor())), base_url="http://shop"
+    )
+    await client.post("/imports")
+    (leaked,) = pool.holders()
+    assert leaked.endpoint == "POST /imports"
+    assert leaked.taken_at[0].startswith("src/dozor/demo/shop.py:")
+    assert leaked.taken_at[0].endswith(" in begin_import")
+    await client.delete("/imports")
+    transfer = asyncio.create_task(client.post("/transfers", params={"seconds": 60}))
+    while not (held := pool.holders()) or not held[0].now_at or held[0].state != "idle in transaction":
+        await asyncio.sleep(0.01)
+    (holder,) = held
+    assert holder.endpoint == "POST /transfers"
+    assert holder.statement is not None
+    assert holder.statement.endswith("FOR SHARE")
+    assert holder.now_at[0].startswith("src/dozor/demo/shop.py:")
+    assert holder.now_at[0].endswith(" in transfer")
+    transfer.cancel()
+    await asyncio.gather(transfer, return_exceptions=True)
+    queries.detach()
+    pool.detach()

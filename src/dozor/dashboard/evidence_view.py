@@ -57,6 +57,15 @@ def _shown(kind: _Kind, entries: Sequence[Entry]) -> Html:
     return join(el("h3", kind.title), table(kind.title, heads, rows), el("p", more, class_="hint") if more else None)
 
 
+def _lines(name: str) -> Cell:
+    def cell(entry: Entry) -> Html:
+        lines = entry.get(name)
+        found = [line for line in lines if isinstance(line, str)] if isinstance(lines, list) else []
+        return el("code", told("\n".join(found), 1000)) if found else told("-", 1)
+
+    return cell
+
+
 def _words(name: str, limit: int = 200) -> Cell:
     return lambda entry: told(entry[name], limit) if entry.get(name) else el("span", "-", class_="dim")
 
@@ -95,7 +104,14 @@ def _route(entry: Entry) -> Html:
 _KINDS: Final[Mapping[str, _Kind]] = {
     "holders": _Kind(
         "Who had connections",
-        (("Held by", "", _who), ("For", "num", _figure("held_seconds", "seconds"))),
+        (
+            ("Held by", "", _who),
+            ("For", "num", _figure("held_seconds", "seconds")),
+            ("State", "", _words("state")),
+            ("Last statement", "", _statement),
+            ("Taken at", "", _lines("taken_at")),
+            ("Was at", "", _lines("now_at")),
+        ),
     ),
     "slow_queries": _Kind(
         "Slow statements",

@@ -71,11 +71,19 @@ def _holders(view: View) -> Html | None:
     rows = []
     for pool, holder in held[:_MOST_ROWS]:
         leaked = el("small", "leaked?", class_="critical") if holder.leaked else None
-        rows.append([told(holder.who, 160), join(number(holder.held_seconds, "seconds"), leaked), told(pool, 60)])
+        place = next(iter((*holder.taken_at, *holder.now_at)), "-")
+        rows.append([
+            told(holder.who, 160),
+            join(number(holder.held_seconds, "seconds"), leaked),
+            told(holder.state or "-", 60),
+            el("code", told(place, 200)),
+            told(pool, 60),
+        ])  # fmt: skip
     more = None
     if len(held) > len(rows):
-        more = el("p", f"The {len(rows)} longest of {len(held)}; pool/statistics in the API has more.", class_="hint")
-    shown = table("Who has connections", [("Held by", ""), ("For", "num"), ("Pool", "")], rows)
+        more = el("p", f"The {len(rows)} longest of {len(held)}; pool/holders in the API has more.", class_="hint")
+    heads = [("Held by", ""), ("For", "num"), ("State", ""), ("Line of code", ""), ("Pool", "")]
+    shown = table("Who has connections", heads, rows)
     return join(el("h3", "Who has connections now"), shown, more)
 
 

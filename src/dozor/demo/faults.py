@@ -132,6 +132,12 @@ async def _leaked_connection(stage: Stage) -> None:
     stage.say("the leaked connections are back in the pool")
 
 
+async def _idle_in_transaction(stage: Stage) -> None:
+    transfers = (stage.client.post("/transfers", params={"seconds": 40 * stage.pace}, timeout=60) for _ in range(3))
+    await asyncio.gather(*map(_patiently, transfers))
+    stage.say("the transfers have ended their transactions")
+
+
 async def _patiently(request: Awaitable[object]) -> None:
     """Await *request*; that it fails is part of the show."""
     try:
@@ -202,9 +208,16 @@ FAULTS: Final[Mapping[str, Fault]] = {
         Fault(
             "leaked-connection",
             "6 imports take a connection each and forget it for 90 s",
-            "db_pool_leaked counts them when they have been held for 60 s",
-            f"{_API}/pool/metrics",
+            "db_pool_leaked counts them when they have been held for 60 s; the log and pool/leaks name the line that took them",
+            f"{_API}/pool/holders",
             _leaked_connection,
+        ),
+        Fault(
+            "idle-in-transaction",
+            "3 transfers keep a transaction open for 40 s while they wait for another service",
+            "db_pool_idle_in_transaction is 3; pool/holders names the request, its last statement and the line at which it waits",
+            f"{_API}/pool/holders",
+            _idle_in_transaction,
         ),
     )
 }
@@ -221,5 +234,6 @@ TIMETABLE: Final[tuple[tuple[float, str], ...]] = (
     (30, "exhausted-pool"),
     (60, "error-burst"),
     (60, "leaked-connection"),
+    (60, "idle-in-transaction"),
     (240, "redis-stopped"),
 )

@@ -248,6 +248,15 @@ async def end_imports(shop: InShop) -> dict[str, int]:
     return {"imports": 0}
 
 
+@router.post("/transfers")
+async def transfer(shop: InShop, seconds: float = 40) -> dict[str, str]:
+    """A mistake: a transaction stays open, with its locks, while another service is waited for."""
+    async with shop.engine.begin() as connection:
+        await connection.execute(select(products).where(products.c.id == 1).with_for_update(read=True))
+        await asyncio.sleep(min(seconds, 120))
+    return {"transfer": "done"}
+
+
 @router.get("/invoice")
 async def invoice(seconds: float = 2) -> dict[str, str]:
     """A mistake: work that blocks, in an async handler; nobody else is served meanwhile."""

@@ -37,8 +37,14 @@ def _holder(entry: Entry, texts: Texts) -> str:
         return ""
     phrase = said.holder_leaked if entry.get("leaked") is True else said.holder
     held = phrase.format(who=who, duration=_seconds(entry, "held_seconds", texts))
-    statement = _text(entry, "statement")
-    return _joined([held, statement and said.statement.format(statement=statement)])
+    statement, place = _text(entry, "statement"), _first(entry, "taken_at") or _first(entry, "now_at")
+    return _joined(
+        [
+            held,
+            place and said.called_from.format(caller=place),
+            statement and said.statement.format(statement=statement),
+        ]
+    )
 
 
 def _slow_query(entry: Entry, texts: Texts) -> str:
@@ -98,6 +104,13 @@ _KINDS: Final[Mapping[str, Callable[[Entry, Texts], str]]] = {
 
 def _joined(parts: Iterable[str]) -> str:
     return ", ".join(part for part in parts if part)
+
+
+def _first(entry: Entry, name: str) -> str:
+    """The first of a list of lines of code, innermost first."""
+    lines = entry.get(name)
+    first = lines[0] if isinstance(lines, list | tuple) and lines else None
+    return first if isinstance(first, str) else ""
 
 
 def _text(entry: Entry, name: str) -> str:
