@@ -9,7 +9,7 @@ from dozor.api.backend import Backend
 from dozor.api.live_schemas import LiveAlert, LiveOverview, LivePool, LiveServer
 from dozor.api.reading_schemas import SparklineModel
 from dozor.api.rendering import date
-from dozor.api.targets import finite, whole
+from dozor.api.targets import finite, sparkline_model, whole
 from dozor.clock import Clock
 from dozor.merge_patch import Document
 from dozor.model.alert import Alert
@@ -32,7 +32,7 @@ def live_document(backend: Backend) -> Document:
         servers={_key(server): LiveServer(**_target(server, known, clock)) for server in overview.servers},
         http=finite(backend.http_figures()),
         host=finite(known.host),
-        sparklines=sparklines_by_labels(backend.sparklines(), clock),
+        sparklines=_sparklines(backend.sparklines(), clock),
         name=known.name,
         environment=known.environment,
         version=__version__,
@@ -45,20 +45,12 @@ def live_document(backend: Backend) -> Document:
     return document.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 
-def sparklines_by_labels(lines: Sequence[Sparkline], clock: Clock) -> dict[str, dict[str, SparklineModel]]:
-    """*lines* by figure and then by their labels, at the times that people see."""
-    offset = clock.offset()
-    shift = offset if abs(offset) >= 1 else 0.0
+def _sparklines(lines: Sequence[Sparkline], clock: Clock) -> dict[str, dict[str, SparklineModel]]:
+    """*lines* by figure and then by their labels."""
     found: dict[str, dict[str, SparklineModel]] = {}
     for line in lines:
-        found.setdefault(line.key, {})[",".join(f'{name}="{value}"' for name, value in line.labels.pairs)] = (
-            SparklineModel(
-                title=line.title,
-                unit=line.unit,
-                labels=dict(line.labels),
-                points=[(at + shift, value) for at, value in line.points],
-            )
-        )
+        labels = ",".join(f'{name}="{value}"' for name, value in line.labels.pairs)
+        found.setdefault(line.key, {})[labels] = sparkline_model(line, clock)
     return found
 
 

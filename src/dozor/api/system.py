@@ -10,7 +10,8 @@ from dozor.api.alert_json import alert_model
 from dozor.api.backend import Backend
 from dozor.api.reading_schemas import HealthAnswer, OverviewAnswer, ProbeAnswer, ReadyAnswer, SparklineModel
 from dozor.api.rendering import NO_STORE, answer, date, json_response, to_json
-from dozor.api.targets import finite, freshness, pool_target, redis_target, whole
+from dozor.api.targets import finite, freshness, pool_target, redis_target, sparkline_model, whole
+from dozor.clock import Clock
 from dozor.overview import Overview, Sparkline, assess
 
 _MOST_ALERTS = 100
@@ -57,7 +58,7 @@ def _overview_answer(backend: Backend) -> OverviewAnswer:
         servers=[redis_target(server, at, clock) for server in overview.servers],
         http=finite(backend.http_figures()),
         host=finite(known.host),
-        sparklines=_by_key(backend.sparklines(), clock.timestamp() - clock.now().timestamp()),
+        sparklines=_by_key(backend.sparklines(), clock),
         generated_at=clock.now(),
         name=known.name,
         environment=known.environment,
@@ -67,18 +68,11 @@ def _overview_answer(backend: Backend) -> OverviewAnswer:
     )
 
 
-def _by_key(lines: Sequence[Sparkline], ahead: float) -> dict[str, list[SparklineModel]]:
-    """*lines* by figure; *ahead* is how far timestamps are ahead of the time of day, where that has been set."""
-    shift = ahead if abs(ahead) >= 1 else 0.0
+def _by_key(lines: Sequence[Sparkline], clock: Clock) -> dict[str, list[SparklineModel]]:
+    """*lines* by figure."""
     found: dict[str, list[SparklineModel]] = {}
     for line in lines:
-        model = SparklineModel(
-            title=line.title,
-            unit=line.unit,
-            labels=dict(line.labels),
-            points=[(at - shift, value) for at, value in line.points],
-        )
-        found.setdefault(line.key, []).append(model)
+        found.setdefault(line.key, []).append(sparkline_model(line, clock))
     return found
 
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dozor.api.reading_schemas import ComponentModel, PoolTarget, RedisTarget
+from dozor.api.reading_schemas import ComponentModel, PoolTarget, RedisTarget, SparklineModel
 from dozor.api.rendering import date
 from dozor.clock import Clock
-from dozor.overview import ComponentStatus, Overview, TargetStatus
+from dozor.overview import ComponentStatus, Overview, Sparkline, TargetStatus
 
 
 def pool_target(target: TargetStatus, at: float, clock: Clock) -> PoolTarget:
@@ -67,6 +67,18 @@ def component_models(overview: Overview) -> dict[str, ComponentModel]:
         )
         for name, component in overview.components.items()
     }
+
+
+def sparkline_model(line: Sparkline, clock: Clock) -> SparklineModel:
+    """*line*, at the times that people see, where the time of day has been set."""
+    offset = clock.offset()
+    shift = offset if abs(offset) >= 1 else 0.0
+    return SparklineModel(
+        title=line.title,
+        unit=line.unit,
+        labels=dict(line.labels),
+        points=[(at + shift, value) for at, value in line.points],
+    )
 
 
 def finite(figures: Mapping[str, float]) -> dict[str, float]:
