@@ -19,7 +19,8 @@ from dozor.store import Queryable
 MOST_POINTS: Final = 200_000
 """Of one evaluation: about 40 MiB while it is under way."""
 _CHUNK_BUCKETS: Final = 60
-_OVERSAMPLED: Final = (8, 4, 2)
+# How often an expression is evaluated in each bucket: as often as all its lines together may take.
+_OVERSAMPLED: Final = (8, 4, 2, 1)
 _OVERSAMPLED_POINTS: Final = 100_000
 _TIMED: Final = 100
 # So many times as far apart as samples mostly are, and there is a gap.
