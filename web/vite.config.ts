@@ -25,9 +25,22 @@ export default defineConfig({
     cssCodeSplit: false,
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    // Three files: what each page needs, the charts, and the pages that are not opened in a hurry. More would be larger together.
     rolldownOptions: {
       input: "src/main.tsx",
-      output: { entryFileNames: "app-[hash].js", chunkFileNames: "part-[hash].js", assetFileNames: "app-[hash][extname]" },
+      output: {
+        entryFileNames: "app-[hash].js",
+        chunkFileNames: "part-[hash].js",
+        assetFileNames: "app-[hash][extname]",
+        advancedChunks: {
+          includeDependenciesRecursively: false,
+          groups: [
+            { name: "plot", test: /uplot|components\/plot/i, priority: 2 },
+            { name: "more", test: /src\/(pages\/(more|pools|queries|redis|http|host|rules|explore|settings)|components\/(code-lines|heat-map|meter|plan|promql-input|stalls))/, priority: 1 },
+            { name: "base", test: /node_modules|src\//, priority: 0 },
+          ],
+        },
+      },
     },
   },
 });

@@ -13,12 +13,13 @@ import { tone } from "../components/shape";
 import { LabelList, Told, WebLink } from "../components/text";
 import { Ago, Moment } from "../components/time";
 import { note } from "../core/actions";
-import { get, type AlertDetail, type Labels, type RuleExplanation } from "../core/api";
+import { get, type AlertDetail, type Labels } from "../core/api";
 import { seconds } from "../core/clock";
 import { t } from "../core/i18n";
 import { happened } from "../core/live";
 import { link } from "../core/location";
 import { useResource } from "../core/resource";
+import { charted } from "../core/rule";
 import { summary } from "../core/standing";
 import { complain, say } from "../core/toasts";
 import { copy, curl } from "../core/take-away";
@@ -131,16 +132,6 @@ function Why({ alert }: { alert: AlertDetail }) {
       />
     </Section>
   );
-}
-
-/** What the rule compares with its threshold, where that stands at the end of its expression; else all of it. */
-function charted(rule: RuleExplanation): { query: string; threshold: number | null } {
-  const expr = rule.expr.trim();
-  const limit = rule.threshold?.trim() ?? "";
-  const number = Number(limit.replace(/^[<>=!]+\s*/, ""));
-  const end = expr.match(/^(.*?)\s*([<>]=?|==|!=)\s*(-?[\d.e]+)$/s);
-  const whole = end && !/\b(and|or|unless)\b/.test(end[1]!);
-  return whole && limit && Number.isFinite(number) ? { query: end[1]!, threshold: number } : { query: expr, threshold: null };
 }
 
 /** Whether a line is about the same thing: where both have a label, it is the same. */

@@ -4,6 +4,7 @@ import { AlertRow, alertLink } from "../components/alert-row";
 import { Badge } from "../components/badge";
 import { Chart } from "../components/chart";
 import { Empty, Fault, Loading, Section } from "../components/layout";
+import { Reasons } from "../components/reasons";
 import { RangePicker } from "../components/range-picker";
 import { Shape, tone } from "../components/shape";
 import { Spark } from "../components/spark";
@@ -52,20 +53,6 @@ function Verdict({ known }: { known: Overview }) {
         <Reasons of={known.reasons} />
       </div>
     </section>
-  );
-}
-
-function Reasons({ of, most = 4 }: { of: readonly string[]; most?: number }) {
-  if (!of.length) return null;
-  return (
-    <ul class="reasons">
-      {of.slice(0, most).map((reason) => (
-        <li key={reason}>
-          <Told>{reason}</Told>
-        </li>
-      ))}
-      {of.length > most && <li class="dim">{t("and {n} more", { n: of.length - most })}</li>}
-    </ul>
   );
 }
 

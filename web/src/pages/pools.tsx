@@ -1,0 +1,281 @@
+// Connection pools: how full, who has the connections, on which line of code, for how long; who waits; what leaked.
+
+import { Badge, Tag } from "../components/badge";
+import { Chart } from "../components/chart";
+import { HeatMap } from "../components/heat-map";
+import { Empty, Facts, Fault, Loading, Section, Tabs } from "../components/layout";
+import { Lines } from "../components/code-lines";
+import { Meter } from "../components/meter";
+import { RangePicker } from "../components/range-picker";
+import { Reasons } from "../components/reasons";
+import { Table, type Column } from "../components/table";
+import { Told } from "../components/text";
+import { Ago } from "../components/time";
+import { get } from "../core/api";
+import { t, tn } from "../core/i18n";
+import { overview } from "../core/live";
+import { asked } from "../core/location";
+import { useResource } from "../core/resource";
+import { duration, figure } from "../core/units";
+import { matcher } from "../core/words";
+
+const holders = (signal: AbortSignal) => get("pool/holders", { query: { limit: 200 }, signal });
+const leaks = (signal: AbortSignal) => get("pool/leaks", { query: { limit: 100 }, signal });
+const statistics = (signal: AbortSignal) => get("pool/statistics", { signal });
+type Held = Awaited<ReturnType<typeof holders>>["pools"][number];
+type Holder = Held["holders"][number] & { pool: string };
+type Waiter = Held["waiters"][number] & { pool: string };
+type Leak = Awaited<ReturnType<typeof leaks>>["entries"][number];
+type Windows = Awaited<ReturnType<typeof statistics>>["pools"][number];
+
+export default function PoolsPage() {
+  const known = overview.value;
+  if (!known) return <Loading />;
+  const names = known.pools.map((pool) => pool.name);
+  if (!names.length)
+    return (
+      <>
+        <h1>{t("Connection pools")}</h1>
+        <Empty title={t("No pool is watched yet.")}>
+          <p>{t("Hand Dozor an engine, or name a server that it should watch from outside:")}</p>
+          <pre tabIndex={0}>{"dozor = Dozor(engine=engine)\n\nDOZOR_DATABASE_URL=postgresql://user@host/db"}</pre>
+        </Empty>
+      </>
+    );
+  const wanted = asked("pool");
+  const shown = known.pools.filter((pool) => !wanted || pool.name === wanted);
+  const keep = (pool: string): boolean => !wanted || pool === wanted;
+  return (
+    <>
+      <header class="page-head">
+        <h1>
+          {t("Connection pools")} <Badge of={known.components.database?.status} />
+        </h1>
+        <RangePicker />
+      </header>
+      {names.length > 1 && (
+        <Tabs
+          name="pool"
+          label={t("Pools")}
+          tabs={[{ id: "", title: t("All") }, ...names.map((name) => ({ id: name, title: name }))]}
+        />
+      )}
+      {shown.slice(0, 20).map((pool) => <Pool key={`${pool.name}/${pool.worker ?? ""}`} of={pool} />)}
+      <Holders keep={keep} />
+      <Courses pool={wanted} />
+      <Leaks keep={keep} />
+      <HowLong keep={keep} />
+    </>
+  );
+}
+
+function Pool({ of }: { of: { name: string; status: string; reasons: string[]; worker?: string | null } }) {
+  const figures = of as unknown as Record<string, number | null | undefined>;
+  const out = figures.db_pool_checked_out;
+  const capacity = figures.db_pool_capacity;
+  const facts: [string, string, "seconds" | ""][] = [
+    [t("Waiting"), "db_pool_waiting", ""],
+    [t("Idle"), "db_pool_idle", ""],
+    [t("Beyond the size"), "db_pool_overflow", ""],
+    [t("Held too long"), "db_pool_leaked", ""],
+    [t("Gave up waiting"), "db_pool_timeouts_total", ""],
+    [t("Handed out"), "db_pool_checkouts_total", ""],
+    [t("Opened"), "db_pool_connects_total", ""],
+    [t("Slow statements"), "db_pool_slow_queries_total", ""],
+  ];
+  return (
+    <section class="pool" aria-label={of.name}>
+      <h2>
+        <Told most={80}>{of.name}</Told> {of.worker && <Tag>{t("worker {n}", { n: of.worker })}</Tag>} <Badge of={of.status} />
+      </h2>
+      <Reasons of={of.reasons} />
+      <div class="pool-figures">
+        <Meter
+          title={t("In use")}
+          value={figures.db_pool_utilization}
+          words={capacity === undefined || capacity === null ? `${figure(out)} ${t("in use, without a limit")}` : t("{out} of {all}", { out: figure(out), all: figure(capacity) })}
+          marks={[79, 90]}
+        />
+        <Facts of={facts.map(([title, name, unit]) => [title, figures[name] === undefined ? null : figure(figures[name], unit)])} />
+      </div>
+    </section>
+  );
+}
+
+// -- who has connections ---------------------------------------------------------------------------------------------
+
+function Holders({ keep }: { keep: (pool: string) => boolean }) {
+  const { data, error, reload } = useResource(holders, [], 2);
+  const pools = (data.value?.pools ?? []).filter((pool) => keep(pool.name));
+  const held: Holder[] = pools.flatMap((pool) => pool.holders.map((one) => ({ ...one, pool: pool.name })));
+  const waiting: Waiter[] = pools.flatMap((pool) => pool.waiters.map((one) => ({ ...one, pool: pool.name })));
+  const total = pools.reduce((all, pool) => all + pool.holders_total, 0);
+  return (
+    <>
+      <Section title={t("Who has connections")} aside={data.value && <span class="dim">{tn(total, "{n} connection is out|{n} connections are out")}</span>}>
+        <Fault error={error.value} retry={reload} />
+        {held.length ? (
+          <Table caption={t("Who has connections")} columns={holderColumns(pools.length > 1)} rows={held} id={(one) => `${one.pool}/${one.connection ?? one.who}`} file="holders" />
+        ) : (
+          data.value && <Empty good title={t("Nobody has a connection at this moment.")} />
+        )}
+      </Section>
+      {waiting.length > 0 && (
+        <Section title={t("Who waits for one")}>
+          <Table caption={t("Who waits for one")} columns={waiterColumns} rows={waiting} id={(one) => `${one.pool}/${one.who}`} />
+        </Section>
+      )}
+    </>
+  );
+}
+
+const who = (one: { endpoint: string | null; task: string | null; thread: string | null; who: string }) => (
+  <>
+    <b>
+      <Told most={100}>{one.endpoint ?? one.who}</Told>
+    </b>
+    {one.endpoint && (
+      <small class="dim">
+        <Told most={80}>{one.task ?? one.thread ?? ""}</Told>
+      </small>
+    )}
+  </>
+);
+
+const holderColumns = (several: boolean): Column<Holder>[] => [
+  { title: t("Who"), value: (one) => one.endpoint ?? one.who, cell: who },
+  ...(several ? [{ title: t("Pool"), value: (one: Holder) => one.pool, cell: (one: Holder) => <Told most={40}>{one.pool}</Told> }] : []),
+  {
+    title: t("Held for"),
+    value: (one) => one.held_seconds,
+    cell: (one) => (
+      <>
+        {duration(one.held_seconds)} {one.leaked && <Tag tone="warning">{t("too long")}</Tag>}
+      </>
+    ),
+    kind: "num",
+  },
+  {
+    title: t("Does"),
+    value: (one) => one.state ?? null,
+    cell: (one) => (one.state ? <>{t(one.state)} {one.state_seconds !== null && <span class="dim">{duration(one.state_seconds)}</span>}</> : <span class="dim">–</span>),
+  },
+  {
+    title: t("Where"),
+    value: (one) => one.taken_at[0] ?? one.now_at[0] ?? null,
+    cell: (one) => (
+      <>
+        <Lines title={t("taken")} of={one.taken_at} />
+        <Lines title={t("now")} of={one.now_at} />
+      </>
+    ),
+    kind: "wide",
+  },
+  {
+    title: t("Last statement"),
+    value: (one) => one.statement ?? null,
+    cell: (one) => (one.statement ? <code><Told most={240}>{one.statement}</Told></code> : <span class="dim">–</span>),
+    kind: "wide",
+  },
+];
+
+const waiterColumns: Column<Waiter>[] = [
+  { title: t("Who"), value: (one) => one.endpoint ?? one.who, cell: who },
+  { title: t("Waits for"), value: (one) => one.waited_seconds, cell: (one) => duration(one.waited_seconds), kind: "num" },
+  { title: t("Where"), value: (one) => one.now_at[0] ?? null, cell: (one) => <Lines title={t("now")} of={one.now_at} />, kind: "wide" },
+];
+
+// -- how long, how often ---------------------------------------------------------------------------------------------
+
+function Courses({ pool }: { pool: string }) {
+  const only = pool ? `{${matcher("pool", pool)}}` : "";
+  return (
+    <Section title={t("The course of things")}>
+      <div class="charts">
+        <Chart title={t("Connections used")} query={`db_pool_utilization${only}`} unit="percent" />
+        <Chart title={t("Callers that wait")} query={`db_pool_waiting${only}`} />
+        <HeatMap title={t("How long callers wait for a connection")} metric="db_pool_wait_seconds" only={only} />
+        <HeatMap title={t("How long connections are held")} metric="db_pool_use_seconds" only={only} />
+        <Chart title={t("Handed out a second")} query={`rate(db_pool_checkouts_total${only}[1m])`} />
+        <Chart title={t("Gave up waiting, a minute")} query={`60 * rate(db_pool_timeouts_total${only}[1m])`} />
+        <Chart title={t("Opened a minute")} query={`60 * rate(db_pool_connects_total${only}[1m])`} />
+        <Chart title={t("Held too long")} query={`db_pool_leaked${only}`} />
+      </div>
+    </Section>
+  );
+}
+
+function Leaks({ keep }: { keep: (pool: string) => boolean }) {
+  const { data, error, reload } = useResource(leaks, [], 10);
+  const found = (data.value?.entries ?? []).filter((one) => keep(one.pool));
+  const columns: Column<Leak>[] = [
+    { title: t("When"), value: (one) => one.at, cell: (one) => <Ago at={one.at} /> },
+    { title: t("Who"), value: (one) => one.holder.endpoint ?? one.holder.who, cell: (one) => who(one.holder) },
+    { title: t("What became of it"), value: (one) => one.outcome, cell: (one) => <Tag tone={one.outcome === "returned" ? "" : "warning"}>{t(one.outcome)}</Tag> },
+    { title: t("Held for"), value: (one) => one.holder.held_seconds, cell: (one) => duration(one.holder.held_seconds), kind: "num" },
+    { title: t("Taken at"), value: (one) => one.holder.taken_at[0] ?? null, cell: (one) => <Lines title="" of={one.holder.taken_at} />, kind: "wide" },
+    { title: t("Last statement"), value: (one) => one.holder.statement ?? null, cell: (one) => <code><Told most={200}>{one.holder.statement ?? "–"}</Told></code>, kind: "wide" },
+  ];
+  return (
+    <Section title={t("Connections that were not given back in time")}>
+      <Fault error={error.value} retry={reload} />
+      {found.length ? (
+        <Table caption={t("Leaks")} columns={columns} rows={found} id={(one) => one.at + one.holder.who + (one.holder.connection ?? "")} file="leaks" />
+      ) : (
+        data.value && <Empty good title={t("None since Dozor is on watch.")} />
+      )}
+    </Section>
+  );
+}
+
+const WINDOWS: [string, string][] = [
+  ["5m", "5 minutes"],
+  ["1h", "1 hour"],
+  ["since_start", "since the start"],
+];
+
+interface Row {
+  pool: Windows;
+  window: string;
+  of: Windows["windows"][string];
+}
+
+function HowLong({ keep }: { keep: (pool: string) => boolean }) {
+  const { data, error, reload } = useResource(statistics, [], 10);
+  const rows: Row[] = (data.value?.pools ?? [])
+    .filter((pool) => keep(pool.name))
+    .flatMap((pool) => WINDOWS.flatMap(([window, title]) => (pool.windows[window] ? [{ pool, window: t(title), of: pool.windows[window] }] : [])));
+  const count = (title: string, of: (row: Row) => number | null | undefined, unit = ""): Column<Row> => ({
+    title,
+    value: (row) => of(row) ?? null,
+    cell: (row) => figure(of(row), unit),
+    kind: "num",
+  });
+  return (
+    <Section title={t("In figures")}>
+      <Fault error={error.value} retry={reload} />
+      {data.value && (
+        <Table
+          caption={t("In figures")}
+          columns={[
+            { title: t("Pool"), value: (row) => row.pool.name, cell: (row) => <Told most={40}>{row.pool.name}</Told> },
+            { title: t("In the last"), cell: (row) => row.window },
+            count(t("Handed out"), (row) => row.of.checkouts),
+            count(t("Gave up"), (row) => row.of.timeouts),
+            count(t("Errors"), (row) => row.of.errors),
+            count(t("Opened"), (row) => row.of.connects),
+            count(t("Most at once"), (row) => row.of.peak_checked_out),
+            count(t("Wait p50"), (row) => row.of.wait_seconds?.p50, "seconds"),
+            count(t("Wait p99"), (row) => row.of.wait_seconds?.p99, "seconds"),
+            count(t("Held p50"), (row) => row.of.use_seconds.p50, "seconds"),
+            count(t("Held p99"), (row) => row.of.use_seconds.p99, "seconds"),
+            count(t("Longest held"), (row) => row.of.use_seconds.max, "seconds"),
+          ]}
+          rows={rows}
+          id={(row) => row.pool.name + (row.pool.worker ?? "") + row.window}
+          file="pools"
+        />
+      )}
+    </Section>
+  );
+}
