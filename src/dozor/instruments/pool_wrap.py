@@ -7,7 +7,6 @@ the one that this module knows; where it is not, `pool_events` counts instead.
 
 import sys
 from collections.abc import Callable
-from functools import partial
 from threading import get_ident
 from types import FrameType
 from typing import Any
@@ -89,29 +88,30 @@ class PoolWrap:
         note_wait, note_notable, look = tally.waits.append, tally.notable.append, tally.look
         who, work_now = task_or_thread if _is_async(pool) else get_ident, current_work.get
         # As above: `Pool.connect` does no more than this.
-        original = partial(base._ConnectionFairy._checkout, pool) if _is_plain(pool, "connect") else pool.connect
+        own_connect = pool.connect
+        checkout = base._ConnectionFairy._checkout if _is_plain(pool, "connect") else lambda _pool: own_connect()
         # A SingletonThreadPool hands a thread that asks again the connection that it has; that is no second checkout.
-        reentrant = isinstance(pool, SingletonThreadPool)
+        reentrant, notable = isinstance(pool, SingletonThreadPool), NOTABLE_WAIT_SECONDS
 
         def connect() -> Any:
             started = timer()
             try:
-                connection = original()
+                connection = checkout(pool)
             except BaseException as error:
                 tally.failed(error, timer() - started)
                 raise
             try:
-                taken = timer()
+                waited = timer() - started
                 if reentrant and connection._connection_record in holders:
                     return connection
-                note_wait(taken - started)
+                note_wait(waited)
                 work = work_now()
                 if work is not None:
-                    work.wait_seconds += taken - started
+                    work.wait_seconds += waited
                 stack = look(work) if len(holders) >= level[0] else None
-                holders[connection._connection_record] = (taken, who(), work, stack)
-                if taken - started > NOTABLE_WAIT_SECONDS:
-                    note_notable((work, taken - started, False))
+                holders[connection._connection_record] = (started + waited, who(), work, stack)
+                if waited > notable:
+                    note_notable((work, waited, False))
             except Exception:  # noqa: BLE001 - the application gets its connection whatever happens to the count
                 report("pool.checkout")
             return connection
