@@ -23,6 +23,8 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import QueuePool
 from starlette.types import ASGIApp, Message
 
+from dozor.instruments.work import Work, current_work
+
 IMPORTS = 7
 ROUNDS = 51
 
@@ -55,6 +57,20 @@ def statements(engine: Engine) -> Callable[[int], None]:
             connection.execute(statement).close()
 
     return run
+
+
+def within_requests(run: Callable[[int], None]) -> Callable[[int], None]:
+    """The same in requests of five statements, whose beginning and end every variant has alike."""
+
+    def run_within(calls: int) -> None:
+        for _ in range(calls // 5):
+            work = Work()
+            token = current_work.set(work)
+            run(5)
+            current_work.reset(token)
+            work.finish()
+
+    return run_within
 
 
 def application() -> FastAPI:
@@ -104,9 +120,11 @@ def in_process(known: Mapping[str, Variant]) -> list[Row]:
     """A checkout, a statement and a request, in microseconds added to the bare ones."""
     engines = _engines(known)
     apps = {name: variant.app(application()) for name, variant in known.items() if variant.app is not None}
+    sent = {name: statements(engine) for name, engine in engines.items()}
     runs: list[tuple[str, dict[str, Callable[[int], None]], int, str]] = [
         ("checkout and checkin", {name: checkouts(engine) for name, engine in engines.items()}, 2_000, "<= 1.0"),
-        ("statement", {name: statements(engine) for name, engine in engines.items()}, 1_000, "<= 1.0"),
+        ("statement", sent, 1_000, "<= 1.0"),
+        ("statement, within a request", {name: within_requests(run) for name, run in sent.items()}, 1_000, "<= 1.0"),
         ("HTTP request, in process", {name: requests(app) for name, app in apps.items()}, 400, "<= 3.0"),
     ]
     return [

@@ -62,8 +62,9 @@ def _installed(name: str) -> bool:
 
 def _watched_engine(engine: Engine) -> None:
     clock, labels = Clock(), Labels(pool="default")
-    ConnectionPoolMonitor("default", engine, clock, base_labels=labels).attach()
-    QueryMonitor("default", engine, clock, base_labels=labels).attach()
+    pool = ConnectionPoolMonitor("default", engine, clock, base_labels=labels)
+    pool.attach()
+    QueryMonitor("default", engine, clock, base_labels=labels, last=pool.statements).attach()
 
 
 def _hand_written(engine: Engine) -> None:

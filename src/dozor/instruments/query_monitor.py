@@ -209,10 +209,10 @@ class QueryMonitor:
             try:
                 if last is not None:
                     last[context.root_connection._dbapi_connection._connection_record] = noted
-            except (
-                AttributeError
-            ):  # sent without a Connection, as SQLAlchemy itself does when it gets to know the server
+            except AttributeError:  # without a Connection, as SQLAlchemy itself sends when it gets to know the server
                 pass
+            except Exception:  # noqa: BLE001 - the statement is sent whatever happens to the note of it
+                report("query.last")
             try:
                 result = original(cursor, statement, parameters, context)
             except BaseException as error:
