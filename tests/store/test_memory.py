@@ -199,6 +199,16 @@ def test_an_ended_series_is_not_marked_twice() -> None:
     assert [is_stale(value) for value in selection.windows[0].value_slice()] == [False, True]
 
 
+def test_an_end_is_seen_in_the_past_too() -> None:
+    """Also where the series ended once more since."""
+    store = MemoryStore()
+    for second in (1, 3):
+        store.append(second, [Sample("up", Labels(), 1.0)])
+        store.mark_stale(second + 1, [("up", Labels())])
+    found = [len(store.latest(by_name("up"), at * 1000, 300_000)[1]) for at in range(1, 5)]
+    assert found == [1, 0, 1, 0]
+
+
 def test_lists_of_labels_keep_their_identity_while_the_series_stay() -> None:
     store = MemoryStore()
     store.append(1.0, [Sample("up", Labels(job="a"), 1.0), Sample("load", Labels(), 1.0)])

@@ -83,7 +83,7 @@ def last_values(series: list[MemorySeries], at: int, lookback: int) -> list[floa
     values = []
     for one in series:
         place = last - one.first
-        if one.timeline is not timeline or one.end < high or place < 0 or one.last_nan == last:
+        if one.timeline is not timeline or one.end < high or place < 0 or one.last_nan >= last:
             return None
         values.append(one.values[place])
     return values
