@@ -2,13 +2,14 @@
 
 import { Badge, Tag } from "../components/badge";
 import { Chart } from "../components/chart";
+import { num, text, when } from "../components/columns";
 import { Empty, Fault, Loading, Section } from "../components/layout";
 import { HeatMap } from "../components/heat-map";
+import { Listing } from "../components/listing";
 import { RangePicker } from "../components/range-picker";
 import { Reasons } from "../components/reasons";
 import { Table, type Column } from "../components/table";
 import { Told } from "../components/text";
-import { Ago } from "../components/time";
 import { get } from "../core/api";
 import { t, tn } from "../core/i18n";
 import { overview } from "../core/live";
@@ -92,31 +93,24 @@ const named = (one: { method: string; route: string }) => (
   </>
 );
 
-const number = <R,>(title: string, of: (row: R) => number | null | undefined, unit = ""): Column<R> => ({
-  title,
-  value: (row) => of(row) ?? null,
-  cell: (row) => figure(of(row), unit),
-  kind: "num",
-});
-
 function Routes() {
   const window = WINDOWS.includes(asked("window")) ? asked("window") : "5m";
   const { data, error, reload } = useResource((signal) => routes(window, signal), [window], 5);
   const columns: Column<Route>[] = [
     { title: t("Route"), value: (one) => `${one.method} ${one.route}`, cell: named, kind: "wide" },
-    number(t("Requests/s"), (one) => one.requests_per_second),
+    num("Requests/s", "requests_per_second"),
     {
       title: t("Errors/s"),
       value: (one) => one.errors_per_second,
       cell: (one) => (one.errors_per_second > 0 ? <b class="status critical">{figure(one.errors_per_second)}</b> : 0),
       kind: "num",
     },
-    number(t("p50"), (one) => one.p50_seconds, "seconds"),
-    number(t("p95"), (one) => one.p95_seconds, "seconds"),
-    number(t("p99"), (one) => one.p99_seconds, "seconds"),
+    num("p50", "p50_seconds", "seconds"),
+    num("p95", "p95_seconds", "seconds"),
+    num("p99", "p99_seconds", "seconds"),
     { title: t("Where the time goes"), cell: (one) => <Parts of={one.shares} />, kind: "wide" },
-    number(t("Statements each"), (one) => one.statements_per_request),
-    number(t("At once"), (one) => one.busy),
+    num("Statements each", "statements_per_request"),
+    num("At once", "busy"),
   ];
   return (
     <Section
@@ -142,27 +136,31 @@ function Routes() {
   );
 }
 
-function Now() {
-  const { data, error, reload } = useResource(inFlight, [], 2);
-  const found = data.value;
-  const columns: Column<Request>[] = [
-    { title: t("Request"), value: (one) => one.route, cell: named },
-    number(t("For"), (one) => one.age_seconds, "seconds"),
-    { title: t("Does"), value: (one) => one.doing, cell: (one) => (one.status ? t("sends its answer, or works on after it") : t(one.doing ?? "its own code")) },
-    { title: t("Where"), value: (one) => one.place, cell: (one) => (one.place ? <code><Told most={160}>{one.place}</Told></code> : <span class="dim">–</span>), kind: "wide" },
-    number(t("Statements"), (one) => one.spent.statements),
-  ];
-  return (
-    <Section title={t("Being answered now")} aside={found && <span class="dim">{tn(found.total, "{n} request|{n} requests")}</span>}>
-      <Fault error={error.value} retry={reload} />
-      {found?.requests.length ? (
-        <Table caption={t("Being answered now")} columns={columns} rows={found.requests} id={(one) => `${one.method}${one.route}${found.requests.indexOf(one)}`} />
-      ) : (
-        found && <Empty good title={t("No request is under way at this moment.")} />
-      )}
-    </Section>
-  );
-}
+const statements = <R extends { spent: { statements: number } }>(): Column<R> => ({
+  title: t("Statements"),
+  value: (one) => one.spent.statements,
+  cell: (one) => figure(one.spent.statements),
+  kind: "num",
+});
+
+const Now = () => (
+  <Listing
+    title="Being answered now"
+    none="No request is under way at this moment."
+    ask={inFlight}
+    every={2}
+    aside={(answer) => <span class="dim">{tn(answer.total, "{n} request|{n} requests")}</span>}
+    rows={(answer) => answer.requests.map((one, at) => ({ ...one, at }))}
+    id={(one) => String(one.at)}
+    columns={(): Column<Request & { at: number }>[] => [
+      { title: t("Request"), value: (one) => one.route, cell: named },
+      num("For", "age_seconds", "seconds"),
+      { title: t("Does"), value: (one) => one.doing, cell: (one) => (one.status ? t("sends its answer, or works on after it") : t(one.doing ?? "its own code")) },
+      text("Where", "place", { code: true }),
+      statements(),
+    ]}
+  />
+);
 
 function Courses() {
   return (
@@ -179,25 +177,22 @@ function Courses() {
   );
 }
 
-function LateOnes() {
-  const { data, error, reload } = useResource(late, [], 5);
-  const found = data.value;
-  const columns: Column<Late>[] = [
-    { title: t("When"), value: (one) => one.at, cell: (one) => <Ago at={one.at} /> },
-    { title: t("Request"), value: (one) => one.route, cell: named },
-    { title: t("Status"), value: (one) => one.status, cell: (one) => <Tag tone={one.status >= 500 ? "warning" : ""}>{one.status}</Tag> },
-    number(t("Took"), (one) => one.duration_ms, "ms"),
-    { title: t("Where the time went"), cell: (one) => <Parts of={one.shares} />, kind: "wide" },
-    number(t("Statements"), (one) => one.spent.statements),
-  ];
-  return (
-    <Section title={found ? t("Answered later than {time}", { time: figure(found.threshold_ms, "ms") }) : t("Answered late")}>
-      <Fault error={error.value} retry={reload} />
-      {found?.entries.length ? (
-        <Table caption={t("Answered late")} columns={columns} rows={found.entries} id={(one) => one.at + one.route + one.duration_ms} file="slow-requests" />
-      ) : (
-        found && <Empty good title={t("All requests were answered in time.")} />
-      )}
-    </Section>
-  );
-}
+const LateOnes = () => (
+  <Listing
+    title="Answered late"
+    none="All requests were answered in time."
+    ask={late}
+    aside={(answer) => <span class="dim">{t("later than {time}", { time: figure(answer.threshold_ms, "ms") })}</span>}
+    rows={(answer) => answer.entries}
+    id={(one) => one.at + one.route + one.duration_ms}
+    file="slow-requests"
+    columns={(): Column<Late>[] => [
+      when("When", "at"),
+      { title: t("Request"), value: (one) => one.route, cell: named },
+      { title: t("Status"), value: (one) => one.status, cell: (one) => <Tag tone={one.status >= 500 ? "warning" : ""}>{one.status}</Tag> },
+      num("Took", "duration_ms", "ms"),
+      { title: t("Where the time went"), cell: (one) => <Parts of={one.shares} />, kind: "wide" },
+      statements(),
+    ]}
+  />
+);

@@ -2,15 +2,16 @@
 
 import { Badge, Tag } from "../components/badge";
 import { Chart } from "../components/chart";
+import { num, text, when } from "../components/columns";
 import { HeatMap } from "../components/heat-map";
 import { Empty, Facts, Fault, Loading, Section, Tabs } from "../components/layout";
 import { Lines } from "../components/code-lines";
+import { Listing } from "../components/listing";
 import { Meter } from "../components/meter";
 import { RangePicker } from "../components/range-picker";
 import { Reasons } from "../components/reasons";
 import { Table, type Column } from "../components/table";
 import { Told } from "../components/text";
-import { Ago } from "../components/time";
 import { get } from "../core/api";
 import { t, tn } from "../core/i18n";
 import { overview } from "../core/live";
@@ -26,7 +27,12 @@ type Held = Awaited<ReturnType<typeof holders>>["pools"][number];
 type Holder = Held["holders"][number] & { pool: string };
 type Waiter = Held["waiters"][number] & { pool: string };
 type Leak = Awaited<ReturnType<typeof leaks>>["entries"][number];
-type Windows = Awaited<ReturnType<typeof statistics>>["pools"][number];
+type Window = Awaited<ReturnType<typeof statistics>>["pools"][number]["windows"][string];
+
+interface Keep {
+  /** Whether a pool of this name is shown. */
+  keep: (pool: string) => boolean;
+}
 
 export default function PoolsPage() {
   const known = overview.value;
@@ -64,6 +70,7 @@ export default function PoolsPage() {
       <Holders keep={keep} />
       <Courses pool={wanted} />
       <Leaks keep={keep} />
+      <Advice keep={keep} />
       <HowLong keep={keep} />
     </>
   );
@@ -104,7 +111,7 @@ function Pool({ of }: { of: { name: string; status: string; reasons: string[]; w
 
 // -- who has connections ---------------------------------------------------------------------------------------------
 
-function Holders({ keep }: { keep: (pool: string) => boolean }) {
+function Holders({ keep }: Keep) {
   const { data, error, reload } = useResource(holders, [], 2);
   const pools = (data.value?.pools ?? []).filter((pool) => keep(pool.name));
   const held: Holder[] = pools.flatMap((pool) => pool.holders.map((one) => ({ ...one, pool: pool.name })));
@@ -205,28 +212,77 @@ function Courses({ pool }: { pool: string }) {
   );
 }
 
-function Leaks({ keep }: { keep: (pool: string) => boolean }) {
-  const { data, error, reload } = useResource(leaks, [], 10);
-  const found = (data.value?.entries ?? []).filter((one) => keep(one.pool));
-  const columns: Column<Leak>[] = [
-    { title: t("When"), value: (one) => one.at, cell: (one) => <Ago at={one.at} /> },
-    { title: t("Who"), value: (one) => one.holder.endpoint ?? one.holder.who, cell: (one) => who(one.holder) },
-    { title: t("What became of it"), value: (one) => one.outcome, cell: (one) => <Tag tone={one.outcome === "returned" ? "" : "warning"}>{t(one.outcome)}</Tag> },
-    { title: t("Held for"), value: (one) => one.holder.held_seconds, cell: (one) => duration(one.holder.held_seconds), kind: "num" },
-    { title: t("Taken at"), value: (one) => one.holder.taken_at[0] ?? null, cell: (one) => <Lines title="" of={one.holder.taken_at} />, kind: "wide" },
-    { title: t("Last statement"), value: (one) => one.holder.statement ?? null, cell: (one) => <code><Told most={200}>{one.holder.statement ?? "–"}</Told></code>, kind: "wide" },
-  ];
+const Leaks = ({ keep }: Keep) => (
+  <Listing
+    title="Connections that were not given back in time"
+    none="None since Dozor is on watch."
+    ask={leaks}
+    every={10}
+    rows={(answer) => answer.entries.filter((one) => keep(one.pool))}
+    id={(one) => one.at + one.holder.who + (one.holder.connection ?? "")}
+    file="leaks"
+    columns={(): Column<Leak>[] => [
+      when("When", "at"),
+      { title: t("Who"), value: (one) => one.holder.endpoint ?? one.holder.who, cell: (one) => who(one.holder) },
+      { title: t("What became of it"), value: (one) => one.outcome, cell: (one) => <Tag tone={one.outcome === "returned" ? "" : "warning"}>{t(one.outcome)}</Tag> },
+      { title: t("Held for"), value: (one) => one.holder.held_seconds, cell: (one) => duration(one.holder.held_seconds), kind: "num" },
+      { title: t("Taken at"), value: (one) => one.holder.taken_at[0] ?? null, cell: (one) => <Lines title="" of={one.holder.taken_at} />, kind: "wide" },
+      { title: t("Last statement"), value: (one) => one.holder.statement, cell: (one) => <code><Told most={200}>{one.holder.statement ?? "–"}</Told></code>, kind: "wide" },
+    ]}
+  />
+);
+
+// -- how large it should be ------------------------------------------------------------------------------------------
+
+function Advice({ keep }: Keep) {
+  const { data } = useResource((signal) => get("pool/advice", { signal }), [], 15);
+  const pools = (data.value?.pools ?? []).filter((pool) => keep(pool.name));
+  const budgets = data.value?.budget ?? [];
+  if (!pools.length && !budgets.length) return null;
   return (
-    <Section title={t("Connections that were not given back in time")}>
-      <Fault error={error.value} retry={reload} />
-      {found.length ? (
-        <Table caption={t("Leaks")} columns={columns} rows={found} id={(one) => one.at + one.holder.who + (one.holder.connection ?? "")} file="leaks" />
-      ) : (
-        data.value && <Empty good title={t("None since Dozor is on watch.")} />
-      )}
-    </Section>
+    <>
+      <Section title={t("How large it has to be")}>
+        {pools.map((pool) => (
+          <div key={pool.name} class="card note-box">
+            <p class="strong">
+              <Told most={60}>{pool.name}</Told>:{" "}
+              {pool.pool_size === null ? t("not enough was seen yet") : t("pool_size {size}, max_overflow {overflow}", { size: pool.pool_size, overflow: pool.max_overflow ?? 0 })}
+            </p>
+            <Reasons of={pool.working} most={10} />
+          </div>
+        ))}
+        {budgets.map((one) => (
+          <div key={one.server} class={`card note-box ${one.exceeded ? "warning" : ""}`}>
+            <p class="strong">
+              <Told most={80}>{one.server}</Told>: {t("{planned} of {available} connections may be wanted", { planned: one.planned, available: one.available })}{" "}
+              {one.exceeded && <Badge of="WARNING" />}
+            </p>
+            <p class="dim">
+              <Told most={600}>{one.working}</Told>
+            </p>
+          </div>
+        ))}
+      </Section>
+      <Section title={t("Who uses it")}>
+        <Table caption={t("Who uses it")} columns={endpointColumns()} rows={pools.flatMap((pool) => pool.endpoints)} id={(one) => one.endpoint} file="pool-endpoints" />
+      </Section>
+    </>
   );
 }
+
+type Use = Awaited<ReturnType<typeof advice>>["pools"][number]["endpoints"][number];
+const advice = (signal: AbortSignal) => get("pool/advice", { signal });
+
+const endpointColumns = (): Column<Use>[] => [
+  text("Request", "endpoint"),
+  num("Held in all", "held_seconds", "seconds"),
+  num("Times waited", "waits"),
+  num("Waited in all", "wait_seconds", "seconds"),
+  num("Longest wait", "longest_wait_seconds", "seconds"),
+  num("Gave up", "timeouts"),
+];
+
+// -- in figures ------------------------------------------------------------------------------------------------------
 
 const WINDOWS: [string, string][] = [
   ["5m", "5 minutes"],
@@ -234,48 +290,39 @@ const WINDOWS: [string, string][] = [
   ["since_start", "since the start"],
 ];
 
-interface Row {
-  pool: Windows;
-  window: string;
-  of: Windows["windows"][string];
-}
+type Row = Window & { name: string; worker: string | null; window: string; wait50: number | null; wait99: number | null; use50: number | null; use99: number | null; longest: number | null };
 
-function HowLong({ keep }: { keep: (pool: string) => boolean }) {
-  const { data, error, reload } = useResource(statistics, [], 10);
-  const rows: Row[] = (data.value?.pools ?? [])
-    .filter((pool) => keep(pool.name))
-    .flatMap((pool) => WINDOWS.flatMap(([window, title]) => (pool.windows[window] ? [{ pool, window: t(title), of: pool.windows[window] }] : [])));
-  const count = (title: string, of: (row: Row) => number | null | undefined, unit = ""): Column<Row> => ({
-    title,
-    value: (row) => of(row) ?? null,
-    cell: (row) => figure(of(row), unit),
-    kind: "num",
-  });
-  return (
-    <Section title={t("In figures")}>
-      <Fault error={error.value} retry={reload} />
-      {data.value && (
-        <Table
-          caption={t("In figures")}
-          columns={[
-            { title: t("Pool"), value: (row) => row.pool.name, cell: (row) => <Told most={40}>{row.pool.name}</Told> },
-            { title: t("In the last"), cell: (row) => row.window },
-            count(t("Handed out"), (row) => row.of.checkouts),
-            count(t("Gave up"), (row) => row.of.timeouts),
-            count(t("Errors"), (row) => row.of.errors),
-            count(t("Opened"), (row) => row.of.connects),
-            count(t("Most at once"), (row) => row.of.peak_checked_out),
-            count(t("Wait p50"), (row) => row.of.wait_seconds?.p50, "seconds"),
-            count(t("Wait p99"), (row) => row.of.wait_seconds?.p99, "seconds"),
-            count(t("Held p50"), (row) => row.of.use_seconds.p50, "seconds"),
-            count(t("Held p99"), (row) => row.of.use_seconds.p99, "seconds"),
-            count(t("Longest held"), (row) => row.of.use_seconds.max, "seconds"),
-          ]}
-          rows={rows}
-          id={(row) => row.pool.name + (row.pool.worker ?? "") + row.window}
-          file="pools"
-        />
-      )}
-    </Section>
-  );
-}
+const HowLong = ({ keep }: Keep) => (
+  <Listing
+    title="In figures"
+    none="Nothing has been read yet."
+    ask={statistics}
+    every={10}
+    rows={(answer) =>
+      answer.pools.filter((pool) => keep(pool.name)).flatMap((pool) =>
+        WINDOWS.flatMap(([window, title]): Row[] => {
+          const of = pool.windows[window];
+          if (!of) return [];
+          const { wait_seconds: wait, use_seconds: use } = of;
+          return [{ ...of, name: pool.name, worker: pool.worker, window: t(title), wait50: wait?.p50 ?? null, wait99: wait?.p99 ?? null, use50: use.p50, use99: use.p99, longest: use.max }];
+        }),
+      )
+    }
+    id={(row) => row.name + (row.worker ?? "") + row.window}
+    file="pools"
+    columns={(): Column<Row>[] => [
+      text("Pool", "name"),
+      text("In the last", "window"),
+      num("Handed out", "checkouts"),
+      num("Gave up", "timeouts"),
+      num("Errors", "errors"),
+      num("Opened", "connects"),
+      num("Most at once", "peak_checked_out"),
+      num("Wait p50", "wait50", "seconds"),
+      num("Wait p99", "wait99", "seconds"),
+      num("Held p50", "use50", "seconds"),
+      num("Held p99", "use99", "seconds"),
+      num("Longest held", "longest", "seconds"),
+    ]}
+  />
+);

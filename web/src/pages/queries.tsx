@@ -1,8 +1,10 @@
 // Statements: which cost most, which are new or slower than before, who sends them, which a request repeats.
 
 import { Tag } from "../components/badge";
+import { num, text, when } from "../components/columns";
 import { Icon } from "../components/icon";
 import { Empty, Facts, Fault, Loading, Section, Tabs } from "../components/layout";
+import { Listing } from "../components/listing";
 import { Plan } from "../components/plan";
 import { Table, type Column } from "../components/table";
 import { Told } from "../components/text";
@@ -21,12 +23,14 @@ type Row = Top["queries"][number];
 type Detail = Awaited<ReturnType<typeof one>>["pools"][number];
 type Repeated = Awaited<ReturnType<typeof repeated>>["queries"][number];
 type Slow = Awaited<ReturnType<typeof slow>>["entries"][number];
+type Transaction = Awaited<ReturnType<typeof activity>>["servers"][number]["transactions"][number];
 type Fetch = Awaited<ReturnType<typeof fetches>>["entries"][number];
 
 const top = (window: Window, order: Order, signal: AbortSignal) => get("queries/top", { query: { window, order, limit: 100 }, signal });
 const one = (fingerprint: string, signal: AbortSignal) => get("queries/{fingerprint}", { path: { fingerprint }, signal });
 const repeated = (signal: AbortSignal) => get("queries/n-plus-one", { query: { limit: 100 }, signal });
 const slow = (signal: AbortSignal) => get("pool/slow-queries", { query: { limit: 100 }, signal });
+const activity = (signal: AbortSignal) => get("queries/activity", { query: { limit: 100 }, signal });
 const fetches = (signal: AbortSignal) => get("queries/slow-fetches", { query: { limit: 100 }, signal });
 
 const WINDOWS: [Window, string][] = [
@@ -64,9 +68,10 @@ function All() {
           { id: "repeated", title: t("Repeated in one request (N+1)") },
           { id: "slow", title: t("Slow") },
           { id: "fetch", title: t("Slow to be read") },
+          { id: "open", title: t("Open transactions") },
         ]}
       />
-      {tab === "top" ? <TopList /> : tab === "repeated" ? <RepeatedList /> : tab === "slow" ? <SlowList /> : <FetchList />}
+      {tab === "top" ? <TopList /> : tab === "repeated" ? <RepeatedList /> : tab === "slow" ? <SlowList /> : tab === "open" ? <ActivityList /> : <FetchList />}
     </>
   );
 }
@@ -93,13 +98,6 @@ const changed = (row: { change: string | null }) => {
   return said ? <Tag tone={said[1]}>{t(said[0])}</Tag> : null;
 };
 
-const number = <R,>(title: string, of: (row: R) => number | null | undefined, unit = ""): Column<R> => ({
-  title,
-  value: (row) => of(row) ?? null,
-  cell: (row) => figure(of(row), unit),
-  kind: "num",
-});
-
 function Choose<V extends string>({ name, title, choices, standard }: { name: string; title: string; choices: [V, string][]; standard: V }) {
   return (
     <label class="choose">
@@ -124,12 +122,12 @@ function TopList() {
     statementColumn<Row>(),
     { title: t("Since before"), value: (row) => row.change, cell: changed },
     { title: t("Share"), value: (row) => row.share, cell: (row) => <Share of={row.share} />, kind: "num" },
-    number(t("Calls/s"), (row) => row.calls_per_second),
-    number(t("Mean"), (row) => row.mean_seconds, "seconds"),
-    number(t("p95"), (row) => row.p95_seconds, "seconds"),
-    number(t("In all"), (row) => row.total_seconds, "seconds"),
+    num("Calls/s", "calls_per_second"),
+    num("Mean", "mean_seconds", "seconds"),
+    num("p95", "p95_seconds", "seconds"),
+    num("In all", "total_seconds", "seconds"),
     { title: t("Errors"), value: (row) => row.errors, cell: (row) => (row.errors ? <b class="status critical">{figure(row.errors)}</b> : 0), kind: "num" },
-    number(t("Rows/call"), (row) => row.rows_per_call),
+    num("Rows/call", "rows_per_call"),
     { title: t("Sent by"), value: (row) => row.endpoints[0]?.name ?? row.callers[0]?.name ?? null, cell: (row) => <SentBy of={row} />, kind: "wide" },
   ];
   return (
@@ -194,73 +192,97 @@ function SentBy({ of }: { of: { endpoints: { name: string }[]; callers: { name: 
   );
 }
 
-function RepeatedList() {
-  const { data, error, reload } = useResource(repeated, [], 5);
-  const columns: Column<Repeated>[] = [
-    { title: t("Request"), value: (row) => row.endpoint, cell: (row) => <b><Told most={100}>{row.endpoint}</Told></b> },
-    statementColumn<Repeated>(),
-    { title: t("Line of code"), value: (row) => row.caller ?? null, cell: (row) => <code><Told most={160}>{row.caller ?? "–"}</Told></code>, kind: "wide" },
-    number(t("Times a request"), (row) => row.times_per_request),
-    number(t("Most"), (row) => row.most_times),
-    number(t("Requests"), (row) => row.requests),
-    number(t("Time lost"), (row) => row.lost_seconds, "seconds"),
-    { title: t("Last"), value: (row) => row.last_at, cell: (row) => <Ago at={row.last_at} /> },
-  ];
-  return (
-    <>
-      <p class="lead dim">{t("The same statement many times in one request: usually a loop that could be one query with a join or an IN.")}</p>
-      <Fault error={error.value} retry={reload} />
-      {data.value?.queries.length ? (
-        <Table caption={t("Repeated in one request (N+1)")} columns={columns} rows={data.value.queries} id={(row) => row.endpoint + row.fingerprint + row.pool + (row.caller ?? "")} file="n-plus-one" />
-      ) : (
-        data.value && <Empty good title={t("No request repeats a statement.")} />
-      )}
-    </>
-  );
-}
+const RepeatedList = () => (
+  <Listing
+    title="Repeated in one request (N+1)"
+    lead="The same statement many times in one request: usually a loop that could be one query with a join or an IN."
+    none="No request repeats a statement."
+    ask={repeated}
+    rows={(answer) => answer.queries}
+    id={(row) => row.endpoint + row.fingerprint + row.pool + (row.caller ?? "")}
+    file="n-plus-one"
+    columns={(): Column<Repeated>[] => [
+      text("Request", "endpoint"),
+      statementColumn<Repeated>(),
+      text("Line of code", "caller", { code: true }),
+      num("Times a request", "times_per_request"),
+      num("Most", "most_times"),
+      num("Requests", "requests"),
+      num("Time lost", "lost_seconds", "seconds"),
+      when("Last", "last_at"),
+    ]}
+  />
+);
 
-function SlowList() {
-  const { data, error, reload } = useResource(slow, [], 5);
-  const columns: Column<Slow>[] = [
-    { title: t("When"), value: (row) => row.at, cell: (row) => <Ago at={row.at} /> },
-    { title: t("Took"), value: (row) => row.duration_ms, cell: (row) => <>{figure(row.duration_ms, "ms")} {row.failed && <Tag tone="warning">{row.error ?? t("failed")}</Tag>}</>, kind: "num" },
-    statementColumn<Slow>(),
-    { title: t("Sent by"), value: (row) => row.endpoint ?? row.caller ?? null, cell: (row) => <SentBy of={{ endpoints: row.endpoint ? [{ name: row.endpoint }] : [], callers: row.caller ? [{ name: row.caller }] : [] }} /> },
-  ];
-  return (
-    <>
-      <Fault error={error.value} retry={reload} />
-      {data.value?.entries.length ? (
-        <Table caption={t("Slow")} columns={columns} rows={data.value.entries} id={(row) => row.at + row.fingerprint + row.duration_ms} file="slow-queries" />
-      ) : (
-        data.value && <Empty good title={t("No statement was slow.")} />
-      )}
-    </>
-  );
-}
+const sentBy = <R extends { endpoint: string | null; caller: string | null }>(): Column<R> => ({
+  title: t("Sent by"),
+  value: (row) => row.endpoint ?? row.caller,
+  cell: (row) => <SentBy of={{ endpoints: named(row.endpoint), callers: named(row.caller) }} />,
+  kind: "wide",
+});
 
-function FetchList() {
-  const { data, error, reload } = useResource(fetches, [], 5);
-  const columns: Column<Fetch>[] = [
-    { title: t("When"), value: (row) => row.at, cell: (row) => <Ago at={row.at} /> },
-    number(t("Reading took"), (row) => row.fetch_ms, "ms"),
-    number(t("Open for"), (row) => row.open_ms, "ms"),
-    number(t("Rows"), (row) => row.rows),
-    statementColumn<Fetch>(),
-    { title: t("Sent by"), value: (row) => row.endpoint ?? row.caller ?? null, cell: (row) => <SentBy of={{ endpoints: row.endpoint ? [{ name: row.endpoint }] : [], callers: row.caller ? [{ name: row.caller }] : [] }} /> },
-  ];
-  return (
-    <>
-      <p class="lead dim">{t("The statement itself was quick; to read its rows was not. Fewer rows, or fewer columns, help.")}</p>
-      <Fault error={error.value} retry={reload} />
-      {data.value?.entries.length ? (
-        <Table caption={t("Slow to be read")} columns={columns} rows={data.value.entries} id={(row) => row.at + row.fingerprint} file="slow-fetches" />
-      ) : (
-        data.value && <Empty good title={t("Nothing was slow to be read.")} />
-      )}
-    </>
-  );
-}
+const named = (name: string | null): { name: string }[] => (name ? [{ name }] : []);
+
+const SlowList = () => (
+  <Listing
+    title="Slow"
+    none="No statement was slow."
+    ask={slow}
+    rows={(answer) => answer.entries}
+    id={(row) => row.at + row.fingerprint + row.duration_ms}
+    file="slow-queries"
+    columns={(): Column<Slow>[] => [
+      when("When", "at"),
+      num("Took", "duration_ms", "ms"),
+      text("Error", "error"),
+      statementColumn<Slow>(),
+      sentBy(),
+    ]}
+  />
+);
+
+const FetchList = () => (
+  <Listing
+    title="Slow to be read"
+    lead="The statement itself was quick; to read its rows was not. Fewer rows, or fewer columns, help."
+    none="Nothing was slow to be read."
+    ask={fetches}
+    rows={(answer) => answer.entries}
+    id={(row) => row.at + row.fingerprint}
+    file="slow-fetches"
+    columns={(): Column<Fetch>[] => [
+      when("When", "at"),
+      num("Reading took", "fetch_ms", "ms"),
+      num("Open for", "open_ms", "ms"),
+      num("Rows", "rows"),
+      statementColumn<Fetch>(),
+      sentBy(),
+    ]}
+  />
+);
+
+const ActivityList = () => (
+  <Listing
+    title="Open transactions"
+    lead="What the server says of open transactions, the longest first: who has them, and who waits for whom."
+    none="No transaction is open."
+    ask={activity}
+    every={3}
+    rows={(answer) => answer.servers.flatMap((server) => server.transactions)}
+    id={(row) => String(row.pid)}
+    file="transactions"
+    columns={(): Column<Transaction>[] => [
+      num("Process", "pid"),
+      num("Open for", "transaction_seconds", "seconds"),
+      text("Does", "state"),
+      { title: t("Waits for"), value: (row) => row.blocked_by.join(" "), cell: (row) => (row.blocked_by.length ? <Tag tone="warning">{row.blocked_by.join(", ")}</Tag> : (row.waits_for ?? "–")) },
+      { title: t("Holds up"), value: (row) => row.blocking.length, cell: (row) => row.blocking.join(", ") || "–" },
+      text("Who", "endpoint"),
+      text("Line of code", "taken_at", { code: true }),
+      text("Statement", "statement", { code: true, most: 260 }),
+    ]}
+  />
+);
 
 // -- one statement ---------------------------------------------------------------------------------------------------
 
@@ -280,16 +302,11 @@ function One({ fingerprint }: { fingerprint: string }) {
   );
 }
 
-interface WindowRow {
-  name: string;
-  of: Detail["windows"][string];
-  before: Detail["windows"][string] | null | undefined;
-  change: string | null | undefined;
-}
+type WindowRow = Detail["windows"][string] & { name: string; mean_before: number | null; change: string | null };
 
 function Known({ of }: { of: Detail }) {
   const rows: WindowRow[] = WINDOWS.flatMap(([name, words]) =>
-    of.windows[name] ? [{ name: t(words), of: of.windows[name], before: of.before[name], change: of.change[name] }] : [],
+    of.windows[name] ? [{ ...of.windows[name], name: t(words), mean_before: of.before[name]?.mean_seconds ?? null, change: of.change[name] ?? null }] : [],
   );
   return (
     <>
@@ -310,17 +327,17 @@ function Known({ of }: { of: Detail }) {
         <Table
           caption={t("In figures")}
           columns={[
-            { title: t("In"), cell: (row) => <>{row.name} {changed({ change: row.change ?? null })}</> },
-            number<WindowRow>(t("Calls"), (row) => row.of.calls),
-            number<WindowRow>(t("Errors"), (row) => row.of.errors),
-            number<WindowRow>(t("Mean"), (row) => row.of.mean_seconds, "seconds"),
-            number<WindowRow>(t("Mean before"), (row) => row.before?.mean_seconds, "seconds"),
-            number<WindowRow>(t("p50"), (row) => row.of.p50_seconds, "seconds"),
-            number<WindowRow>(t("p95"), (row) => row.of.p95_seconds, "seconds"),
-            number<WindowRow>(t("p99"), (row) => row.of.p99_seconds, "seconds"),
-            number<WindowRow>(t("Longest"), (row) => row.of.max_seconds, "seconds"),
-            number<WindowRow>(t("In all"), (row) => row.of.total_seconds, "seconds"),
-            number<WindowRow>(t("Rows/call"), (row) => row.of.rows_per_call),
+            { title: t("In"), cell: (row) => <>{row.name} {changed(row)}</> },
+            num("Calls", "calls"),
+            num("Errors", "errors"),
+            num("Mean", "mean_seconds", "seconds"),
+            num("Mean before", "mean_before", "seconds"),
+            num("p50", "p50_seconds", "seconds"),
+            num("p95", "p95_seconds", "seconds"),
+            num("p99", "p99_seconds", "seconds"),
+            num("Longest", "max_seconds", "seconds"),
+            num("In all", "total_seconds", "seconds"),
+            num("Rows/call", "rows_per_call"),
           ]}
           rows={rows}
           id={(row) => row.name}

@@ -2,13 +2,14 @@
 
 import { Badge, Tag } from "../components/badge";
 import { Chart } from "../components/chart";
+import { num, text, when } from "../components/columns";
 import { Empty, Facts, Fault, Loading, Section, Tabs } from "../components/layout";
+import { Listing } from "../components/listing";
 import { Meter } from "../components/meter";
 import { RangePicker } from "../components/range-picker";
 import { Reasons } from "../components/reasons";
-import { Table, type Column } from "../components/table";
+import type { Column } from "../components/table";
 import { Told } from "../components/text";
-import { Ago } from "../components/time";
 import { get } from "../core/api";
 import { t } from "../core/i18n";
 import { overview } from "../core/live";
@@ -17,9 +18,16 @@ import { useResource } from "../core/resource";
 import { figure, type Unit } from "../core/units";
 import { capital, matcher, titled } from "../core/words";
 
-const slowLog = (signal: AbortSignal) => get("redis/slow-log", { query: { limit: 100 }, signal });
+const slow = (signal: AbortSignal) => get("redis/slow-commands", { query: { limit: 100 }, signal });
+const commands = (signal: AbortSignal) => get("redis/commands", { query: { window: "5m" }, signal });
 const info = (signal: AbortSignal) => get("redis/info", { signal });
-type SlowCommand = Awaited<ReturnType<typeof slowLog>>["entries"][number];
+type SlowGroup = Awaited<ReturnType<typeof slow>>["commands"][number];
+type Cost = Awaited<ReturnType<typeof commands>>["servers"][number]["commands"][number] & { redis: string };
+
+interface Keep {
+  /** Whether a server of this name is shown. */
+  keep: (name: string) => boolean;
+}
 type Details = Awaited<ReturnType<typeof info>>["servers"][number];
 
 export default function RedisPage() {
@@ -51,7 +59,9 @@ export default function RedisPage() {
       )}
       {known.servers.filter((server) => keep(server.name)).slice(0, 20).map((server) => <Server key={server.name} of={server} />)}
       <Courses only={wanted ? `{${matcher("redis", wanted)}}` : ""} />
-      <SlowLog keep={keep} />
+      <SlowGroups keep={keep} />
+      <Costs keep={keep} />
+      <Memory keep={keep} />
       <Said keep={keep} />
     </>
   );
@@ -115,33 +125,84 @@ function Courses({ only }: { only: string }) {
   );
 }
 
-function SlowLog({ keep }: { keep: (name: string) => boolean }) {
-  const { data, error, reload } = useResource(slowLog, [], 5);
-  const found = (data.value?.entries ?? []).filter((one) => keep(one.redis));
-  const columns: Column<SlowCommand>[] = [
-    { title: t("When"), value: (one) => one.at, cell: (one) => <Ago at={one.at} /> },
-    { title: t("Took"), value: (one) => one.duration_ms, cell: (one) => figure(one.duration_ms, "ms"), kind: "num" },
-    { title: t("Command"), value: (one) => one.command, cell: (one) => <code><Told most={240}>{one.command}</Told></code>, kind: "wide" },
-    { title: t("Sent by"), value: (one) => one.client ?? null, cell: (one) => <Told most={80}>{one.client ?? "–"}</Told> },
-    { title: t("Server"), value: (one) => one.redis, cell: (one) => <Told most={40}>{one.redis}</Told> },
-  ];
+const Costs = ({ keep }: Keep) => (
+  <Listing
+    title="What commands cost"
+    ask={commands}
+    rows={(answer) => answer.servers.filter((server) => keep(server.name)).flatMap((server) => server.commands.map((one) => ({ ...one, redis: server.name })))}
+    id={(one) => one.redis + one.command}
+    file="commands"
+    columns={(): Column<Cost>[] => [
+      text("Command", "command"),
+      num("Calls/s", "calls_per_second"),
+      { title: t("Share"), value: (one) => one.share, cell: (one) => figure(one.share === null ? null : 100 * one.share, "percent"), kind: "num" },
+      num("Mean", "mean_seconds", "seconds"),
+      num("p50", "p50_seconds", "seconds"),
+      num("p99", "p99_seconds", "seconds"),
+      num("Errors", "errors"),
+      text("Server", "redis"),
+    ]}
+  />
+);
+
+const SlowGroups = ({ keep }: Keep) => (
+  <Listing
+    title="Slow commands"
+    none="No command was slow."
+    more={<p class="dim">{t("What is slow, the server decides: CONFIG SET slowlog-log-slower-than, in microseconds.")}</p>}
+    ask={slow}
+    rows={(answer) => answer.commands.filter((one) => keep(one.redis))}
+    id={(one) => one.redis + one.fingerprint + (one.client ?? "")}
+    file="slow-commands"
+    columns={(): Column<SlowGroup>[] => [
+      text("Command", "shape", { code: true }),
+      num("Calls", "calls"),
+      num("Mean", "mean_ms", "ms"),
+      num("Longest", "max_ms", "ms"),
+      when("Last", "last_at"),
+      text("Client", "client"),
+      {
+        title: t("Sent by"),
+        value: (one) => one.callers[0]?.endpoint ?? null,
+        cell: (one) => (
+          <>
+            <Told most={80}>{one.callers[0]?.endpoint ?? "–"}</Told>
+            {one.callers[0]?.caller && <small><code><Told most={120}>{one.callers[0].caller}</Told></code></small>}
+          </>
+        ),
+        kind: "wide",
+      },
+      text("Server", "redis"),
+    ]}
+  />
+);
+
+function Memory({ keep }: Keep) {
+  const { data } = useResource((signal) => get("redis/memory", { signal }), [], 10);
+  const servers = (data.value?.servers ?? []).filter((server) => keep(server.name) && server.parts.length);
+  if (!servers.length) return null;
   return (
-    <Section title={t("Slow commands")}>
-      <Fault error={error.value} retry={reload} />
-      {found.length ? (
-        <Table caption={t("Slow commands")} columns={columns} rows={found} id={(one) => `${one.redis}/${one.id}/${one.at}`} file="slow-commands" />
-      ) : (
-        data.value && (
-          <Empty good title={t("No command was slow.")}>
-            <p class="dim">{t("What is slow, the server decides: CONFIG SET slowlog-log-slower-than, in microseconds.")}</p>
-          </Empty>
-        )
-      )}
+    <Section title={t("Where the memory goes")}>
+      {servers.map((server) => (
+        <div key={server.name} class="card note-box">
+          <p class="strong">
+            <Told most={60}>{server.name}</Told>: {figure(server.used_bytes, "bytes")}
+          </p>
+          <ul class="plain">
+            {server.parts.map((part) => (
+              <li key={part.part}>
+                <b>{figure(part.bytes, "bytes")}</b> <Told most={200}>{part.text}</Told> <span class="dim">{figure(Math.round(1000 * part.share) / 10, "percent")}</span>
+              </li>
+            ))}
+          </ul>
+          <Reasons of={server.advice.map((one) => Object.values(one).filter((said) => typeof said === "string").join(" "))} most={10} />
+        </div>
+      ))}
     </Section>
   );
 }
 
-function Said({ keep }: { keep: (name: string) => boolean }) {
+function Said({ keep }: Keep) {
   const { data, error, reload } = useResource(info, [], 10);
   return (
     <Section title={t("What the server says of itself")}>
