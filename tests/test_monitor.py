@@ -67,7 +67,12 @@ def test_what_is_scraped_no_longer_ends_with_its_alerts(target: Target, tmp_path
         assert [one["rule"] for one in ask("alerts/history")["alerts"]] == ["Hot"]
         assert ask('prometheus/api/v1/query?query={job="shop",alertname=""}')["data"]["result"] == []
         pools = {one["scrapePool"] for one in ask("prometheus/api/v1/targets")["data"]["activeTargets"]}
-        assert pools - {"response_cache"} == {"runtime", "host", "dozor", "cost"}  # which another test may have imported
+        assert pools - {"response_cache"} == {
+            "runtime",
+            "host",
+            "dozor",
+            "cost",
+        }  # which another test may have imported
         asked = len(target.paths)
         time.sleep(1.2)  # longer than the interval
         assert len(target.paths) == asked
