@@ -13,7 +13,7 @@ import { tone } from "../components/shape";
 import { LabelList, Told, WebLink } from "../components/text";
 import { Ago, Moment } from "../components/time";
 import { note } from "../core/actions";
-import { get, type AlertDetail, type Labels } from "../core/api";
+import { get, type AlertDetail, type Labels, type RuleExplanation } from "../core/api";
 import { seconds } from "../core/clock";
 import { t } from "../core/i18n";
 import { happened } from "../core/live";
@@ -28,7 +28,14 @@ import { capital } from "../core/words";
 
 export default function AlertPage({ id }: { id: string }) {
   const { data, error, reload } = useResource((signal) => get("alerts/{alert_id}", { path: { alert_id: id }, signal }), [id, happened.value], 5);
+  const name = data.value?.rule;
+  const explained = useResource(
+    async (signal) => (name ? get("alerts/rules/{rule}/explain", { path: { rule: name }, signal }) : null),
+    [name],
+    10,
+  );
   const alert = data.value;
+  const rule = explained.data.value?.rules[0];
   if (!alert)
     return error.value ? (
       error.value.status === 404 ? (
@@ -49,15 +56,15 @@ export default function AlertPage({ id }: { id: string }) {
           <Icon name="left" /> {t("Alerts")}
         </a>
       </p>
-      <Head alert={alert} />
-      <Why alert={alert} />
+      <Head alert={alert} rule={rule} />
+      {rule && <Why alert={alert} rule={rule} />}
       <Evidence of={alert.evidence} />
       <Timeline alert={alert} written={reload} />
     </>
   );
 }
 
-function Head({ alert }: { alert: AlertDetail }) {
+function Head({ alert, rule }: { alert: AlertDetail; rule: RuleExplanation | undefined }) {
   const over = alert.state === "RESOLVED";
   const { description, runbook_url: runbook } = alert.annotations;
   return (
@@ -87,7 +94,7 @@ function Head({ alert }: { alert: AlertDetail }) {
       </section>
       <Facts
         of={[
-          [t("Value"), <>{figure(alert.value, unitOf(alert.annotations.expr ?? alert.rule))} {alert.threshold && <span class="dim">{t("fires when {threshold}", { threshold: alert.threshold })}</span>}</>],
+          [t("Value"), <>{figure(alert.value, unitOf(rule ? charted(rule).query : ""))} {alert.threshold && <span class="dim">{t("fires when {threshold}", { threshold: alert.threshold })}</span>}</>],
           [t("Holds since"), <><Moment at={alert.active_at} /> <span class="dim">(<Ago at={alert.active_at} />)</span></>],
           [t("Fired"), alert.fired_at ? <><Moment at={alert.fired_at} /> <span class="dim">(<Ago at={alert.fired_at} />)</span></> : t("not yet")],
           [t("Ended"), alert.resolved_at && <Moment at={alert.resolved_at} />],
@@ -101,10 +108,7 @@ function Head({ alert }: { alert: AlertDetail }) {
 
 // -- why -------------------------------------------------------------------------------------------------------------
 
-function Why({ alert }: { alert: AlertDetail }) {
-  const { data } = useResource((signal) => get("alerts/rules/{rule}/explain", { path: { rule: alert.rule }, signal }), [alert.rule], 10);
-  const rule = data.value?.rules[0];
-  if (!rule) return null;
+function Why({ alert, rule }: { alert: AlertDetail; rule: RuleExplanation }) {
   const mine = rule.series.find((series) => series.alert_id === alert.id);
   const { query, threshold } = charted(rule);
   const span = { from: seconds(alert.fired_at ?? alert.active_at), to: alert.resolved_at ? seconds(alert.resolved_at) : Infinity, text: alert.rule, tone: alert.severity.toLowerCase() };

@@ -213,9 +213,9 @@ function Changes() {
                     <Told most={400}>{change.text}</Told>
                   )}
                   {change.comment && !change.text.includes(change.comment) && (
-                    <span class="dim">
-                      : <Told>{change.comment}</Told>
-                    </span>
+                    <small class="block">
+                      <Told>{change.comment}</Told>
+                    </small>
                   )}
                 </span>
               </div>
