@@ -113,6 +113,7 @@ def _with_packages(scratch: str) -> Callable[..., None]:
     """What runs a script with Node, after web/node_modules was brought to what the lock file names."""
     node, npm = _node()
     environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    environment["NODE_DISABLE_COMPILE_CACHE"] = "1"  # it would be left behind in the folder for what is temporary
     if not _writable_home():
         environment["npm_config_cache"] = str(Path(scratch) / "npm")
     _install_packages(npm, environment)

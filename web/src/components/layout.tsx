@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import type { ApiError } from "../core/api";
 import { t } from "../core/i18n";
+import { linkState } from "../core/live";
 import { ask, asked } from "../core/location";
 import { Shape } from "./shape";
 
@@ -48,7 +49,8 @@ export function Empty({ title, children, good }: { title: string; children?: Com
 
 /** Why something could not be shown. */
 export function Fault({ error, retry }: { error: ApiError | null; retry?: () => void }) {
-  if (!error) return null;
+  // That Dozor does not answer is said once, by the banner.
+  if (!error || (error.status === 0 && linkState.value === "lost")) return null;
   return (
     <div class="fault" role="alert">
       <Shape kind="warning" />

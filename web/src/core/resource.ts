@@ -5,6 +5,8 @@ import { useEffect, useMemo } from "preact/hooks";
 import { ApiError, keyWanted } from "./api";
 import { hidden } from "./clock";
 
+const AGAIN_SECONDS = 4; // after no answer, or one that said that Dozor cannot now
+
 export interface Resource<T> {
   data: Signal<T | null>;
   error: Signal<ApiError | null>;
@@ -33,7 +35,8 @@ export function useResource<T>(load: (abort: AbortSignal) => Promise<T>, depends
         if (mine.signal.aborted) return;
         held.error.value = error instanceof ApiError ? error : new ApiError(0, String(error));
       }
-      const next = held.error.peek() ? Math.max(everySeconds, 5) : everySeconds;
+      const status = held.error.peek()?.status;
+      const next = status === 0 || (status ?? 0) >= 500 ? AGAIN_SECONDS : everySeconds;
       if (next && !hidden.peek()) timer = window.setTimeout(ask, next * 1000);
     };
     held.reload = () => void ask();
