@@ -6,6 +6,7 @@ from itertools import count
 from multiprocessing.connection import Connection
 
 from tests.database.records import make_alert, make_notification, to
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.clock import Clock
 from dozor.database import Database, OutboxRow, StoreThread
@@ -22,7 +23,7 @@ def storm(url: str, webhook_url: str, prefix: str, committed: Connection) -> Non
 
 async def _storm(url: str, webhook_url: str, prefix: str, committed: Connection) -> None:
     database, thread, clock = Database(url), StoreThread(), Clock()
-    await thread.run(database.open, timeout=30)
+    await thread.run(database.open, timeout=PATIENCE_SECONDS)
     delivery = deliver(database, thread, clock, webhook_url)
     delivery.start()
     for number in count():
@@ -31,7 +32,9 @@ async def _storm(url: str, webhook_url: str, prefix: str, committed: Connection)
             id=f"msg-{prefix}-{number}", group=alert.rule, alerts=(alert,), created_at=clock.timestamp()
         )
         changes = Changes(alerts=(alert,), notifications=(message,))
-        await thread.run(database.commit, changes, to(delivery.receivers, *changes.notifications), timeout=30)
+        await thread.run(
+            database.commit, changes, to(delivery.receivers, *changes.notifications), timeout=PATIENCE_SECONDS
+        )
         os.write(committed.fileno(), f"{alert.id}\n".encode())
         delivery.wake()
         await asyncio.sleep(0.005)

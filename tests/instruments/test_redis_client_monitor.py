@@ -14,6 +14,7 @@ import redis
 import redis.asyncio
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.clock import Clock
 from dozor.instruments.redis_client_monitor import COMMANDS, RedisClientMonitor, command_name
@@ -143,7 +144,7 @@ class TestSync:
         with watching(client) as monitor, client.pubsub() as pubsub:
             pubsub.subscribe("news")
             assert client.publish("news", "x") in {0, 1}
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE_SECONDS
             while (message := pubsub.get_message(timeout=0.1)) is None or message["type"] != "message":
                 assert time.monotonic() < deadline
                 client.publish("news", "y")
