@@ -29,6 +29,8 @@ from dozor.model.rule import RuleChanges
 from dozor.model.silence import Silence
 from dozor.overview import OWN_PREFIX, Change, Known, own_silence
 from dozor.reading import Reading
+from dozor.rules.backtest import Life
+from dozor.rules.unittest import Groups
 from dozor.runtime import Runtime
 from dozor.session import Session
 from dozor.store import Queryable
@@ -185,6 +187,10 @@ class Desk(Reading):
         return await self._act(
             lambda session, at: session.lifecycle.end_silence(silence_id, at, by=by, comment=comment)
         )
+
+    def trial_life(self, rules: Groups) -> Life:
+        """A life for the alerts of *rules* as they would have it here, which nobody is told of."""
+        return self._working().rehearsal(rules)
 
     async def reload_rules(self) -> RuleChanges:
         """Read the rules again. Raises ConfigurationError where something in them is wrong; the old ones stay in force."""

@@ -5,12 +5,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 from uuid import uuid4
 
 from dozor import containment
 from dozor._version import __version__
 from dozor.alerts import FlappingPolicy, Lifecycle
+from dozor.alerts.rule import Rules
 from dozor.clock import Clock
 from dozor.containment import contained
 from dozor.database import Database, StoreThread
@@ -125,14 +126,8 @@ class Session:
         self.metrics_link = self._link_metrics()
         self.trends = Trends(self.store)
         self._routes = Routes(self.store)
-        self.lifecycle = Lifecycle(
+        self.lifecycle = self._life(
             rules.rules,
-            cooldowns=settings.cooldowns,
-            group_interval_seconds=settings.group_interval_seconds,
-            reminder_interval_seconds=settings.reminder_interval_seconds,
-            flapping=FlappingPolicy(
-                settings.flapping_count, settings.flapping_window_seconds, settings.flapping_quiet_seconds
-            ),
             inhibit=settings.inhibit,
             service=identity.name,
             environment=identity.environment,
@@ -167,6 +162,23 @@ class Session:
         )
         self._heartbeat = Heartbeat(settings.heartbeat_url, clock) if settings.heartbeat_url else None
         self._evaluated_at: float | None = None
+
+    def rehearsal(self, rules: Rules) -> Lifecycle:
+        """A life for the alerts of *rules* as they would have it here; nobody is told of them. In any thread."""
+        return self._life(rules)
+
+    def _life(self, rules: Rules, **further: Any) -> Lifecycle:
+        settings = self._settings
+        return Lifecycle(
+            rules,
+            cooldowns=settings.cooldowns,
+            group_interval_seconds=settings.group_interval_seconds,
+            reminder_interval_seconds=settings.reminder_interval_seconds,
+            flapping=FlappingPolicy(
+                settings.flapping_count, settings.flapping_window_seconds, settings.flapping_quiet_seconds
+            ),
+            **further,
+        )
 
     async def begin(self, collectors: Iterable[Collector]) -> None:
         """Open what is kept, go on from there, and start the work.

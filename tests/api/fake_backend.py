@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
 
+from dozor.alerts import Lifecycle
 from dozor.api.backend import Access
 from dozor.api.changes import changes_json
 from dozor.api.live import Live
@@ -79,6 +80,7 @@ from dozor.overview import (
     of_annotation,
     own_silence,
 )
+from dozor.rules.unittest import Groups
 from dozor.store import MemoryStore, Queryable
 from dozor.store.intake import Intake
 from dozor.store.matchers import match_all, parse_matcher
@@ -386,6 +388,9 @@ class FakeBackend:
         if not found:
             raise RuleNotFound(rule, [one.rule for one in self.rules])
         return found
+
+    def trial_life(self, rules: Groups) -> Lifecycle:
+        return Lifecycle(rules)
 
     async def reload_rules(self) -> RuleChanges:
         if isinstance(self.reloaded, ConfigurationError):

@@ -35,6 +35,8 @@ from dozor.overview import (
     SilenceRecord,
     Sparkline,
 )
+from dozor.rules.backtest import Life
+from dozor.rules.unittest import Groups
 from dozor.store import Queryable
 
 T = TypeVar("T")
@@ -284,6 +286,9 @@ class Backend(Protocol):
 
         Raises SilenceNotFound, and ActionForbidden for one that has expired.
         """
+
+    def trial_life(self, rules: Groups) -> Life:
+        """A life for the alerts of *rules* as they would have it here, which nobody is told of. In any thread."""
 
     async def reload_rules(self) -> RuleChanges:
         """Read all rules again and put them in force: what that has changed.

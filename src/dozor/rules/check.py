@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,7 @@ from dozor.rules.group import RuleGroup, RuleSet
 from dozor.rules.known_metrics import OWN
 from dozor.rules.reach import reach_seconds
 from dozor.rules.recording import RecordingRule
-from dozor.rules.rulefile import load_rule_file
+from dozor.rules.rulefile import Complain, load_rule_file, parse_rules
 
 KEPT_SECONDS: Final = 3600.0
 """How far back Dozor's own store remembers."""
@@ -63,17 +64,26 @@ def check_files(paths: Iterable[Path], *, live: Collection[str] | None = None) -
 
     *live* are the names of the series of the Dozor that is to evaluate them; without it only Dozor's own metrics are known.
     """
+    return _check([partial(load_rule_file, path) for path in paths], live)
+
+
+def check_text(text: str, *, live: Collection[str] | None = None) -> Checked:
+    """As `check_files`, of one file whose content is *text* and which has no name."""
+    return _check([partial(parse_rules, text, None)], live)
+
+
+def _check(loads: Iterable[Callable[[Complain], list[RuleGroup]]], live: Collection[str] | None) -> Checked:
     findings: list[Finding] = []
     groups: list[RuleGroup] = []
 
     def complain(error: RuleError) -> None:
         message = str(error).removeprefix(f"{error.file}:{error.line}: ").removeprefix(f"{error.file}: ")
-        message = message.removeprefix(f"{error.key}: ")
+        message = message.removeprefix(f"line {error.line}: ").removeprefix(f"{error.key}: ")
         findings.append(Finding(Level.ERROR, message, error.file, error.line, error.key))
 
-    for path in paths:
+    for load in loads:
         try:
-            groups += load_rule_file(path, complain)
+            groups += load(complain)
         except RuleError as error:
             complain(error)
     doubles = _Doubles()
