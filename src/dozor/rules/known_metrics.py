@@ -25,6 +25,10 @@ _HISTOGRAMS: Final = frozenset({
 
 _OTHERS: Final = frozenset({
     "ALERTS", "ALERTS_FOR_STATE", "active_alerts_count", "total_alerts_count",
+    "db_connection_budget_available", "db_connection_budget_others", "db_connection_budget_planned",
+    "db_pool_endpoint_held_seconds_total", "db_pool_endpoint_timeouts_total", "db_pool_endpoint_wait_seconds_total",
+    "db_pool_garbage_collected_total", "db_pool_idle_in_transaction", "db_pool_longest_idle_in_transaction_seconds",
+    "dozor_pool_drift_total", "dozor_pool_unaccounted",
     "db_pool_available", "db_pool_capacity", "db_pool_checked_out", "db_pool_checkouts_total", "db_pool_connects_total",
     "db_pool_disconnects_total", "db_pool_errors_total", "db_pool_idle", "db_pool_leaked", "db_pool_overflow",
     "db_pool_size", "db_pool_slow_queries_total", "db_pool_timeouts_total", "db_pool_waiting",
