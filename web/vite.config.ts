@@ -36,7 +36,7 @@ export default defineConfig({
           includeDependenciesRecursively: false,
           groups: [
             { name: "plot", test: /uplot|components\/plot/i, priority: 2 },
-            { name: "more", test: /src\/(pages\/(more|pools|queries|redis|http|host|rules|explore|settings)|components\/(code-lines|heat-map|meter|plan|promql-input|stalls))/, priority: 1 },
+            { name: "more", test: /src\/(pages\/(more|pools|queries|redis|http|host|rules|explore|settings)|components\/(code-lines|heat-map|meter|plan|promql-input|stalls|workbench|listing|columns))/, priority: 1 },
             { name: "base", test: /node_modules|src\//, priority: 0 },
           ],
         },

@@ -9,6 +9,7 @@ import { RangePicker } from "../components/range-picker";
 import { Table, type Column } from "../components/table";
 import { LabelList, Told, WebLink } from "../components/text";
 import { Ago } from "../components/time";
+import { Workbench } from "../components/workbench";
 import { get, post, type Rule, type RuleExplanation } from "../core/api";
 import { t, tn } from "../core/i18n";
 import { ask, asked, link, place } from "../core/location";
@@ -41,11 +42,12 @@ function All() {
         <h1>{t("Rules")}</h1>
         <div class="actions">
           <button onClick={() => void reread(reload)}>{t("Read the files again")}</button>
-          <a class="button first" href={link("try")}>
+          <button class="first" onClick={() => ask({ try: "1" })}>
             {t("Try a rule")}
-          </a>
+          </button>
         </div>
       </header>
+      {asked("try") && <Workbench close={() => ask({ try: null })} />}
       <Tabs
         name="tab"
         label={t("Lists of rules")}
