@@ -15,19 +15,13 @@ import pytest
 WEB = hatch_build.WEB
 SOURCES = sorted(path for path in (WEB / "src").rglob("*.ts*"))
 MOST_BYTES = 60_000
-MOST_BYTES_OF_ALL_PAGES = 70_000
 
 
 def test_its_javascript_is_small() -> None:
     if not hatch_build.PAGE.is_dir():
         pytest.skip("the page is not built here: no npm with Node could build it")
     sizes = {path.name: len(gzip.compress(path.read_bytes(), 9)) for path in hatch_build.PAGE.glob("*.js")}
-    later = [
-        path.name for path in hatch_build.PAGE.glob("*.js") if "runtime/stalls" in path.read_text(encoding="utf-8")
-    ]
-    assert len(later) == 1, "the pages that are not opened in a hurry are one file"
-    assert 0 < sum(size for name, size in sizes.items() if name not in later) <= MOST_BYTES, sizes
-    assert sum(sizes.values()) <= MOST_BYTES_OF_ALL_PAGES, sizes
+    assert 0 < sum(sizes.values()) <= MOST_BYTES, sizes
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.relative_to(WEB).as_posix())

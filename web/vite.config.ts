@@ -1,24 +1,20 @@
 import { defineConfig, type Plugin } from "vite";
+import { trimUPlot } from "./uplot-trim.ts";
 
-// uPlot comes as one function that no bundler can shake: what Dozor never uses (its own legend, bars, steps, splines, joins,
-// formats of dates) is cut off by hand, a sixth of it. A uPlot that looks different fails the build instead of the page.
-const trimUPlot: Plugin = {
-  name: "trim-uplot",
-  transform(code, id) {
-    if (!id.endsWith("uPlot.esm.js")) return null;
-    const tail = code.indexOf("uPlot.assign = assign;");
-    const legend = "const showLegend = legend.show;";
-    if (tail < 0 || !code.includes(legend)) throw new Error("uPlot has changed: look at trim-uplot in vite.config.ts anew");
-    const kept = code.slice(0, tail).replace(legend, "const showLegend = false;");
-    return { code: `${kept}uPlot.sync = _sync;\nexport { uPlot as default };\n`, map: null };
-  },
+// Each of the two parts that are loaded later is one file, which needs nothing but the first: there is nothing to preload.
+const loadPlainly: Plugin = {
+  name: "load-plainly",
+  enforce: "pre",
+  load: (id) => (id === "\0vite/preload-helper.js" ? "export const __vitePreload = (load) => load();" : null),
 };
 
 // The page is served below any path, so all addresses in it are relative. Dozor's own server writes the document around it.
 export default defineConfig({
   base: "./",
-  plugins: [trimUPlot],
-  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  plugins: [trimUPlot, loadPlainly],
+  oxc: { jsx: { runtime: "classic", pragma: "h", pragmaFrag: "Fragment" }, jsxInject: 'import { h, Fragment } from "preact";' },
+  // Signals as they are written today, not as they were for browsers of long ago.
+  resolve: { conditions: ["module", "import"] },
   build: {
     target: "es2022",
     manifest: true,
@@ -32,14 +28,6 @@ export default defineConfig({
         entryFileNames: "app-[hash].js",
         chunkFileNames: "part-[hash].js",
         assetFileNames: "app-[hash][extname]",
-        advancedChunks: {
-          includeDependenciesRecursively: false,
-          groups: [
-            { name: "plot", test: /uplot|components\/plot/i, priority: 2 },
-            { name: "more", test: /src\/(pages\/(more|pools|queries|redis|http|host|rules|explore|settings)|components\/(code-lines|heat-map|meter|plan|promql-input|stalls|workbench|listing|columns))/, priority: 1 },
-            { name: "base", test: /node_modules|src\//, priority: 0 },
-          ],
-        },
       },
     },
   },

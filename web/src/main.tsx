@@ -25,10 +25,13 @@ async function dress(): Promise<void> {
   for (const one of plain) one.remove();
 }
 
-await dress();
-document.body.replaceChildren();
-document.documentElement.classList.add("app");
-listen();
-watchForNotices();
-void follow();
-render(<App />, document.body);
+function take(): void {
+  document.body.replaceChildren();
+  document.documentElement.classList.add("app");
+  listen();
+  watchForNotices();
+  void follow();
+  render(<App />, document.body);
+}
+
+void dress().then(take);

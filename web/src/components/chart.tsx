@@ -11,6 +11,7 @@ import { hasPage } from "../core/pages";
 import { range, setRange } from "../core/range";
 import { useResource } from "../core/resource";
 import { fetchLines, nameLines, type Lines } from "../core/series";
+import { useSight } from "../core/sight";
 import { copy, csv, curl, save } from "../core/take-away";
 import { figure, type Unit } from "../core/units";
 import { Icon } from "./icon";
@@ -39,21 +40,11 @@ export interface ChartProps {
 }
 
 export function Chart({ title, query, unit: wanted, threshold = null, keep, spans = [], height = 170, most = 8 }: ChartProps) {
-  const box = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(0);
-  const [seen, setSeen] = useState(false);
+  const { box, width, seen } = useSight();
   const cursor = useMemo(() => signal<number | null>(null), []);
   useEffect(() => {
     annotate();
     if (!plot.peek()) void import("./plot").then((found) => (plot.value = found.Plot), () => undefined);
-    const sizes = new ResizeObserver(([entry]) => setWidth(Math.floor(entry!.contentRect.width)));
-    const sights = new IntersectionObserver(([entry]) => setSeen(entry!.isIntersecting), { rootMargin: "200px" });
-    sizes.observe(box.current!);
-    sights.observe(box.current!);
-    return () => {
-      sizes.disconnect();
-      sights.disconnect();
-    };
   }, []);
   const { from, to } = range.value;
   const asked = seen && width > 0;

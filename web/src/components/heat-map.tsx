@@ -1,11 +1,12 @@
 // A histogram through time: a column for each moment, a row for each duration, the darker the more often.
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { dated } from "../core/clock";
 import { t } from "../core/i18n";
 import { range } from "../core/range";
 import { useResource } from "../core/resource";
 import { queryRange } from "../core/promql";
+import { useSight } from "../core/sight";
 import { copy } from "../core/take-away";
 import { figure } from "../core/units";
 import { Icon } from "./icon";
@@ -25,20 +26,8 @@ interface Grid {
 }
 
 export function HeatMap({ title, metric, only }: { title: string; metric: string; only: string }) {
-  const box = useRef<HTMLDivElement>(null);
-  const [seen, setSeen] = useState(false);
-  const [width, setWidth] = useState(0);
+  const { box, width, seen } = useSight();
   const [here, setHere] = useState<[number, number] | null>(null);
-  useEffect(() => {
-    const sizes = new ResizeObserver(([entry]) => setWidth(Math.floor(entry!.contentRect.width)));
-    const sights = new IntersectionObserver(([entry]) => setSeen(entry!.isIntersecting), { rootMargin: "200px" });
-    sizes.observe(box.current!);
-    sights.observe(box.current!);
-    return () => {
-      sizes.disconnect();
-      sights.disconnect();
-    };
-  }, []);
   const { from, to } = range.value;
   const span = Math.max(Math.round((to - from) / COLUMNS), 15);
   const query = `sum by (le) (rate(${metric}_bucket${only}[${span}s]))`;
