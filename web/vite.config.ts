@@ -24,6 +24,8 @@ export default defineConfig({
     // Three files: what each page needs, the charts, and the pages that are not opened in a hurry. More would be larger together.
     rolldownOptions: {
       input: "src/main.tsx",
+      // Neither reading a property nor naming a global does anything here.
+      treeshake: { propertyReadSideEffects: false, unknownGlobalSideEffects: false },
       output: {
         entryFileNames: "app-[hash].js",
         chunkFileNames: "part-[hash].js",

@@ -3,9 +3,9 @@
 
 import type { ComponentType } from "preact";
 import type { IconName } from "../components/icon";
-import * as alerts from "../pages/alerts";
-import * as overview from "../pages/overview";
-import * as silences from "../pages/silences";
+import Alerts from "../pages/alerts";
+import Overview from "../pages/overview";
+import Silences from "../pages/silences";
 import { alertCounts } from "./standing";
 
 export interface PageEntry {
@@ -31,17 +31,17 @@ type Loaded = typeof import("../pages/more");
 const more = (name: keyof Loaded) => async () => ({ default: (await import("../pages/more"))[name] });
 
 export const PAGES: readonly PageEntry[] = [
-  { id: "overview", title: "Overview", icon: "overview", key: "o", group: "now", load: () => overview },
+  { id: "overview", title: "Overview", icon: "overview", key: "o", group: "now", load: () => ({ default: Overview }) },
   {
     id: "alerts",
     title: "Alerts",
     icon: "alerts",
     key: "a",
     group: "now",
-    load: () => alerts,
+    load: () => ({ default: Alerts }),
     count: () => alertCounts.value,
   },
-  { id: "silences", title: "Silences", icon: "silences", key: "s", group: "now", load: () => silences },
+  { id: "silences", title: "Silences", icon: "silences", key: "s", group: "now", load: () => ({ default: Silences }) },
   { id: "pools", title: "Connection pools", icon: "pools", key: "p", group: "watched", load: more("pools") },
   { id: "queries", title: "Queries", icon: "queries", key: "q", group: "watched", load: more("queries") },
   { id: "redis", title: "Redis", icon: "redis", key: "r", group: "watched", load: more("redis") },

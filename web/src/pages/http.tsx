@@ -2,6 +2,7 @@
 
 import { Badge, Tag } from "../components/badge";
 import { Chart } from "../components/chart";
+import { Choose } from "../components/choose";
 import { num, text, when } from "../components/columns";
 import { Empty, Fault, Loading, Section } from "../components/layout";
 import { HeatMap } from "../components/heat-map";
@@ -13,7 +14,7 @@ import { Told } from "../components/text";
 import { get } from "../core/api";
 import { t, tn } from "../core/i18n";
 import { overview } from "../core/live";
-import { ask, asked } from "../core/location";
+import { asked } from "../core/location";
 import { useResource } from "../core/resource";
 import { figure } from "../core/units";
 
@@ -116,14 +117,7 @@ function Routes() {
     <Section
       title={t("Routes")}
       aside={
-        <label class="choose">
-          {t("In the last")}{" "}
-          <select value={window} onChange={(event) => ask({ window: event.currentTarget.value === "5m" ? null : event.currentTarget.value })}>
-            {WINDOWS.map((one) => (
-              <option key={one}>{one}</option>
-            ))}
-          </select>
-        </label>
+        <Choose name="window" title={t("In the last")} choices={WINDOWS.map((one) => [one, one])} standard="5m" />
       }
     >
       <Fault error={error.value} retry={reload} />

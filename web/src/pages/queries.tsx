@@ -1,17 +1,19 @@
 // Statements: which cost most, which are new or slower than before, who sends them, which a request repeats.
 
 import { Tag } from "../components/badge";
+import { Choose } from "../components/choose";
 import { num, text, when } from "../components/columns";
 import { Icon } from "../components/icon";
 import { Empty, Facts, Fault, Loading, Section, Tabs } from "../components/layout";
 import { Listing } from "../components/listing";
 import { Plan } from "../components/plan";
+import { SentBy } from "../components/sent-by";
 import { Table, type Column } from "../components/table";
 import { Told } from "../components/text";
 import { Ago, Moment } from "../components/time";
 import { get } from "../core/api";
 import { t, tn } from "../core/i18n";
-import { ask, asked, link, place } from "../core/location";
+import { asked, link, place } from "../core/location";
 import { useResource } from "../core/resource";
 import { copy, curl } from "../core/take-away";
 import { figure } from "../core/units";
@@ -98,21 +100,6 @@ const changed = (row: { change: string | null }) => {
   return said ? <Tag tone={said[1]}>{t(said[0])}</Tag> : null;
 };
 
-function Choose<V extends string>({ name, title, choices, standard }: { name: string; title: string; choices: [V, string][]; standard: V }) {
-  return (
-    <label class="choose">
-      {title}{" "}
-      <select value={asked(name) || standard} onChange={(event) => ask({ [name]: event.currentTarget.value === standard ? null : event.currentTarget.value })}>
-        {choices.map(([value, words]) => (
-          <option key={value} value={value}>
-            {t(words)}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
-}
-
 function TopList() {
   const window = (asked("window") || "5m") as Window;
   const order = (asked("order") || "total") as Order;
@@ -128,7 +115,7 @@ function TopList() {
     num("In all", "total_seconds", "seconds"),
     { title: t("Errors"), value: (row) => row.errors, cell: (row) => (row.errors ? <b class="status critical">{figure(row.errors)}</b> : 0), kind: "num" },
     num("Rows/call", "rows_per_call"),
-    { title: t("Sent by"), value: (row) => row.endpoints[0]?.name ?? row.callers[0]?.name ?? null, cell: (row) => <SentBy of={row} />, kind: "wide" },
+    { title: t("Sent by"), value: (row) => row.endpoints[0]?.name ?? row.callers[0]?.name ?? null, cell: (row) => <SentBy endpoints={row.endpoints.map((one) => one.name)} caller={row.callers[0]?.name} />, kind: "wide" },
   ];
   return (
     <>
@@ -173,25 +160,6 @@ const Share = ({ of }: { of: number }) => (
   </span>
 );
 
-function SentBy({ of }: { of: { endpoints: { name: string }[]; callers: { name: string }[] } }) {
-  const endpoint = of.endpoints[0]?.name;
-  const caller = of.callers[0]?.name;
-  if (!endpoint && !caller) return <span class="dim">–</span>;
-  return (
-    <>
-      {endpoint && <Told most={80}>{endpoint}</Told>}
-      {of.endpoints.length > 1 && <span class="dim"> +{of.endpoints.length - 1}</span>}
-      {caller && (
-        <small>
-          <code>
-            <Told most={120}>{caller}</Told>
-          </code>
-        </small>
-      )}
-    </>
-  );
-}
-
 const RepeatedList = () => (
   <Listing
     title="Repeated in one request (N+1)"
@@ -217,11 +185,9 @@ const RepeatedList = () => (
 const sentBy = <R extends { endpoint: string | null; caller: string | null }>(): Column<R> => ({
   title: t("Sent by"),
   value: (row) => row.endpoint ?? row.caller,
-  cell: (row) => <SentBy of={{ endpoints: named(row.endpoint), callers: named(row.caller) }} />,
+  cell: (row) => <SentBy endpoints={row.endpoint ? [row.endpoint] : []} caller={row.caller} />,
   kind: "wide",
 });
-
-const named = (name: string | null): { name: string }[] => (name ? [{ name }] : []);
 
 const SlowList = () => (
   <Listing

@@ -8,6 +8,7 @@ import { Listing } from "../components/listing";
 import { Meter } from "../components/meter";
 import { RangePicker } from "../components/range-picker";
 import { Reasons } from "../components/reasons";
+import { SentBy } from "../components/sent-by";
 import type { Column } from "../components/table";
 import { Told } from "../components/text";
 import { get } from "../core/api";
@@ -163,13 +164,8 @@ const SlowGroups = ({ keep }: Keep) => (
       text("Client", "client"),
       {
         title: t("Sent by"),
-        value: (one) => one.callers[0]?.endpoint ?? null,
-        cell: (one) => (
-          <>
-            <Told most={80}>{one.callers[0]?.endpoint ?? "–"}</Told>
-            {one.callers[0]?.caller && <small><code><Told most={120}>{one.callers[0].caller}</Told></code></small>}
-          </>
-        ),
+        value: (one) => one.callers[0]?.endpoint ?? one.callers[0]?.caller ?? null,
+        cell: (one) => <SentBy endpoints={one.callers[0]?.endpoint ? [one.callers[0].endpoint] : []} caller={one.callers[0]?.caller} />,
         kind: "wide",
       },
       text("Server", "redis"),

@@ -3,6 +3,7 @@
 import { alertLink } from "../components/alert-row";
 import { Badge, Tag } from "../components/badge";
 import { Chart } from "../components/chart";
+import { num, when } from "../components/columns";
 import { Icon } from "../components/icon";
 import { Empty, Facts, Fault, Loading, Section, Tabs } from "../components/layout";
 import { RangePicker } from "../components/range-picker";
@@ -122,13 +123,8 @@ function List({ of }: { of: Rule[] }) {
       cell: (rule) => (rule.for_seconds ? duration(rule.for_seconds) : t("at once")),
       kind: "num",
     },
-    { title: t("Evaluated"), value: (rule) => rule.last_evaluation ?? "", cell: (rule) => <Ago at={rule.last_evaluation} /> },
-    {
-      title: t("Took"),
-      value: (rule) => rule.evaluation_seconds ?? null,
-      cell: (rule) => figure(rule.evaluation_seconds, "seconds"),
-      kind: "num",
-    },
+    when("Evaluated", "last_evaluation"),
+    num("Took", "evaluation_seconds", "seconds"),
   ];
   return <Table caption={t("Rules")} columns={columns} rows={of} id={(rule) => `${rule.group}/${rule.rule}/${rule.expr}`} file="rules" most={1000} />;
 }

@@ -2,6 +2,7 @@
 
 import { Badge, Tag } from "../components/badge";
 import { Chart } from "../components/chart";
+import { num, text, when } from "../components/columns";
 import { Empty, Facts, Fault, Loading, Section, Tabs } from "../components/layout";
 import { RangePicker } from "../components/range-picker";
 import { Reasons } from "../components/reasons";
@@ -63,8 +64,8 @@ function ChannelSection() {
     { title: t("Channel"), value: (one) => one.name, cell: (one) => <><Told most={60}>{one.name}</Told>{one.kind !== one.name && <small class="dim">{one.kind}</small>}</> },
     { title: t("State"), value: (one) => one.state, cell: (one) => <span class={`status ${TONES[one.state]!.toLowerCase()}`}>{t(STANDINGS[one.state]!)}</span> },
     { title: t("Leads to"), value: (one) => one.target, cell: (one) => <Told most={100}>{one.target || "–"}</Told>, kind: "wide" },
-    { title: t("Sent"), value: (one) => one.sent, cell: (one) => figure(one.sent), kind: "num" },
-    { title: t("Waiting"), value: (one) => one.waiting, cell: (one) => figure(one.waiting), kind: "num" },
+    num("Sent", "sent"),
+    num("Waiting", "waiting"),
     { title: t("Given up"), value: (one) => one.dead, cell: (one) => (one.dead ? <a href={link("settings", { letters: "dead" })}>{figure(one.dead)}</a> : 0), kind: "num" },
     {
       title: t("Last"),
@@ -113,8 +114,8 @@ function LetterSection() {
     reload();
   };
   const columns: Column<Letters[number]>[] = [
-    { title: t("Made"), value: (one) => one.created_at, cell: (one) => <Ago at={one.created_at} /> },
-    { title: t("Channel"), value: (one) => one.channel, cell: (one) => <Told most={60}>{one.channel}</Told> },
+    when("Made", "created_at"),
+    text("Channel", "channel", { most: 60 }),
     {
       title: t("About"),
       value: (one) => one.group,
@@ -127,7 +128,7 @@ function LetterSection() {
       ),
       kind: "wide",
     },
-    { title: t("Attempts"), value: (one) => one.attempts, cell: (one) => figure(one.attempts), kind: "num" },
+    num("Attempts", "attempts"),
     { title: t("What was said"), value: (one) => one.last_error ?? null, cell: (one) => <Told most={300}>{one.last_error ?? ""}</Told> },
     {
       title: "",
