@@ -32,7 +32,6 @@ class StoreStats:
 
     Attributes:
         bytes: taken now, samples and series; max_bytes, max_series: the budget.
-        oldest: Unix seconds of the oldest sample kept, None while there is none.
         dropped_series: series refused since the start, because there were too many (at most *max_series* of them are told apart).
         dropped_samples: samples refused since the start, because they were not newer than their series' last.
         evicted_samples: samples thrown away before their time, because the budget was spent.
@@ -43,7 +42,6 @@ class StoreStats:
     series: int
     max_series: int
     samples: int
-    oldest: float | None
     dropped_series: int
     dropped_samples: int
     evicted_samples: int
@@ -90,14 +88,12 @@ class MemoryStore:
     def stats(self) -> StoreStats:
         """What is held now."""
         with self._lock:
-            oldest = min((series.first_time() for series in self._series.values()), default=None)
             return StoreStats(
                 bytes=self._bytes,
                 max_bytes=self._max_bytes,
                 series=len(self._series),
                 max_series=self._max_series,
                 samples=self._samples,
-                oldest=None if oldest is None else oldest / 1000,
                 dropped_series=len(self._refused),
                 dropped_samples=self._dropped_samples,
                 evicted_samples=self._evicted_samples,
