@@ -7,6 +7,7 @@ What a version does not report is absent here.
 import re
 from collections import deque
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from dozor.instruments.text import printable
@@ -58,8 +59,8 @@ def parse_info(raw: bytes) -> dict[str, dict[str, InfoValue]]:
         if text.startswith("#"):
             section = printable(text[1:].strip().lower())
         elif ":" in text:
-            key, value = text.split(":", 1)
-            sections.setdefault(section, {})[printable(key)] = _typed(key, value)
+            key, value = _entry(text)
+            sections.setdefault(section, {})[key] = value
     return sections
 
 
@@ -195,6 +196,12 @@ class KeyRates:
             if seconds > 0
             else {}
         )
+
+
+@lru_cache(maxsize=1024)  # most of the some 230 lines are the same a second later
+def _entry(text: str) -> tuple[str, InfoValue]:
+    key, value = text.split(":", 1)
+    return printable(key), _typed(key, value)
 
 
 def _typed(key: str, value: str) -> InfoValue:
