@@ -11,15 +11,14 @@ from dozor.instruments.redaction import redact
 
 TOP_STATEMENTS: Final = 20
 
-_MAX_CONNECTIONS: Final = "SELECT current_setting('max_connections')::int"
-_MAY_READ: Final = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
-_CONNECTIONS: Final = """
-    SELECT coalesce(state, 'unknown'), count(*) FROM pg_stat_activity
-    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() GROUP BY 1"""
-_LOCKS: Final = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-_LONGEST: Final = """
-    SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 FROM pg_stat_activity
-    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"""
+# One statement, since each costs Dozor more than it costs the server; without sessions there is one row, of NULLs at its end.
+_FIGURES: Final = """
+    SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'), current_setting('max_connections')::int,
+        (SELECT count(*) FROM pg_locks WHERE NOT granted), sessions.*
+    FROM (VALUES (1)) AS once LEFT JOIN (
+        SELECT coalesce(state, 'unknown'), count(*), max(extract(epoch FROM clock_timestamp() - xact_start))::float8
+        FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() GROUP BY 1
+    ) AS sessions ON true"""
 _TOP: Final = f"""
     SELECT query, calls, total_exec_time / 1000, mean_exec_time / 1000, rows FROM pg_stat_statements
     ORDER BY total_exec_time DESC LIMIT {TOP_STATEMENTS}"""  # noqa: S608 - a number of ours
@@ -57,16 +56,16 @@ def read_figures(engine: Engine) -> ServerFigures:
     """The figures of the server behind *engine* now. Raises what the driver raises when it does not answer."""
     with engine.connect() as connection:
         limit_statements(connection)
-        allowed = bool(connection.exec_driver_sql(_MAY_READ).scalar_one())
-        connections = {str(state): int(count) for state, count in connection.exec_driver_sql(_CONNECTIONS)}
-        longest = float(connection.exec_driver_sql(_LONGEST).scalar_one()) if allowed else None
-        return ServerFigures(
-            connections=connections,
-            max_connections=int(connection.exec_driver_sql(_MAX_CONNECTIONS).scalar_one()),
-            waiting_locks=int(connection.exec_driver_sql(_LOCKS).scalar_one()),
-            longest_transaction_seconds=longest,
-            capabilities={"activity": allowed},
-        )
+        rows = connection.exec_driver_sql(_FIGURES).all()
+    allowed, max_connections, waiting_locks = bool(rows[0][0]), int(rows[0][1]), int(rows[0][2])
+    sessions = [(str(state), int(count), seconds) for *_, state, count, seconds in rows if state is not None]
+    return ServerFigures(
+        connections={state: count for state, count, _ in sessions},
+        max_connections=max_connections,
+        waiting_locks=waiting_locks,
+        longest_transaction_seconds=max((seconds or 0.0 for *_, seconds in sessions), default=0.0) if allowed else None,
+        capabilities={"activity": allowed},
+    )
 
 
 def read_top_statements(engine: Engine) -> tuple[TopStatement, ...] | None:
