@@ -74,7 +74,8 @@ class _Watch:
     failing: str | None = None
     duration_seconds: float | None = None
     in_flight: "asyncio.Task[None] | None" = None
-    keys: frozenset[SeriesKey] = frozenset()
+    names: list[str] = field(default_factory=list)
+    labelled: list[Labels] = field(default_factory=list)
     stored_at: float | None = None
     counted: set[SeriesKey] = field(default_factory=set)
     early: "asyncio.Task[None] | None" = None
@@ -116,7 +117,7 @@ class Scraper:
         """Forget collector *name*; its series end now."""
         watch = self._watches.pop(name)
         _cancel(watch)
-        self.store.mark_stale(self.clock.timestamp(), watch.keys)
+        self.store.mark_stale(self.clock.timestamp(), zip(watch.names, watch.labelled, strict=True))
 
     async def cycle(self) -> None:
         """One collection of everything, with an evaluation after it (two, where somebody was slow)."""
@@ -275,14 +276,18 @@ class Scraper:
         for watch in watches:
             families = _families(watch.collector)
             samples = [sample for family in families for sample in family.samples]
-            keys = frozenset((sample.name, sample.labels) for sample in samples)
+            names, labelled = [sample.name for sample in samples], [sample.labels for sample in samples]
             with contained("scrape.append"):
                 if getattr(watch.collector, "counts_from_zero", False):
                     self._begin_at_zero(watch, families)
                 self.store.append(at, samples)
-                if vanished := watch.keys - keys:
+                # Mostly they are the same objects in the same order, which is seen without hashing any.
+                if names != watch.names or labelled != watch.labelled:
+                    vanished = set(zip(watch.names, watch.labelled, strict=True)).difference(
+                        zip(names, labelled, strict=True)
+                    )
                     self.store.mark_stale(at, vanished)
-            watch.keys, watch.stored_at = keys, at
+            watch.names, watch.labelled, watch.stored_at = names, labelled, at
 
     def _begin_at_zero(self, watch: _Watch, families: Iterable[Family]) -> None:
         """Give counters that have appeared since the last cycle the 0 that they stood at then.
