@@ -147,7 +147,11 @@ class OwnCost:
             yield _family("dozor_cpu_utilization", gauge, "Of one core, over the last 30 s.", "percent",
                           {none: self.used_percent})  # fmt: skip
         yield _family(
-            "dozor_cpu_budget", gauge, "What Dozor may use of one core.", "percent", {none: self.budget.percent}
+            "dozor_cpu_budget",
+            gauge,
+            "What Dozor may use of one core, in percent.",
+            "percent",
+            {none: self.budget.percent},
         )
         yield _family("dozor_detail_shed", gauge, "Steps of detail left out to keep to the budget.", "steps",
                       {none: float(self.budget.level)})  # fmt: skip

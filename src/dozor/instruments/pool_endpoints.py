@@ -83,7 +83,7 @@ class PoolEndpoints:
 _METRICS: Final[Mapping[str, tuple[str, str, Any]]] = {
     "db_pool_endpoint_held_seconds_total": (
         "seconds",
-        "Time for which requests held connections, by looking once in each cycle.",
+        "Time for which requests held connections, in seconds, by looking once in each cycle.",
         lambda use: use.held_seconds,
     ),
     "db_pool_endpoint_wait_seconds_total": (
