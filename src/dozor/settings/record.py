@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     ] = 1.0
     stall_seconds: Annotated[float, BeforeValidator(values.duration(0.02, 60)), Key("stall_ms", unit="ms")] = 0.25
     """From when on an event loop that does not answer is blocked."""
-    cpu_budget_percent: Annotated[float, BeforeValidator(values.percent(0.1, 100)), Key("cpu_budget")] = 5.0
+    cpu_budget_percent: Annotated[float, BeforeValidator(values.percent(0.1, 100)), Key("cpu_budget")] = 10.0
     """Of one core. Beyond it Dozor leaves detail out."""
     scrape_urls: Annotated[
         tuple[NamedUrl, ...],
