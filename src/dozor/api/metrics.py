@@ -6,7 +6,7 @@ from dozor.api import problems
 from dozor.api.backend import Backend
 from dozor.api.reading_schemas import MetricList
 from dozor.api.rendering import NO_STORE, json_response, metrics_json
-from dozor.metrics import CONTENT_TYPE_OPENMETRICS, CONTENT_TYPE_TEXT, render
+from dozor.metrics import content_type, render
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -48,9 +48,8 @@ def add_exposition(router: APIRouter, backend: Backend) -> None:
         """For a scrape by Prometheus or what understands its formats."""
         openmetrics = prefers_openmetrics(request.headers.get("accept", ""))
         body = await backend.in_dozor(lambda: render(backend.families(), openmetrics=openmetrics))
-        content_type = CONTENT_TYPE_OPENMETRICS if openmetrics else CONTENT_TYPE_TEXT
         # Given as a header, since a media type would get a second charset.
-        return Response(body, headers={**NO_STORE, "Content-Type": content_type})
+        return Response(body, headers={**NO_STORE, "Content-Type": content_type(openmetrics=openmetrics)})
 
 
 def prefers_openmetrics(accept: str) -> bool:

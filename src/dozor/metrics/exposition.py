@@ -1,19 +1,22 @@
-"""`/metrics`: the Prometheus text format and OpenMetrics, written by prometheus-client."""
+"""`/metrics`: the Prometheus text format and OpenMetrics, written by prometheus-client.
+
+That is loaded when somebody asks for the first time: it brings an HTTP server and client of its own, 2.5 MiB that a Dozor whose
+metrics nobody scrapes need not hold.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
-
-from prometheus_client.core import Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST as _CONTENT_TYPE_TEXT
-from prometheus_client.exposition import generate_latest as _generate_text
-from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as _CONTENT_TYPE_OPENMETRICS
-from prometheus_client.openmetrics.exposition import generate_latest as _generate_openmetrics
-from prometheus_client.registry import Collector
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from dozor.model.sample import Family, MetricType
 
-CONTENT_TYPE_TEXT: Final = _CONTENT_TYPE_TEXT
-CONTENT_TYPE_OPENMETRICS: Final = _CONTENT_TYPE_OPENMETRICS
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+
+def content_type(*, openmetrics: bool = False) -> str:
+    """The media type of what `render` writes."""
+    return str(_format(openmetrics=openmetrics).CONTENT_TYPE_LATEST)
 
 
 def render(families: Sequence[Family], *, openmetrics: bool = False) -> bytes:
@@ -22,8 +25,8 @@ def render(families: Sequence[Family], *, openmetrics: bool = False) -> bytes:
     A counter whose name does not end in `_total` is written as untyped: OpenMetrics would demand the suffix, and
     `total_alerts_count` keeps its name.
     """
-    collector = _Families(families)
-    return _generate_openmetrics(collector) if openmetrics else _generate_text(collector)  # type: ignore[no-untyped-call]
+    written: bytes = _format(openmetrics=openmetrics).generate_latest(_Families(families))
+    return written
 
 
 def merge(families: Iterable[Family]) -> list[Family]:
@@ -39,19 +42,31 @@ def merge(families: Iterable[Family]) -> list[Family]:
     return [merged[name] for name in sorted(merged)]
 
 
-class _Families(Collector):
+def _format(*, openmetrics: bool) -> ModuleType:
+    if openmetrics:
+        from prometheus_client.openmetrics import exposition as openmetrics_exposition  # noqa: PLC0415
+
+        return openmetrics_exposition
+    from prometheus_client import exposition  # noqa: PLC0415
+
+    return exposition
+
+
+class _Families:
     """Stands where prometheus-client expects a registry, of which it asks nothing but `collect`."""
 
     def __init__(self, families: Iterable[Family]) -> None:
         self._families = families
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> "Iterator[Metric]":
         for family in self._families:
             if family.samples:
                 yield _metric(family)
 
 
-def _metric(family: Family) -> Metric:
+def _metric(family: Family) -> "Metric":
+    from prometheus_client import Metric  # noqa: PLC0415
+
     counter = family.type is MetricType.COUNTER
     suffixed = family.name.endswith("_total")
     kind = "unknown" if counter and not suffixed else family.type.value
