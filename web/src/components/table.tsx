@@ -37,7 +37,7 @@ export function Table<R>({ caption, columns, rows, id, most = 200, file }: Props
   };
   return (
     <div class="table-box">
-      <div class="scroll" role="region" aria-label={caption} tabIndex={0}>
+      <div class="scroll" role="group" aria-label={caption} tabIndex={0}>
         <table>
           <caption class="hidden">{caption}</caption>
           <thead>
@@ -55,7 +55,7 @@ export function Table<R>({ caption, columns, rows, id, most = 200, file }: Props
                       <span aria-hidden="true">{order?.at === at ? (order.down ? " ↓" : " ↑") : ""}</span>
                     </button>
                   ) : (
-                    column.title
+                    column.title || <span class="hidden">{t("Do")}</span>
                   )}
                 </th>
               ))}

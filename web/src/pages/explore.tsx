@@ -90,7 +90,9 @@ function Answer({ of }: { of: string }) {
           <bdi>{warning}</bdi>
         </p>
       ))}
-      <Chart title={of} query={of} unit={unit} height={280} most={20} />
+      <Section title={t("The course of things")}>
+        <Chart title={of} query={of} unit={unit} height={280} most={20} />
+      </Section>
       {found && (
         <Section
           title={found.text === null ? tn(found.series.length, "Now: {n} series|Now: {n} series") : t("Now")}

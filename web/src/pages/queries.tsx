@@ -261,6 +261,7 @@ function One({ fingerprint }: { fingerprint: string }) {
           <Icon name="left" /> {t("Queries")}
         </a>
       </p>
+      <h1>{t("Statement")}</h1>
       {error.value?.status === 404 ? <Empty title={t("This statement is not known, or no longer.")} /> : <Fault error={error.value} retry={reload} />}
       {!data.value && !error.value && <Loading />}
       {data.value?.pools.map((pool) => <Known key={pool.pool} of={pool} />)}

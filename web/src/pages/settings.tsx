@@ -206,7 +206,7 @@ const Kept = () => (
 function Cost() {
   return (
     <>
-      <Figures title={t("What it costs")} wanted={/^dozor_(cpu|cost|hot|cycle|detail|budget|memory|contained|errors|evaluation|rule)/} note={t("What watching takes of this process.")} />
+      <Figures title={t("What it costs")} wanted={/^dozor_(cpu|cost|hot|cycle|detail|budget|memory|contained|errors|evaluation)/} note={t("What watching takes of this process.")} />
       <div class="charts">
         <Chart title={t("CPU of Dozor, in cores")} query="rate(dozor_cpu_seconds_total[1m])" />
         <Chart title={t("How old the readings are")} query="dozor_collector_age_seconds" unit="seconds" />
