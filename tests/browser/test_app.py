@@ -6,13 +6,16 @@ One `dozor serve` for all tests, with rules that fire at once; so no test may le
 import json
 import re
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import hatch_build
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import TimeoutError as NotInTime
 from tests.browser.conftest import DESK, Open, Visit
 from tests.patience import PATIENCE_SECONDS
 from tests.serving import free_port
@@ -247,6 +250,17 @@ def test_a_range_dragged_on_one_chart_is_that_of_all_and_stands_in_the_address(w
     page.wait_for_url(re.compile(r"#/alerts\?range=1h$"))
 
 
+def go_by_keys(page: Page, key: str, wanted: "re.Pattern[str]") -> None:
+    """Press `g` and *key*; again where a busy machine let more time pass between the two than the page allows for."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not wanted.search(page.url):
+        assert time.monotonic() < deadline, page.url
+        page.keyboard.press("g")
+        page.keyboard.press(key)
+        with suppress(NotInTime):
+            page.wait_for_url(wanted, timeout=2000)
+
+
 def test_the_keyboard_is_enough(window: Visit, server: Process) -> None:
     page = open_page(window)
     page.keyboard.press("?")
@@ -254,9 +268,7 @@ def test_the_keyboard_is_enough(window: Visit, server: Process) -> None:
     window.photograph("app-keys", "light")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    page.keyboard.press("g")
-    page.keyboard.press("a")
-    page.wait_for_url(re.compile("#/alerts$"))
+    go_by_keys(page, "a", re.compile("#/alerts$"))
     expect(row_of(page, "Fourth")).to_be_visible()
     page.keyboard.press("/")
     page.keyboard.type('alertname="Fourth"')
@@ -322,7 +334,7 @@ def test_a_silence_is_previewed_made_changed_and_ended(window: Visit, server: Pr
     page.get_by_label("Why, for the others").fill("The <blue> move")
     page.get_by_label("Your name").fill("Ann")
     page.get_by_role("button", name="Silence them").click()
-    table = page.get_by_role("region", name="Silences")
+    table = page.get_by_role("group", name="Silences")
     expect(table).to_contain_text("The <blue> move")
     assert find(server, "Fourth")["state"] == "SILENCED"
     table.get_by_role("button", name="Change").click()
