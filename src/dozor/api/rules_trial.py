@@ -28,7 +28,7 @@ from dozor.model.labels import Labels
 from dozor.promql import Limits, Points, compile_query
 from dozor.rules import RuleGroup, parse_rules
 from dozor.rules.backtest import RuleOutcome, Span, backtest, choose
-from dozor.rules.check import check_text
+from dozor.rules.check import KEPT_SECONDS, check_text
 from dozor.store import Queryable, milliseconds, parse_matcher
 
 MAX_SECONDS: Final = 10.0
@@ -39,7 +39,6 @@ _FINEST_SECONDS: Final = 5.0
 _LONGEST_SECONDS: Final = 7 * 86_400.0
 _SHOWN: Final = 50
 _ANY: Final = parse_matcher('__name__=~".+"')
-_KEPT_MILLISECONDS: Final = 3_600_000
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -56,7 +55,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         """What is wrong with it, and what is probably not meant, as `dozor rules check` says it. Nothing is put in force."""
 
         def look(store: Queryable) -> bytes:
-            labels, _ = store.latest((_ANY,), milliseconds(backend.clock.timestamp()), _KEPT_MILLISECONDS)
+            labels, _ = store.latest((_ANY,), milliseconds(backend.clock.timestamp()), milliseconds(KEPT_SECONDS))
             checked = check_text(body.text, live=frozenset(one.get("__name__") for one in labels))
             findings = [
                 FindingModel(
