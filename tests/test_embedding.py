@@ -12,7 +12,9 @@ from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
+from starlette.types import Scope
+from typing_extensions import override
 
 from dozor.embedding import Guest, has_route, install
 from dozor.instruments.middleware import HttpMonitor
@@ -106,6 +108,59 @@ def test_dozors_routes_come_before_a_catch_all_and_its_probes_give_way(make: Mak
         "/x": "the application's",
     }
     assert counted(guest) == {"/health": 1, "/{path:path}": 1}, "the application's requests, and not Dozor's"
+
+
+class Asked(Route):
+    """A route that notes which paths it is asked about."""
+
+    def __init__(self, path: str, paths: list[str]) -> None:
+        super().__init__(path, ours)
+        self.paths = paths
+
+    @override
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        self.paths.append(scope["path"])
+        return super().matches(scope)
+
+
+def test_none_of_dozors_many_routes_is_asked_about_the_applications_requests(guest: Guest) -> None:
+    paths: list[str] = []
+    app = FastAPI(routes=[Route("/x", endpoint)])
+    own: list[BaseRoute] = [Asked("/api/v1/monitoring/pool/status", paths)]
+    install(app, replace(guest, routes=lambda: own))
+    with TestClient(app) as client:
+        assert client.get("/x").text == "the application's"
+        assert paths == []
+        assert client.get("/api/v1/monitoring/pool/status").text == "Dozor's"
+    assert paths == ["/api/v1/monitoring/pool/status"]
+
+
+def test_dozors_routes_answer_below_a_root_path_and_refuse_methods_that_they_do_not_know(guest: Guest) -> None:
+    app = FastAPI()
+    install(app, guest)
+    with TestClient(app, root_path="/behind/a/proxy") as client:
+        for path in ("/behind/a/proxy/api/v1/monitoring/pool/status", "/api/v1/monitoring/pool/status", "/health"):
+            assert client.get(path).text == "Dozor's"
+            assert client.post(path).status_code == 405
+        assert client.get("/api/v1/monitoring/nowhere").status_code == 404
+
+
+@pytest.mark.parametrize("make", [FastAPI, Starlette])
+def test_the_applications_own_paths_are_still_found_by_name(make: Make, guest: Guest) -> None:
+    app = make(routes=[Route("/things/{number}", endpoint, name="thing")])
+    install(app, guest)
+    with TestClient(app):
+        assert app.url_path_for("thing", number=7) == "/things/7"
+        assert all(isinstance(getattr(route, "path", None), str) for route in app.routes), "as many tools expect"
+
+
+def test_the_applications_openapi_document_describes_dozors_routes(guest: Guest) -> None:
+    router = APIRouter()
+    router.add_api_route("/api/v1/monitoring/pool/status", endpoint)
+    app = FastAPI()
+    install(app, replace(guest, routes=lambda: router.routes))
+    with TestClient(app) as client:
+        assert "/api/v1/monitoring/pool/status" in client.get("/openapi.json").json()["paths"]
 
 
 def test_the_applications_lifespan_runs_first_and_keeps_its_state(guest: Guest, happened: list[str]) -> None:

@@ -5,15 +5,16 @@ event or request: only then are all of its own routes and middleware known.
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.datastructures import URLPath
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Match, Mount
+from starlette.routing import BaseRoute, Match, Mount, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
@@ -67,8 +68,7 @@ def install(app: Starlette, guest: Guest) -> None:
             app.user_middleware.insert(0, middleware)
             missing = [path for path in PROBES if not has_route(app.router.routes, path)]
             guest.monitor.leave_out(PREFIX, *missing)
-            # In front, since a catch-all of the application's would otherwise answer in our place.
-            app.router.routes[:0] = _routes(app, guest, missing)
+            _add_routes(app, guest, missing)
             if guest.loopback_only:
                 logger.warning(
                     "no key is set: Dozor answers only requests from this machine; for others, set DOZOR_API_KEY or "
@@ -100,14 +100,56 @@ def _is_for(route: Any, path: str) -> bool:
     return match is not Match.NONE and not child.get("path_params")
 
 
-def _routes(app: Starlette, guest: Guest, probes: list[str]) -> list[BaseRoute]:
+def _add_routes(app: Starlette, guest: Guest, probes: list[str]) -> None:
+    """Put in front what answers in our place: a catch-all of the application's would otherwise do so.
+
+    It is one route that looks at the path, since every request of the application's passes by. Our own stand behind the
+    application's as well, for its OpenAPI document and for whoever asks for a path by name.
+    """
+    routes = app.router.routes
     if isinstance(app, FastAPI):
-        return [*guest.routes(), *guest.probes(probes)]
-    return [_Forward(guest.application(), (PREFIX, *probes))]
+        own = [*guest.routes(), *guest.probes(probes)]
+        routes.insert(0, _Gate(own, tuple(probes)))
+        routes += own
+    else:
+        routes.insert(0, _Forward(guest.application(), (PREFIX, *probes)))
 
 
-class _Forward(BaseRoute):
-    """Hands requests for some paths, and what lies below them, to an application that knows them by their whole path."""
+class _InFront(BaseRoute):
+    # What looks through an application's routes expects these of each.
+    name, path, path_format = "dozor", PREFIX, PREFIX
+
+    @override
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        raise NoMatchFound(name, path_params)
+
+
+class _Gate(_InFront):
+    """Stands for *routes*, all of which are below the prefix or for one of *probes*."""
+
+    def __init__(self, routes: Sequence[BaseRoute], probes: tuple[str, ...]) -> None:
+        self._routes, self._probes = routes, probes
+
+    @override
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        found: tuple[Match, Scope] = (Match.NONE, {})
+        path = scope["path"]
+        if PREFIX in path or path.endswith(self._probes):  # below a root path, where the server leaves that in
+            for route in self._routes:
+                match, child = route.matches(scope)
+                if match is Match.FULL or (match is Match.PARTIAL and found[0] is Match.NONE):
+                    found = (match, {**child, "route": route})
+                if match is Match.FULL:
+                    break
+        return found
+
+    @override
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await scope["route"].handle(scope, receive, send)
+
+
+class _Forward(_InFront):
+    """Hands requests for *paths*, and what lies below them, to an application that knows them by their whole path."""
 
     def __init__(self, app: ASGIApp, paths: tuple[str, ...]) -> None:
         self._app, self._paths = app, paths
