@@ -27,11 +27,12 @@ from tests.dashboard.reader import Page, page_of
 from dozor import containment, dashboard
 from dozor.api import PREFIX, build_router, create_app
 from dozor.api.backend import Access
+from dozor.dashboard.built import built_page
 from dozor.instruments.pool_holders import Holder
 from dozor.model.alert import Acknowledgement, AlertSilence, Severity
 from dozor.model.labels import Labels
 from dozor.model.notification import AuditEntry
-from dozor.overview import PoolReading, RedisReading
+from dozor.overview import PoolConnections, PoolReading, RedisReading
 from dozor.store.matchers import Matcher
 from dozor.testing import FakeClock
 
@@ -50,7 +51,7 @@ def test_the_page_shows_pools_redis_queries_holders_http_and_host(client: TestCl
     busy(backend)
     backend.queries = [a_query("SELECT slow FROM orders", failed=True, error="OperationalError")]
     backend.commands = [a_command("KEYS")]
-    backend.holders = [Holder("GET /reports", 312.0, leaked=True)]
+    backend.connections = [PoolConnections("default", {}, [Holder("GET /reports", 312.0, leaked=True)])]
     said = page_of(client).text
     for expected in ("14 of 15", "1 MiB of 4 MiB", "97.4 %", "SELECT slow", "OperationalError", "KEYS", "GET /reports",
                      "5 min 12 s", "leaked?", "40.2 requests/s", "CPU", "31.2 %"):  # fmt: skip
@@ -89,7 +90,32 @@ def test_ten_thousand_alerts_and_hundreds_of_pools_make_no_endless_page(
     backend.pools = tuple(replace(backend.pools[0], name=f"pool{index}") for index in range(200))
     answer = client.get("/")
     assert "and 9950 more" in answer.text
-    assert len(answer.content) < 600_000
+    assert len(answer.content) < 200_000
+
+
+def test_of_many_pools_the_worst_are_shown_and_a_link_that_needs_no_script_leads_to_all(
+    client: TestClient, backend: FakeBackend
+) -> None:
+    calm = backend.pools[0]
+    backend.pools = (*(replace(calm, name=f"pool{index}") for index in range(200)), replace(calm, name="ill", up=False))
+    page = page_of(client)
+    assert "ill" in page.text
+    assert len([one for one in page.all("th") if one.get("scope") == "row"]) < 25
+    assert "and 181 more" in page.text
+    assert {"href": "./?plain&all#pools"} in page.all("a")
+    whole = page_of(client, "/?plain&all")
+    assert all(f"pool{index}" in whole.text for index in range(200))
+    assert {"href": "./?plain#pools"} in whole.all("a")
+    assert not whole.all("script")
+
+
+def test_a_page_that_cannot_be_drawn_now_is_taken_over_all_the_same(client: TestClient, backend: FakeBackend) -> None:
+    if built_page() is None:
+        pytest.skip("the page is not built here: no npm with Node could build it")
+    backend.running = False
+    answer = client.get("/")
+    assert answer.status_code == 503
+    assert len(Page(answer.text).all("script")) == 1
 
 
 def hostile(backend: FakeBackend) -> None:
@@ -105,7 +131,7 @@ def hostile(backend: FakeBackend) -> None:
     backend.servers = (RedisReading(EVIL, REDIS_FIGURES, AT, connected=True, failure=EVIL, hint=EVIL),)
     backend.queries = [a_query(EVIL * 200 + "\ud800", caller=EVIL, failed=True, error=EVIL)]
     backend.commands = [a_command(EVIL, client_name=EVIL)]
-    backend.holders = [Holder(EVIL, 1.0, leaked=False)]
+    backend.connections = [PoolConnections(EVIL, {}, [Holder(EVIL, 1.0, leaked=False)])]
     backend.changes = {"name": EVIL, "environment": EVIL}
     backend.by_matchers["s1"] = a_silence(matchers=(str(Matcher("evil", "=", EVIL)),), by=EVIL, comment=EVIL)
     backend.audit = [AuditEntry("a1", AT, "note", EVIL, EVIL), AuditEntry("a1", AT, EVIL, EVIL, EVIL)]

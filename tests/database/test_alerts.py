@@ -189,6 +189,18 @@ def test_a_takeover_does_not_move_the_time_to_acknowledge(store: Database) -> No
     assert store.statistics().mean_time_to_acknowledge_seconds == 5
 
 
+def test_an_acknowledgement_that_was_taken_back_is_not_counted_but_the_next_one_is(store: Database) -> None:
+    alert = make_alert(acknowledged=Acknowledgement(START + 5, by="ann"))
+    commit(store, alert)
+    commit(store, replace(alert, acknowledged=None))
+    found = store.statistics()
+    assert (found.acknowledged, found.mean_time_to_acknowledge_seconds) == (0, None)
+    commit(store, replace(alert, acknowledged=Acknowledgement(START + 90, by="bob")))
+    commit(store, replace(alert, acknowledged=Acknowledgement(START + 90, by="bob"), resolved_at=START + 600))
+    found = store.statistics()
+    assert (found.acknowledged, found.mean_time_to_acknowledge_seconds) == (1, 90)
+
+
 def test_audit_keeps_order_and_a_repeated_commit_adds_nothing(store: Database) -> None:
     alert = make_alert()
     entries = (

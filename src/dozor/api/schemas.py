@@ -415,6 +415,8 @@ class AlertStatisticsModel(BaseModel):
     by_rule: dict[str, int]
     by_day: Annotated[list[DayModel], Field(description="The days on which any fired, oldest first.")]
     noisiest: Annotated[list[NoisyRuleModel], Field(description="The rules that fired most often, those first.")]
-    mean_time_to_acknowledge_seconds: float | None
+    mean_time_to_acknowledge_seconds: Annotated[
+        float | None, Field(description="Until somebody took it on; what was taken back does not count.")
+    ]
     mean_time_to_resolve_seconds: float | None
     since: datetime | None

@@ -117,7 +117,10 @@ def page_route(door: Door, prefix: str = "", app: TakeOver | None = None) -> typ
                     return _error_page(base, 422, "This address holds something that Dozor does not understand.")
                 except DozorError as error:
                     status = next((found for kind, found in _STATUS_OF.items() if isinstance(error, kind)), 503)
-                    return _error_page(base, status, str(error), {"Retry-After": "2"} if status == 503 else None)
+                    if status == 503:
+                        # Busy for a moment: a script goes on asking, and need not be loaded by then.
+                        return _error_page(base, status, str(error), {"Retry-After": "2"}, app)
+                    return _error_page(base, status, str(error))
 
             return answer
 
@@ -163,7 +166,9 @@ async def _exit_stack(request: Request) -> AsyncIterator[None]:
         yield
 
 
-def _error_page(base: str, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+def _error_page(
+    base: str, status: int, detail: str, headers: Mapping[str, str] | None = None, app: TakeOver | None = None
+) -> Response:
     title = next((known.phrase for known in HTTPStatus if known == status), "Error")
     said = f"{detail[:1].upper()}{detail[1:].rstrip('.')}."
     body = el(
@@ -176,7 +181,7 @@ def _error_page(base: str, status: int, detail: str, headers: Mapping[str, str] 
         ),
     )
     refresh = math.ceil(float(headers["Retry-After"])) if headers and "Retry-After" in headers else None
-    page = document(f"{title} · Dozor", body, base=base, style=STYLE_URL, refresh=refresh)
+    page = document(f"{title} · Dozor", body, base=base, style=STYLE_URL, refresh=refresh, app=app)
     return html(page, status, headers)
 
 

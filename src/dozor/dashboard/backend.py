@@ -10,7 +10,7 @@ from dozor.model.alert import Alert
 from dozor.model.notification import AuditEntry
 from dozor.model.silence import Silence
 from dozor.notify import ChannelState
-from dozor.overview import Known, PoolRecord, Recent, ServerCommand, SilenceRecord, Sparkline
+from dozor.overview import Known, PoolConnections, Recent, ServerCommand, SilenceRecord, Sparkline
 
 T = TypeVar("T")
 
@@ -57,8 +57,8 @@ class Backend(Protocol):
     def slow_commands(self) -> Recent[ServerCommand]:
         """The slow commands of all Redis servers."""
 
-    def pool_records(self) -> Sequence[PoolRecord]:
-        """What each pool has done, and who has its connections."""
+    def pool_connections(self) -> Sequence[PoolConnections]:
+        """Who has the connections of each pool."""
 
     def sparklines(self) -> Sequence[Sparkline]:
         """The key figures of the last quarter of an hour."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, FastAPI, Path, Request, Response
+from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 from starlette.exceptions import HTTPException
 
 from dozor.dashboard import channel_routes, silence_routes
@@ -38,6 +38,7 @@ _SAID: Final = {
     "unsaved": "Done, but Dozor's store does not answer: it holds in memory and is written when the store is back.",
 }
 
+All = Annotated[str | None, Query(alias="all")]
 AlertId = Annotated[str, Path(max_length=200)]
 
 
@@ -75,7 +76,9 @@ def add_docs(router: APIRouter, app: FastAPI, door: Door) -> None:
 
 def _add_overview(router: APIRouter, backend: Backend, app: TakeOver | None, *, docs: bool) -> None:
     @router.get("/")
-    async def page(done: str | None = None, refresh: str | None = None, plain: str | None = None) -> Response:
+    async def page(
+        done: str | None = None, refresh: str | None = None, plain: str | None = None, all_: All = None
+    ) -> Response:
         def draw() -> str:
             known = backend.known()
             view = View(
@@ -86,9 +89,10 @@ def _add_overview(router: APIRouter, backend: Backend, app: TakeOver | None, *, 
                 sparklines=backend.sparklines(),
                 slow_queries=backend.slow_queries(),
                 slow_commands=backend.slow_commands(),
-                pool_records=backend.pool_records(),
+                connections=backend.pool_connections(),
                 said=_SAID.get(done or ""),
                 refreshes=refresh != "off",
+                everything=all_ is not None,
                 docs=docs,
             )
             return overview_page(view, style=STYLE_URL, app=app if plain is None else None)

@@ -10,6 +10,7 @@ from dozor.overview import Sparkline, Status, TargetStatus
 from dozor.overview.words import figure
 
 _MOST_ROWS: Final = 20
+_MOST_OF_ALL: Final = 1000
 
 _ADD_ENGINE: Final = "dozor = Dozor(engine=engine)    # an Engine or an AsyncEngine\ndozor.install(app)"
 _ADD_REDIS: Final = "dozor = Dozor(engine=engine, redis=redis_client)    # or a URL"
@@ -21,6 +22,21 @@ _ADD_HTTP: Final = "dozor.install(app)    # counts requests by route, errors, an
 
 def _worst_first(targets: Sequence[TargetStatus]) -> list[TargetStatus]:
     return sorted(targets, key=lambda target: (-target.status.rank, target.name))
+
+
+def _shown(view: View, targets: Sequence[TargetStatus]) -> list[TargetStatus]:
+    """The worst of *targets*, or (nearly) all where everything is wanted."""
+    return _worst_first(targets)[: _MOST_OF_ALL if view.everything else _MOST_ROWS]
+
+
+def _others(view: View, targets: Sequence[TargetStatus], anchor: str) -> Html | None:
+    """How many of *targets* are not shown, and the way to them. A script would take over what has no `plain`."""
+    if len(targets) <= _MOST_ROWS:
+        return None
+    if view.everything:
+        return el("p", el("a", f"Only the worst {_MOST_ROWS}", href=f"./?plain#{anchor}"), class_="hint")
+    more = el("a", f"and {len(targets) - _MOST_ROWS} more", href=f"./?plain&all#{anchor}")
+    return el("p", f"The worst {_MOST_ROWS}, ", more, ".", class_="hint")
 
 
 def _named(target: TargetStatus) -> Html:
@@ -46,7 +62,7 @@ def pools(view: View) -> Html:
         ("Last 15 min", ""),
     ]
     rows = []
-    for pool in _worst_first(view.overview.pools):
+    for pool in _shown(view, view.overview.pools):
         own = pool.figures
         rows.append([
             _named(pool),
@@ -59,12 +75,14 @@ def pools(view: View) -> Html:
             number(own.get("db_pool_slow_queries_total")),
             sparkline(view.line("pool_utilization", pool=pool.name)),
         ])  # fmt: skip
-    return join(table("Connection pools", heads, rows), _target_reasons(view.overview.pools), _holders(view))
+    found = view.overview.pools
+    drawn = table("Connection pools", heads, rows)
+    return join(drawn, _others(view, found, "pools"), _target_reasons(found), _holders(view))
 
 
 def _holders(view: View) -> Html | None:
     """Who has connections out: the question behind every exhausted pool."""
-    held = [(record.name, holder) for record in view.pool_records for holder in record.holders]
+    held = [(record.name, holder) for record in view.connections for holder in record.holders]
     if not held:
         return None
     held.sort(key=lambda one: -one[1].held_seconds)
@@ -120,7 +138,7 @@ def servers(view: View) -> Html:
         ("Last 15 min", ""),
     ]
     rows = []
-    for server in _worst_first(view.overview.servers):
+    for server in _shown(view, view.overview.servers):
         own = server.figures
         rows.append([
             _named(server),
@@ -133,7 +151,9 @@ def servers(view: View) -> Html:
             number(own.get("redis_evicted_keys_total")),
             sparkline(view.line("redis_operations", redis=server.name)),
         ])  # fmt: skip
-    return join(table("Redis servers", heads, rows), _target_reasons(view.overview.servers), _slow_commands(view))
+    found = view.overview.servers
+    drawn = table("Redis servers", heads, rows)
+    return join(drawn, _others(view, found, "redis"), _target_reasons(found), _slow_commands(view))
 
 
 def _memory(server: TargetStatus) -> Html:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from dozor.clock import Clock
 from dozor.instruments.query_slow import SlowQuery
-from dozor.overview import Known, Overview, PoolRecord, Recent, ServerCommand, Sparkline
+from dozor.overview import Known, Overview, PoolConnections, Recent, ServerCommand, Sparkline
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All that one page shows."""
+    """All that one page shows. *everything*: long tables in full, and not their worst rows alone."""
 
     overview: Overview
     known: Known
@@ -19,9 +19,10 @@ class View:
     sparklines: Sequence[Sparkline]
     slow_queries: Recent[SlowQuery]
     slow_commands: Recent[ServerCommand]
-    pool_records: Sequence[PoolRecord] = ()
+    connections: Sequence[PoolConnections] = ()
     said: str | None = None
     refreshes: bool = True
+    everything: bool = False
     docs: bool = False
 
     def line(self, key: str, **labels: str) -> Sparkline | None:

@@ -5,7 +5,7 @@ from hashlib import blake2s
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, and_, case, func, or_, select
 
 from dozor.containment import contained
 from dozor.database.records import decode_alert, encode_alert
@@ -25,7 +25,10 @@ def save(connection: Connection, changed: Sequence[Alert]) -> None:
     statement = insert(connection, alerts)
     new = statement.excluded
     replaced: dict[str, Any] = {column.name: new[column.name] for column in alerts.columns if column.name != "id"}
-    replaced["acknowledged_at"] = func.coalesce(alerts.c.acknowledged_at, new.acknowledged_at)
+    # Whoever takes over does not move it; one that was taken back was a slip, and the next one is the first.
+    taken_back = and_(new.acknowledged_at.is_(None), new.resolved_at.is_(None))
+    first = func.coalesce(alerts.c.acknowledged_at, new.acknowledged_at)
+    replaced["acknowledged_at"] = case((taken_back, None), else_=first)
     connection.execute(
         statement.on_conflict_do_update(index_elements=["id"], set_=replaced), [_row(alert) for alert in changed]
     )

@@ -1,7 +1,7 @@
 """A pool's figures over the last hour, since start and in between: cumulative counts kept every few seconds."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
@@ -92,9 +92,7 @@ class PoolHistory:
         base, inside = self.start, list(self._points)
         while inside and inside[0].at <= since:
             base = inside.pop(0)
-        for point in (*inside, self._latest):
-            now = _with_peaks(now, point)
-        return self._between(base, now)
+        return self._between(base, _with_peaks(now, *inside, self._latest))
 
     def _between(self, base: PoolPoint, until: PoolPoint) -> PoolStatistics:
         return PoolStatistics(
@@ -142,16 +140,15 @@ def _difference(until: int | None, base: int | None) -> int | None:
     return None if until is None else until - (base or 0)
 
 
-def _with_peaks(point: PoolPoint, other: PoolPoint | None) -> PoolPoint:
-    if other is None:
-        return point
+def _with_peaks(point: PoolPoint, *others: PoolPoint | None) -> PoolPoint:
+    known = [point, *(one for one in others if one is not None)]
     return replace(
         point,
-        max_wait_seconds=_largest(point.max_wait_seconds, other.max_wait_seconds),
-        max_use_seconds=_largest(point.max_use_seconds, other.max_use_seconds),
-        peak_checked_out=_largest(point.peak_checked_out, other.peak_checked_out),
+        max_wait_seconds=_largest([one.max_wait_seconds for one in known]),
+        max_use_seconds=_largest([one.max_use_seconds for one in known]),
+        peak_checked_out=_largest([one.peak_checked_out for one in known]),
     )
 
 
-def _largest(one: N | None, other: N | None) -> N | None:
-    return one if other is None else other if one is None else max(one, other)
+def _largest(values: Iterable[N | None]) -> N | None:
+    return max((value for value in values if value is not None), default=None)
