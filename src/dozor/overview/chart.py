@@ -5,7 +5,7 @@ they came. So all lines stand over the same times, and what is drawn through the
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -13,11 +13,11 @@ from typing import Final
 
 from dozor.errors import PromQLError, QueryLimitError, QueryTimeout
 from dozor.model.labels import Labels
-from dozor.promql import Kind, Limits, Points, Query, compile_query
-from dozor.store import Queryable
+from dozor.promql import Kind, Limits, Query, compile_query
+from dozor.store import Queryable, Window
 
 MOST_POINTS: Final = 200_000
-"""Of one evaluation: about 40 MiB while it is under way."""
+"""Of one evaluation."""
 _CHUNK_BUCKETS: Final = 60
 # How often an expression is evaluated in each bucket: as often as all its lines together may take.
 _OVERSAMPLED: Final = (8, 4, 2, 1)
@@ -64,61 +64,74 @@ class _Bucket:
 
 @dataclass(slots=True)
 class Line:
-    """One series. *low*, *high* and *last* are of all its samples, not of the points alone."""
+    """One series. *low*, *high* and *last* are of all its samples, not of the points alone.
+
+    There may be far more lines than are shown: only of those it is worked out what stands in each bucket.
+    """
 
     labels: Labels
     low: float = math.inf
     high: float = -math.inf
     last: float = math.nan
-    _buckets: dict[int, _Bucket] = field(default_factory=dict)
-    _apart: list[float] = field(default_factory=list)
+    _parts: list[tuple[Sequence[int], Sequence[float]]] = field(default_factory=list)
 
-    def add(self, points: Iterable[tuple[float, float]], grid: Grid) -> None:
-        """Take in *points*, which are later than those before."""
-        start, seconds, buckets = grid.start, grid.seconds, self._buckets
-        number, bucket = -1, None
-        before: float | None = None
-        for at, value in points:
-            if not math.isfinite(value):
-                continue
-            if before is not None and len(self._apart) < _TIMED:
-                self._apart.append(at - before)
-            before = at
-            place = int((at - start) // seconds)
-            if bucket is None or place != number:
-                number, bucket = place, buckets.get(place)
-                if bucket is None:
-                    buckets[place] = bucket = _Bucket(value, value, low_first=True, first_at=at, last_at=at, last=value)
-                    continue
-            if value < bucket.low:
-                bucket.low, bucket.low_first = value, False
-            elif value > bucket.high:
-                bucket.high, bucket.low_first = value, True
-            bucket.last_at, bucket.last = at, value
-        if buckets:
-            self.low = min(bucket.low for bucket in buckets.values())
-            self.high = max(bucket.high for bucket in buckets.values())
-            self.last = buckets[max(buckets)].last
+    def add(self, window: Window) -> None:
+        """Take in samples, which are later than those before."""
+        times, values = window.time_slice(), window.value_slice()
+        if not math.isfinite(sum(values)):  # which is also so where the sum alone is beyond the largest float
+            kept = [(at, value) for at, value in zip(times, values, strict=True) if math.isfinite(value)]
+            times, values = [at for at, _ in kept], [value for _, value in kept]
+        if values:
+            low, high = min(values), max(values)
+            self.low, self.high = min(self.low, low), max(self.high, high)
+            self.last = values[-1]
+            self._parts.append((times, values))
 
     @property
     def empty(self) -> bool:
         """Whether it has no value at all."""
-        return not self._buckets
+        return not self._parts
 
     def values(self, grid: Grid) -> list[float | None]:
         """Two for each bucket. Where samples are rarer than buckets, the one before holds; a gap is None."""
+        buckets = self._buckets(grid)
         found: list[float | None] = [None] * (2 * grid.count)
-        for place, bucket in self._buckets.items():
+        for place, bucket in buckets.items():
             if 0 <= place < grid.count:
                 first, second = (bucket.low, bucket.high) if bucket.low_first else (bucket.high, bucket.low)
                 found[2 * place], found[2 * place + 1] = first, second
-        longest = _GAP * max(median(self._apart) if self._apart else 0.0, grid.seconds / 2)
-        for one, other in pairwise(sorted(self._buckets)):
-            before, after = self._buckets[one], self._buckets[other]
+        longest = _GAP * max(self._apart(), grid.seconds / 2)
+        for one, other in pairwise(sorted(buckets)):
+            before, after = buckets[one], buckets[other]
             if other - one > 1 and after.first_at - before.last_at <= longest:
                 for place in range(max(0, one + 1), min(other, grid.count)):
                     found[2 * place] = found[2 * place + 1] = before.last
         return found
+
+    def _buckets(self, grid: Grid) -> dict[int, _Bucket]:
+        start, seconds = grid.start, grid.seconds
+        buckets: dict[int, _Bucket] = {}
+        for times, values in self._parts:
+            for time, value in zip(times, values, strict=True):
+                at = time / 1000
+                place = int((at - start) // seconds)
+                bucket = buckets.get(place)
+                if bucket is None:
+                    buckets[place] = _Bucket(value, value, low_first=True, first_at=at, last_at=at, last=value)
+                    continue
+                if value < bucket.low:
+                    bucket.low, bucket.low_first = value, False
+                elif value > bucket.high:
+                    bucket.high, bucket.low_first = value, True
+                bucket.last_at, bucket.last = at, value
+        return buckets
+
+    def _apart(self) -> float:
+        """How many seconds lie between two samples, mostly."""
+        apart = [
+            after - before for times, _ in self._parts for before, after in pairwise(times[: _TIMED + 1])
+        ]  # fmt: skip
+        return median(apart[:_TIMED]) / 1000 if apart else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,28 +167,28 @@ def read_chart(
     warnings: tuple[str, ...] = ()
     try:
         for chunk in _samples(store, expr, grid, left):
-            _take(chunk, lines, grid)
+            _take(chunk, lines)
     except _Unsuitable:
         lines.clear()
         matrix, warnings = _evaluated(store, query, grid, left, finest_seconds)
-        _take(matrix, lines, grid)
+        _take(matrix, lines)
     known = sorted((line for line in lines.values() if not line.empty), key=lambda line: (key(line), line.labels))
     return Chart(tuple(known[:most]), len(known), warnings)
 
 
-Matrix = Sequence[tuple[Labels, Points]]
+Matrix = Sequence[tuple[Labels, Window]]
 
 
 class _Unsuitable(Exception):  # noqa: N818 - no error: another way is taken
     """It cannot be read sample by sample."""
 
 
-def _take(matrix: Matrix, lines: dict[Labels, Line], grid: Grid) -> None:
-    for labels, points in matrix:
+def _take(matrix: Matrix, lines: dict[Labels, Line]) -> None:
+    for labels, window in matrix:
         line = lines.get(labels)
         if line is None:
             lines[labels] = line = Line(labels)
-        line.add(points, grid)
+        line.add(window)
 
 
 def _samples(store: Queryable, expr: str, grid: Grid, left: Callable[[], float]) -> Iterator[Matrix]:
@@ -194,7 +207,7 @@ def _samples(store: Queryable, expr: str, grid: Grid, left: Callable[[], float])
             raise QueryTimeout("the lines took longer than they may; ask for less, or for a shorter time")
         limits = Limits(max_points=MOST_POINTS, timeout_seconds=left())
         try:
-            yield ranged.evaluate(store, end, limits=limits).matrix
+            yield ranged.evaluate(store, end, limits=limits).series
         except QueryTimeout:
             raise
         except QueryLimitError:
@@ -218,4 +231,4 @@ def _evaluated(
         store, grid.start + step / 2, max(grid.start + step / 2, grid.until), step,
         limits=Limits(max_points=MOST_POINTS, timeout_seconds=max(0.001, left())),
     )  # fmt: skip
-    return found.matrix, found.warnings
+    return found.series, found.warnings

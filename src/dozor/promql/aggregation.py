@@ -26,6 +26,8 @@ _STATISTICS: Final[dict[str, Callable[[list[float]], float]]] = {
     "stddev": lambda values: math.sqrt(variance(values)),
     "stdvar": variance,
 }
+_OF_ONE_ITSELF: Final = frozenset({"sum", "avg", "min", "max"})
+"""What these make of one value alone is that value."""
 _EXPERIMENTAL: Final = frozenset({"limit_ratio"})
 _INT64: Final = 2.0**63
 
@@ -77,7 +79,7 @@ def compile_aggregate(compiler: "Compiler", aggregate: Expr) -> "VectorNode":
         compiler.require_experimental(f"{name}()")
     node, grouping = compiler.vector(aggregate.expr), Grouping(aggregate.modifier)
     if name in _STATISTICS:
-        return _statistic(node, grouping, _STATISTICS[name])
+        return _statistic(node, grouping, _STATISTICS[name], of_one_itself=name in _OF_ONE_ITSELF)
     if aggregate.param is None:
         raise PromQLError(f"{name} needs a parameter")
     if name == "count_values":
@@ -92,7 +94,9 @@ def compile_aggregate(compiler: "Compiler", aggregate: Expr) -> "VectorNode":
     raise PromQLError(f"unknown aggregation {name!r}")
 
 
-def _statistic(node: "VectorNode", grouping: Grouping, compute: Callable[[list[float]], float]) -> "VectorNode":
+def _statistic(
+    node: "VectorNode", grouping: Grouping, compute: Callable[[list[float]], float], *, of_one_itself: bool
+) -> "VectorNode":
     def evaluate(context: Context) -> Vector:
         vector = node(context)
         values = vector.values
@@ -101,6 +105,8 @@ def _statistic(node: "VectorNode", grouping: Grouping, compute: Callable[[list[f
         labels, members = grouping(vector.labels)
         if len(members) == 1:
             return Vector(labels, [compute(values)])
+        if of_one_itself and len(members) == len(values):
+            return Vector(labels, values)
         return Vector(labels, [compute([values[place] for place in group]) for group in members])
 
     return evaluate

@@ -65,14 +65,17 @@ def variance(values: Sequence[float]) -> float:
     return total([deviation * deviation for deviation in deviations]) / len(values)
 
 
-def largest(values: Iterable[float]) -> float:
+def largest(values: Sequence[float]) -> float:
     """The maximum; NaN only where there is nothing else."""
-    return max((value for value in values if not math.isnan(value)), default=NAN)
+    found = max(values, default=NAN)
+    # A NaN wins where it comes first, and only there: nothing compares with it.
+    return max((value for value in values if not math.isnan(value)), default=NAN) if math.isnan(found) else found
 
 
-def smallest(values: Iterable[float]) -> float:
+def smallest(values: Sequence[float]) -> float:
     """The minimum; NaN only where there is nothing else."""
-    return min((value for value in values if not math.isnan(value)), default=NAN)
+    found = min(values, default=NAN)
+    return min((value for value in values if not math.isnan(value)), default=NAN) if math.isnan(found) else found
 
 
 def quantile(q: float, values: Iterable[float]) -> float:

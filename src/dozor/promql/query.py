@@ -35,7 +35,7 @@ class Result:
     Attributes:
         kind: what the expression evaluates to; decides which of the next three is filled.
         vector: for vectors and scalars (one sample without labels); in the order of evaluation.
-        matrix: for ranges.
+        series: for ranges.
         text: for strings.
         warnings, infos: what should be said beside it.
         samples: how many the evaluation looked at.
@@ -43,11 +43,17 @@ class Result:
 
     kind: Kind
     vector: list[VectorSample] = field(default_factory=list)
-    matrix: list[tuple[Labels, Points]] = field(default_factory=list)
+    series: list[tuple[Labels, Window]] = field(default_factory=list)
     text: str = ""
     warnings: tuple[str, ...] = ()
     infos: tuple[str, ...] = ()
     samples: int = 0
+
+    @property
+    def matrix(self) -> list[tuple[Labels, Points]]:
+        """The series as points; made anew each time, which for many takes longer than the evaluation."""
+        points = _points([window for _, window in self.series])
+        return [(labels, one) for (labels, _), one in zip(self.series, points, strict=True)]
 
 
 class Query:
@@ -105,17 +111,17 @@ class Query:
         moment = milliseconds(at)
         context = Context(store, moment, moment, 0, budget=Budget(limits or _DEFAULT_LIMITS), notes=Notes())
         vector: list[VectorSample] = []
-        matrix: list[tuple[Labels, Points]] = []
+        series: list[tuple[Labels, Window]] = []
         if self._vector is not None:
             found = self._vector(context)
             vector = list(map(VectorSample, finished(found.labels), found.values))
         elif self._matrix is not None:
             ranges = self._matrix(context)
             context.budget.keep(ranges.size)
-            matrix = list(zip(finished(ranges.labels), _points(ranges.windows), strict=True))
+            series = list(zip(finished(ranges.labels), ranges.windows, strict=True))
         notes = context.notes
         return Result(
-            self.type, vector, matrix, self._text, tuple(notes.warnings), tuple(notes.infos), context.budget.spent
+            self.type, vector, series, self._text, tuple(notes.warnings), tuple(notes.infos), context.budget.spent
         )
 
     def range(
@@ -147,11 +153,9 @@ class Query:
             if vector.labels is not known:
                 known, labels = vector.labels, finished(vector.labels)
             series.add(at, labels, vector.values)
-        kept, windows = series.collected()
-        matrix = list(zip(kept, _points(windows), strict=True))
         return Result(
             Kind.MATRIX,
-            matrix=matrix,
+            series=list(zip(*series.collected(), strict=True)),
             warnings=tuple(context.notes.warnings),
             infos=tuple(context.notes.infos),
             samples=context.budget.spent,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dozor.api.prometheus.values import NEVER, encoded, exponential, moment, number, plain, result_data, rfc3339
 from dozor.model.labels import Labels
 from dozor.promql import Kind, Result
+from dozor.store import Window
 
 
 @pytest.mark.parametrize(
@@ -63,8 +64,8 @@ def test_what_utf8_cannot_carry_is_replaced() -> None:
 
 
 def test_series_share_the_moments_that_they_share() -> None:
-    points = [(1.0, 1.5), (1.25, math.inf)]
-    result = Result(Kind.MATRIX, matrix=[(Labels(__name__="a", b='"'), points), (Labels(), points)])
+    window = Window([1000, 1250], [1.5, math.inf], 0, 0, 2)
+    result = Result(Kind.MATRIX, series=[(Labels(__name__="a", b='"'), window), (Labels(), window)])
     written = json.loads(encoded(result_data(result, 2.0)))
     values = [[1, "1.5"], [1.25, "+Inf"]]
     assert written == {

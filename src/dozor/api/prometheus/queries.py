@@ -148,8 +148,8 @@ class _Watch:
 
 def _answer(result: Result, at: float, wanted: _Wanted, watch: _Watch) -> bytes:
     timings, warnings = watch.timings(), list(result.warnings)
-    if wanted.series is not None and max(len(result.vector), len(result.matrix)) > wanted.series:
-        del result.vector[wanted.series :], result.matrix[wanted.series :]
+    if wanted.series is not None and max(len(result.vector), len(result.series)) > wanted.series:
+        del result.vector[wanted.series :], result.series[wanted.series :]
         warnings.append(TRUNCATED)
     data = result_data(result, at)
     if wanted.statistics:
