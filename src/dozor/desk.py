@@ -204,9 +204,10 @@ class Desk(Reading):
 
     async def plan(self, fingerprint: str, pool: str | None = None) -> QueryPlan:
         """How the database would run a statement."""
-        for monitor in self._query_monitors(pool).values():
-            if (statement := monitor.book.statement(fingerprint)) is not None:
-                return await self._run(monitor.planner.plan(statement))
+        for watched in self._watched(pool).values():
+            counts = watched.counts
+            if counts is not None and (statement := counts.book.statement(fingerprint)) is not None:
+                return await self._run(counts.planner.plan(statement))
         raise QueryNotFound(fingerprint)
 
     async def notifications(self, wanted: OutboxFilter) -> Page[OutboxRow]:

@@ -14,6 +14,7 @@ from dozor.instruments.query_repeats import RepeatedQuery
 from dozor.instruments.query_report import Order, QueryReport, TopQueries, one_query, top_queries
 from dozor.instruments.query_slow import SlowFetch, SlowQuery
 from dozor.instruments.runtime_monitor import RuntimeMonitor
+from dozor.instruments.statement_book import Source, StatementBook
 from dozor.metrics import merge
 from dozor.model.alert import Alert
 from dozor.model.collector import CollectorHealth, ScrapedPage
@@ -32,11 +33,12 @@ from dozor.overview import (
     ServerCommand,
     SilenceRecord,
     Sparkline,
+    StatementSource,
     Transaction,
     http_figures,
 )
 from dozor.session import Session
-from dozor.targets import Targets
+from dozor.targets import Targets, WatchedPool
 
 
 class Reading:
@@ -117,15 +119,27 @@ class Reading:
         entries = sorted((entry for one in monitors for entry in one.slow_fetches()), key=lambda one: -one.at)
         return Recent(entries, sum(one.slow_fetches_total for one in monitors))
 
-    def top_queries(self, window: str, order: Order, pool: str | None = None) -> TopQueries:
-        """The statements of *window*, of the pool of that name, or of all."""
-        books = {name: one.book for name, one in self._query_monitors(pool).items()}
+    def top_queries(
+        self, window: str, order: Order, pool: str | None = None, source: Source | None = None
+    ) -> TopQueries:
+        """The statements of *window*, of the pool of that name, or of all; as counted by *source*, or by whoever does."""
+        books = {name: one for name, one in self._books(pool).items() if source is None or one.source == source}
         return top_queries(books, window, order, self.clock.monotonic())
+
+    def statement_sources(self, pool: str | None = None) -> Sequence[StatementSource]:
+        """Who counts the statements of each pool, and how that fares."""
+        found = []
+        for name, watched in self._watched(pool).items():
+            if watched.queries is not None:
+                found.append(StatementSource(name, "application", self.clock.timestamp()))
+            elif watched.statistics is not None:
+                state = watched.statistics.state
+                found.append(StatementSource(name, "server", state.at, state.missing, state.limits))
+        return found
 
     def query(self, fingerprint: str) -> Mapping[str, Sequence[QueryReport]]:
         """One statement by the name of the window, in each pool that knows it."""
-        books = {name: one.book for name, one in self._query_monitors().items()}
-        return one_query(books, fingerprint, self.clock.monotonic())
+        return one_query(self._books(), fingerprint, self.clock.monotonic())
 
     def repeated_queries(self, pool: str | None = None) -> Sequence[RepeatedQuery]:
         """What requests repeat, the last found first."""
@@ -149,9 +163,14 @@ class Reading:
                 found.append(ServerActivity(name, transactions, activity.at, activity.missing))
         return found
 
+    def _watched(self, pool: str | None) -> dict[str, WatchedPool]:
+        return {name: one for name, one in self._targets.pools.items() if pool is None or name == pool}
+
     def _query_monitors(self, pool: str | None = None) -> dict[str, QueryMonitor]:
-        watched = [one for name, one in self._targets.pools.items() if pool is None or name == pool]
-        return {one.name: one.queries for one in watched if one.queries is not None}
+        return {name: one.queries for name, one in self._watched(pool).items() if one.queries is not None}
+
+    def _books(self, pool: str | None = None) -> dict[str, StatementBook]:
+        return {name: counts.book for name, one in self._watched(pool).items() if (counts := one.counts) is not None}
 
     def slow_commands(self) -> Recent[ServerCommand]:
         """The slow commands of all Redis servers."""

@@ -11,6 +11,7 @@ from dozor.errors import ConfigurationError
 from dozor.instruments.connection_budget import ConnectionBudget, PoolClaim
 from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
 from dozor.instruments.database_server_monitor import DatabaseServerMonitor
+from dozor.instruments.database_statistics_monitor import DatabaseStatisticsMonitor
 from dozor.instruments.exposition_monitor import ExpositionMonitor
 from dozor.instruments.pgbouncer_monitor import PgBouncerMonitor
 from dozor.instruments.query_monitor import QueryMonitor
@@ -29,7 +30,7 @@ OWN_POOL: Final = "dozor"
 class WatchedPool:
     """A pool, the statements that go through it, and the server behind it.
 
-    *outside*: the pool is Dozor's own, made to watch a server from outside.
+    *outside*: the pool is Dozor's own, made to watch a server from outside; *statistics* are what such a server counts by itself.
     """
 
     name: str
@@ -37,11 +38,19 @@ class WatchedPool:
     server: DatabaseServerMonitor
     queries: QueryMonitor | None = None
     outside: bool = False
+    statistics: DatabaseStatisticsMonitor | None = None
 
     @property
     def collectors(self) -> list[Collector]:
         """What is to be collected, the pool's name in each."""
-        return [collector for collector in (self.pool, self.queries, self.server) if collector is not None]
+        return [
+            collector for collector in (self.pool, self.queries, self.server, self.statistics) if collector is not None
+        ]
+
+    @property
+    def counts(self) -> QueryMonitor | DatabaseStatisticsMonitor | None:
+        """Who counts its statements."""
+        return self.queries or self.statistics
 
     def statements_per_checkout(self) -> float | None:
         """How many statements were sent for each connection that was taken, since attachment; None: none was taken."""
@@ -157,7 +166,9 @@ def _watched_engine(name: str, engine: Any, settings: Settings, clock: Clock) ->
 def _watched_server(name: str, url: str, settings: Settings, clock: Clock) -> WatchedPool:
     server = DatabaseServerMonitor(name, url, clock, interval=settings.interval_seconds, server_figures=True)
     pool = ConnectionPoolMonitor(name, server.engine, clock, base_labels=Labels(owner=OWN_POOL))
-    return WatchedPool(name, pool, server, outside=True)
+    counts = server.engine.dialect.name == "postgresql"
+    statistics = DatabaseStatisticsMonitor(server, server.engine, clock) if counts else None
+    return WatchedPool(name, pool, server, outside=True, statistics=statistics)
 
 
 def _claim(name: str, taken: Iterable[Mapping[str, object]], key: str) -> None:

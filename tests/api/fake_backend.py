@@ -41,12 +41,12 @@ from dozor.instruments.http_answers import RequestInFlight, SlowRequest
 from dozor.instruments.loop_stalls import Stalls
 from dozor.instruments.pool_history import DurationStatistics, PoolStatistics
 from dozor.instruments.pool_holders import Holder
-from dozor.instruments.query_book import QueryBook
 from dozor.instruments.query_plan import QueryPlan
 from dozor.instruments.query_repeats import RepeatedQuery
 from dozor.instruments.query_report import Order, QueryReport, TopQueries, one_query, top_queries
 from dozor.instruments.query_slow import SlowFetch, SlowQuery
 from dozor.instruments.slowlog import SlowCommand
+from dozor.instruments.statement_book import Source, StatementBook
 from dozor.metrics import merge
 from dozor.metrics.instruments import Histogram
 from dozor.model.alert import Acknowledgement, Alert, AlertSilence, AlertState, Severity
@@ -75,6 +75,7 @@ from dozor.overview import (
     ServerCommand,
     SilenceRecord,
     Sparkline,
+    StatementSource,
     Trends,
     http_figures,
     of_annotation,
@@ -201,9 +202,10 @@ class FakeBackend:
         self.ended: dict[str, Alert] = {}
         self.queries: list[SlowQuery] = []
         self.fetches: list[SlowFetch] = []
-        self.books: dict[str, QueryBook] = {}
+        self.books: dict[str, StatementBook] = {}
         self.repeated: list[RepeatedQuery] = []
         self.activity: list[ServerActivity] = []
+        self.sources: list[StatementSource] = []
         self.planned: QueryPlan | DozorError = QueryNotFound("none")
         self.commands: list[ServerCommand] = []
         self.details = [
@@ -335,9 +337,18 @@ class FakeBackend:
         found = [fetch for fetch in self.fetches if pool is None or fetch.pool == pool]
         return Recent(found, len(found))
 
-    def top_queries(self, window: str, order: Order, pool: str | None = None) -> TopQueries:
-        books = {name: book for name, book in self.books.items() if pool is None or name == pool}
+    def top_queries(
+        self, window: str, order: Order, pool: str | None = None, source: Source | None = None
+    ) -> TopQueries:
+        books = {
+            name: book
+            for name, book in self.books.items()
+            if (pool is None or name == pool) and (source is None or book.source == source)
+        }
         return top_queries(books, window, order, self.clock.monotonic())
+
+    def statement_sources(self, pool: str | None = None) -> Sequence[StatementSource]:
+        return [one for one in self.sources if pool is None or one.pool == pool]
 
     def query(self, fingerprint: str) -> Mapping[str, Sequence[QueryReport]]:
         return one_query(self.books, fingerprint, self.clock.monotonic())

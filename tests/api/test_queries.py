@@ -15,7 +15,9 @@ from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.query_plan import QueryPlan
 from dozor.instruments.query_repeats import RepeatedQuery
 from dozor.instruments.query_slow import SlowFetch
-from dozor.overview import ServerActivity, Transaction
+from dozor.instruments.server_statements import ServerStatements, read_text
+from dozor.instruments.statement_differences import StatementReading, StatementTotals
+from dozor.overview import ServerActivity, StatementSource, Transaction
 
 REPEATED = RepeatedQuery(
     pool="default",
@@ -79,6 +81,37 @@ def test_the_statements_of_a_window(api: TestClient) -> None:
     assert found["other"] is None
     assert len(api.get("queries/top?limit=1").json()["queries"]) == 1
     assert api.get("queries/top?pool=none").json()["queries"] == []
+
+
+@pytest.mark.usefixtures("sent")
+def test_what_a_server_counts_stands_beside_and_says_so(api: TestClient, backend: FakeBackend) -> None:
+    server = ServerStatements(backend.clock)
+    first = StatementReading(0.0, "server", None, complete=True)
+    for reading in (first, replace(first, at=15.0, entries={(1, 10, True): StatementTotals(4, 2.0, 8, 1.0, 1.5)})):
+        server.take(reading)
+        server.settle({1: read_text("SELECT 'hunter2' FROM a WHERE id = $1")})
+    backend.books["outside"] = server
+    backend.sources = [
+        StatementSource("default", "application", AT),
+        StatementSource("outside", "server", AT - 3, None, ("only the statements of dozor itself are seen",)),
+    ]
+    found = api.get("queries/top").json()
+    [one] = [entry for entry in found["queries"] if entry["source"] == "server"]
+    assert (one["statement"], one["pool"]) == ("SELECT ? FROM a WHERE id = $1", "outside")
+    assert (one["calls"], one["total_seconds"], one["mean_seconds"], one["max_seconds"]) == (4, 2.0, 0.5, 1.0)
+    assert one["stddev_seconds"] == pytest.approx(0.3536, abs=1e-4)
+    unknown = ("errors", "timeouts", "cancelled", "slow", "p50_seconds", "p95_seconds", "p99_seconds")
+    assert {one[name] for name in unknown} == {None}
+    assert one["share"] == 1.0  # of what the server counts
+    assert sum(entry["share"] for entry in found["queries"]) == pytest.approx(2.0)
+    assert (found["everything"]["calls"], found["everything"]["errors"]) == (8, 1)
+    assert [(source["pool"], source["age_seconds"]) for source in found["sources"]] == [
+        ("default", 0.0),
+        ("outside", 3.0),
+    ]
+    alone = api.get("queries/top?source=server").json()
+    assert (alone["total"], alone["everything"]["errors"]) == (1, None)
+    assert api.get(f"queries/{one['fingerprint']}").json()["pools"][0]["source"] == "server"
 
 
 @pytest.mark.usefixtures("sent")

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, QueuePool, create_engine, exc, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from dozor.instruments import query_book
+from dozor.instruments import query_book, statement_book
 from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.query_statement import OTHER, QueryStatement
 from dozor.instruments.work import Work, current_work, finished_works
@@ -292,7 +292,7 @@ def test_long_texts_are_bounded_together(
 def test_statements_are_bounded(
     engine: Engine, monitor: QueryMonitor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(query_book, "MOST_STATEMENTS", 5)
+    monkeypatch.setattr(statement_book, "MOST_STATEMENTS", 5)
     send(engine, *[f"SELECT 1 AS a{number}" for number in range(8)])
     found = known(monitor)
     assert len(found) == 6

@@ -14,6 +14,7 @@ from dozor.instruments.query_plan import QueryPlan
 from dozor.instruments.query_repeats import RepeatedQuery
 from dozor.instruments.query_report import Order, QueryReport, TopQueries
 from dozor.instruments.query_slow import SlowFetch, SlowQuery
+from dozor.instruments.statement_book import Source
 from dozor.model.alert import Alert
 from dozor.model.annotation import Annotation
 from dozor.model.collector import CollectorHealth
@@ -34,6 +35,7 @@ from dozor.overview import (
     ServerCommand,
     SilenceRecord,
     Sparkline,
+    StatementSource,
 )
 from dozor.rules.backtest import Life
 from dozor.rules.unittest import Groups
@@ -139,8 +141,13 @@ class Backend(Protocol):
     def slow_fetches(self, pool: str | None = None) -> Recent[SlowFetch]:
         """Those of the pool of that name, or of all."""
 
-    def top_queries(self, window: str, order: Order, pool: str | None = None) -> TopQueries:
-        """The statements of *window*, one of `query_tally.WINDOWS`, of the pool of that name, or of all."""
+    def top_queries(
+        self, window: str, order: Order, pool: str | None = None, source: Source | None = None
+    ) -> TopQueries:
+        """The statements of *window*, one of `query_tally.WINDOWS`, of the pool of that name, or of all; of one source, or of both."""
+
+    def statement_sources(self, pool: str | None = None) -> Sequence[StatementSource]:
+        """Who counts the statements of each pool, and how that fares."""
 
     def query(self, fingerprint: str) -> Mapping[str, Sequence[QueryReport]]:
         """One statement by the name of the window, in each pool that knows it."""

@@ -17,18 +17,21 @@ from dozor.api.query_schemas import (
     RepeatedQueryModel,
     SlowFetchList,
     SlowFetchModel,
+    Source,
+    StatementSourceModel,
     TimesModel,
     TopQueriesAnswer,
     TopQueryModel,
     Window,
 )
-from dozor.api.rendering import answer, json_response, to_json
+from dozor.api.rendering import answer, date, json_response, to_json
 from dozor.clock import Clock
 from dozor.errors import QueryNotFound
 from dozor.instruments.query_repeats import RepeatedQuery
 from dozor.instruments.query_report import Order, QueryReport
 from dozor.instruments.query_slow import SlowFetch
 from dozor.instruments.query_statement import QueryWindow
+from dozor.overview import StatementSource
 
 _MOST_GONE: Final = 100
 
@@ -58,11 +61,12 @@ def _add_lists(router: APIRouter, backend: Backend) -> None:
         order: Annotated[Order, Query(description="By what; the largest first.")] = "total",
         limit: Limit = 100,
         pool: PoolName = None,
+        source: Annotated[Source | None, Query(description="As counted by this one alone.")] = None,
     ) -> Response:
         """By fingerprint, compared with the window before. Literals are redacted."""
 
         def build() -> TopQueriesAnswer:
-            found = backend.top_queries(window, order, pool)
+            found = backend.top_queries(window, order, pool, source)
             other = found.other
             return TopQueriesAnswer(
                 window=window,
@@ -73,6 +77,7 @@ def _add_lists(router: APIRouter, backend: Backend) -> None:
                 total=len(found.entries),
                 gone=[_top_query(one, clock) for one in found.gone[:_MOST_GONE]],
                 other=None if other is None else _window(other),
+                sources=[_source(one, clock) for one in backend.statement_sources(pool)],
                 generated_at=clock.now(),
             )
 
@@ -174,11 +179,23 @@ def _identity(report: QueryReport, clock: Clock) -> dict[str, Any]:
         "statement": report.statement,
         "operation": report.operation,
         "pool": report.pool,
+        "source": report.source,
         "callers": _times(report.callers),
         "endpoints": _times(report.endpoints),
         "first_seen": clock.date(report.first_seen),
         "last_seen": clock.date(report.last_seen),
     }
+
+
+def _source(one: StatementSource, clock: Clock) -> StatementSourceModel:
+    return StatementSourceModel(
+        pool=one.pool,
+        source=one.source,
+        checked_at=date(clock, one.at),
+        age_seconds=None if one.at is None else round(max(0.0, clock.timestamp() - one.at), 3),
+        missing=one.missing,
+        limits=list(one.limits),
+    )
 
 
 def _times(found: Iterable[tuple[str, int]]) -> list[TimesModel]:
@@ -208,6 +225,7 @@ def _window(window: QueryWindow) -> QueryWindowModel:
         slow=window.slow,
         total_seconds=window.total_seconds,
         mean_seconds=window.mean_seconds,
+        stddev_seconds=window.stddev_seconds,
         p50_seconds=window.p50_seconds,
         p95_seconds=window.p95_seconds,
         p99_seconds=window.p99_seconds,

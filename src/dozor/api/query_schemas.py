@@ -16,6 +16,7 @@ _WINDOW = {
     "slow": 1,
     "total_seconds": 21.05,
     "mean_seconds": 0.005,
+    "stddev_seconds": None,
     "p50_seconds": 0.0041,
     "p95_seconds": 0.0119,
     "p99_seconds": 0.0302,
@@ -29,6 +30,7 @@ _QUERY = {
     "statement": "SELECT * FROM orders WHERE customer_id = %(customer_id_1)s ORDER BY created_at",
     "operation": "SELECT",
     "pool": "default",
+    "source": "application",
     "callers": [{"name": "orders.py:88 in list_orders", "times": 12}],
     "endpoints": [{"name": "GET /orders", "times": 4210}],
     "first_seen": NOW,
@@ -36,20 +38,26 @@ _QUERY = {
 }
 _ENTRY = {**_QUERY, **_WINDOW, "before": {**_WINDOW, "mean_seconds": 0.002}, "change": "slower"}
 
+Source = Literal["application", "server"]
 Window = Literal["1m", "5m", "15m", "1h", "since_start"]
 
 
 class QueryWindowModel(BaseModel):
-    """What a statement did in a stretch of time; times in seconds, quantiles within 2 %. Null is unknown."""
+    """What a statement did in a stretch of time; times in seconds, quantiles within 2 %. Null is unknown.
+
+    A server (source `server`) counts no failed calls and keeps no single times: it knows no errors and no quantiles, and the longest
+    call only where that was the longest ever.
+    """
 
     calls: int
     calls_per_second: float
-    errors: Annotated[int, Field(description="Calls that failed, those of the next two included.")]
-    timeouts: Annotated[int, Field(description="Ended by a statement or lock timeout.")]
-    cancelled: Annotated[int, Field(description="Ended because somebody wanted that.")]
-    slow: Annotated[int, Field(description="Calls as slow as the threshold, or slower.")]
+    errors: Annotated[int | None, Field(description="Calls that failed, those of the next two included.")]
+    timeouts: Annotated[int | None, Field(description="Ended by a statement or lock timeout.")]
+    cancelled: Annotated[int | None, Field(description="Ended because somebody wanted that.")]
+    slow: Annotated[int | None, Field(description="Calls as slow as the threshold, or slower.")]
     total_seconds: float
     mean_seconds: float | None
+    stddev_seconds: Annotated[float | None, Field(description="Standard deviation; of source `server` only.")]
     p50_seconds: float | None
     p95_seconds: float | None
     p99_seconds: float | None
@@ -58,7 +66,9 @@ class QueryWindowModel(BaseModel):
         int | None, Field(description="Rows returned or changed, as the driver says; null where it does not.")
     ]
     rows_per_call: float | None
-    share: Annotated[float, Field(description="Its part of the time of all statements, 0 to 1.")]
+    share: Annotated[
+        float, Field(description="Its part of the time of all statements that the same source counts, 0 to 1.")
+    ]
 
 
 class TimesModel(BaseModel):
@@ -75,6 +85,10 @@ class QueryIdentityModel(BaseModel):
     statement: Annotated[str, Field(description="Without literals.")]
     operation: str
     pool: str
+    source: Annotated[
+        Source,
+        Field(description="Who counts: `application`, as it passes the engine; `server`, by pg_stat_statements."),
+    ]
     callers: Annotated[
         list[TimesModel],
         Field(description="Lines of code that were seen to send it, in samples; the most frequent first."),
@@ -100,6 +114,17 @@ class TopQueryModel(QueryWindowModel, QueryIdentityModel):
     ]
 
 
+class StatementSourceModel(BaseModel):
+    """Who counts the statements of a pool."""
+
+    pool: str
+    source: Source
+    checked_at: Annotated[datetime | None, Field(description="When it was last looked at; null: not yet.")]
+    age_seconds: float | None
+    missing: Annotated[str | None, Field(description="Why nothing is known, where that is so, and what to do.")]
+    limits: Annotated[list[str], Field(description="What else is out of sight, and what to do.")]
+
+
 class TopQueriesAnswer(BaseModel):
     """The statements of a window, in the order asked for, and those that are gone since the window before."""
 
@@ -113,6 +138,16 @@ class TopQueriesAnswer(BaseModel):
             "total": 1,
             "gone": [],
             "other": None,
+            "sources": [
+                {
+                    "pool": "default",
+                    "source": "application",
+                    "checked_at": NOW,
+                    "age_seconds": 0.0,
+                    "missing": None,
+                    "limits": [],
+                }
+            ],
             "generated_at": NOW,
         }
     )
@@ -122,7 +157,10 @@ class TopQueriesAnswer(BaseModel):
         float, Field(description="How long it is: at least as asked for, unless the watching began in it.")
     ]
     compared: Annotated[bool, Field(description="Whether there is a whole window before it to compare with.")]
-    everything: Annotated[QueryWindowModel, Field(description="All statements together.")]
+    everything: Annotated[
+        QueryWindowModel,
+        Field(description="All statements together; those that both sources count, twice: ask for one of them."),
+    ]
     queries: list[TopQueryModel]
     total: Annotated[int, Field(description="How many statements were sent in the window.")]
     gone: Annotated[
@@ -132,6 +170,7 @@ class TopQueriesAnswer(BaseModel):
         QueryWindowModel | None,
         Field(description="Statements that found no room to be told apart; null: there are none."),
     ]
+    sources: Annotated[list[StatementSourceModel], Field(description="Who counts the statements of each pool.")]
     generated_at: datetime
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from dozor.instruments.database_probe import MARK
 from dozor.instruments.redaction import redact
 from dozor.instruments.text import printable
 
@@ -11,7 +12,7 @@ MOST_SESSIONS: Final = 200
 
 # Whom a session waits for is asked only of those that wait for a lock: to find it out stops the lock manager for a moment.
 _SESSIONS: Final = f"""
-    SELECT pid, application_name, usename, client_addr::text, state, wait_event_type, wait_event,
+    SELECT {MARK} pid, application_name, usename, client_addr::text, state, wait_event_type, wait_event,
         extract(epoch FROM clock_timestamp() - xact_start)::float8,
         extract(epoch FROM clock_timestamp() - state_change)::float8,
         left(query, 8192),

@@ -3,36 +3,18 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine
 
-from dozor.instruments.database_probe import limit_statements
-from dozor.instruments.redaction import redact
-
-TOP_STATEMENTS: Final = 20
+from dozor.instruments.database_probe import MARK, limit_statements
 
 # One statement, since each costs Dozor more than it costs the server; without sessions there is one row, of NULLs at its end.
-_FIGURES: Final = """
-    SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'), current_setting('max_connections')::int,
+_FIGURES: Final = f"""
+    SELECT {MARK} pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'), current_setting('max_connections')::int,
         (SELECT count(*) FROM pg_locks WHERE NOT granted), sessions.*
     FROM (VALUES (1)) AS once LEFT JOIN (
         SELECT coalesce(state, 'unknown'), count(*), max(extract(epoch FROM clock_timestamp() - xact_start))::float8
         FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() GROUP BY 1
-    ) AS sessions ON true"""
-_TOP: Final = f"""
-    SELECT query, calls, total_exec_time / 1000, mean_exec_time / 1000, rows FROM pg_stat_statements
-    ORDER BY total_exec_time DESC LIMIT {TOP_STATEMENTS}"""  # noqa: S608 - a number of ours
-
-
-@dataclass(frozen=True, slots=True)
-class TopStatement:
-    """One row of `pg_stat_statements`, the most costly first. Times in seconds, since its last reset."""
-
-    statement: str
-    calls: int
-    total_seconds: float
-    mean_seconds: float
-    rows: int
+    ) AS sessions ON true"""  # noqa: S608 - a comment of ours
 
 
 @dataclass(frozen=True)
@@ -42,7 +24,7 @@ class ServerFigures:
     Attributes:
         connections: client connections by state (`active`, `idle`, `idle in transaction`, …), Dozor's own left out.
         longest_transaction_seconds: age of the oldest open transaction, 0 where there is none.
-        capabilities: which of `activity` (the states and transactions of others) and `statements` may be read.
+        capabilities: whether `activity` (the states and transactions of others) may be read.
     """
 
     connections: dict[str, int] = field(default_factory=dict)
@@ -65,24 +47,4 @@ def read_figures(engine: Engine) -> ServerFigures:
         waiting_locks=waiting_locks,
         longest_transaction_seconds=max((seconds or 0.0 for *_, seconds in sessions), default=0.0) if allowed else None,
         capabilities={"activity": allowed},
-    )
-
-
-def read_top_statements(engine: Engine) -> tuple[TopStatement, ...] | None:
-    """The most costly statements; None where `pg_stat_statements` is not installed or may not be read."""
-    with engine.connect() as connection:
-        limit_statements(connection)
-        try:
-            return _top_statements(connection)
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise
-            return None
-
-
-def _top_statements(connection: Connection) -> tuple[TopStatement, ...]:
-    return tuple(
-        # Utility statements stand there with their literals, passwords among them.
-        TopStatement(redact(str(text), "postgresql"), int(calls), float(total), float(mean), int(rows))
-        for text, calls, total, mean, rows in connection.exec_driver_sql(_TOP)
     )

@@ -23,7 +23,9 @@ from dozor.instruments.server_capacity import ServerCapacity, read_capacity
 from dozor.instruments.text import printable
 
 CONNECT_SECONDS: Final = 2
-_LIMIT: Final = "SET LOCAL statement_timeout = 900"
+MARK: Final = "/* dozor */"
+"""Stands in Dozor's own statements: whoever looks at a server's statistics, Dozor among them, can tell them apart."""
+_LIMIT: Final = f"SET LOCAL statement_timeout = 900 {MARK}"
 
 _NAMES: Final = {"postgresql": "PostgreSQL", "sqlite": "SQLite", "mysql": "MySQL", "mariadb": "MariaDB"}
 _FULL: Final = re.compile(r"too many (clients|connections)|remaining connection slots", re.IGNORECASE)
@@ -223,7 +225,7 @@ class OwnEngineProbe:
     def _ask(self) -> None:
         with self._engine.connect() as connection:
             limit_statements(connection)
-            connection.exec_driver_sql("SELECT 1")
+            connection.exec_driver_sql(f"SELECT 1 {MARK}")
 
 
 def limit_statements(connection: Connection) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.util import greenlet_spawn
 from dozor.clock import Clock
 from dozor.errors import ConfigurationError, DozorError
 from dozor.instruments.database_activity import DatabaseActivity, read_sessions
-from dozor.instruments.database_figures import ServerFigures, TopStatement, read_figures, read_top_statements
+from dozor.instruments.database_figures import ServerFigures, read_figures
 from dozor.instruments.database_probe import ObservedEngineProbe, OwnEngineProbe, Probe, own_engine, probe_of, reason
 from dozor.instruments.last_reading import LastReading
 from dozor.instruments.server_capacity import ServerCapacity
@@ -21,7 +21,6 @@ from dozor.locks import FORKS
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
-_TOP_EVERY_SECONDS: Final = 30.0
 _CAPACITY_EVERY_SECONDS: Final = 60.0
 _ACTIVITY_EVERY_SECONDS: Final = 5.0
 _FAMILIES: Final[Mapping[str, tuple[str, str]]] = {
@@ -85,9 +84,6 @@ class DatabaseServerMonitor(LastReading):
         self._reading: _Reading = _Reading()
         self._activity = DatabaseActivity(missing="nobody has looked yet")
         self._activity_at: float | None = None
-        self._top: tuple[TopStatement, ...] = ()
-        self._top_at: float | None = None
-        self._reads_statements: bool | None = None
         self.capacity: ServerCapacity | None = None
         """How many connections the server of an observed engine takes, read once a minute; None: not known."""
         self._capacity_at: float | None = None
@@ -101,18 +97,13 @@ class DatabaseServerMonitor(LastReading):
         """What the server says of itself, as of the last collection."""
         return self._reading.figures
 
-    def top_statements(self) -> tuple[TopStatement, ...]:
-        """The most costly statements by `pg_stat_statements`, read every half minute; literals redacted."""
-        return self._top
-
     def activity(self) -> DatabaseActivity:
         """The sessions with an open transaction, looked at every five seconds."""
         return self._activity
 
     def capabilities(self) -> dict[str, bool]:
-        """Which of `activity` and `statements` may be read; what was not asked is absent."""
-        known = {} if self._reads_statements is None else {"statements": self._reads_statements}
-        return self._reading.figures.capabilities | known
+        """Whether `activity` may be read; what was not asked is absent."""
+        return self._reading.figures.capabilities
 
     def figures(self) -> dict[str, float]:
         """The current value of each metric without labels of its own, by name; what is unknown is absent."""
@@ -157,11 +148,7 @@ class DatabaseServerMonitor(LastReading):
             self._activity = self._look_at_sessions()
         if not self._asks_figures:
             return ServerFigures()
-        figures = read_figures(self.engine)
-        if self._top_at is None or at - self._top_at >= _TOP_EVERY_SECONDS:
-            top = read_top_statements(self.engine)
-            self._top_at, self._top, self._reads_statements = at, top or (), top is not None
-        return figures
+        return read_figures(self.engine)
 
     def _ask_capacity(self) -> None:
         at = self._clock.monotonic()

@@ -13,15 +13,14 @@ from dozor.clock import Clock
 from dozor.containment import contained
 from dozor.instruments.query_operation import operation_of
 from dozor.instruments.query_repeats import QueryRepeats
-from dozor.instruments.query_statement import OTHER, QueryStatement
-from dozor.instruments.query_tally import History, Tally
+from dozor.instruments.query_statement import QueryStatement
+from dozor.instruments.query_tally import Tally
 from dozor.instruments.query_text import QueryText, fingerprint_of, key_of
+from dozor.instruments.statement_book import StatementBook
 from dozor.instruments.work import FinishedWork, finished_works
-from dozor.locks import open_in_child
 from dozor.metrics import Children, Counter, Histogram
 
 MOST_TEXTS: Final = 2000
-MOST_STATEMENTS: Final = 500
 
 _MOST_CHARACTERS: Final = 4_000_000
 _MOST_WORKS: Final = 10_000
@@ -30,12 +29,10 @@ _READ_AT_ONCE: Final = 200
 # How many texts have their next call looked at more closely, which takes some 10 µs each.
 _SAMPLED_AT_ONCE: Final = 10
 _TEXT_IDLE_SECONDS: Final = 5.0
-_STATEMENT_IDLE_SECONDS: Final = 300.0
-_FORGET_EVERY_SECONDS: Final = 60.0
 
 
-class QueryBook:
-    """The statements of one engine. `text` and `fast` are for any thread, the rest is guarded by a lock.
+class QueryBook(StatementBook):
+    """The statements that pass one engine. `text` and `fast` are for any thread, the rest is guarded by a lock.
 
     Args:
         dialect: SQLAlchemy's name of it.
@@ -48,27 +45,20 @@ class QueryBook:
     def __init__(
         self, dialect: str, clock: Clock, durations: Children[Histogram], slow_seconds: float, repeats: QueryRepeats
     ) -> None:
+        super().__init__(dialect, clock, "application")
         self.fast: dict[str, QueryText] = {}
         """The texts whose calls need no closer look, by what was sent."""
         self.folded = Counter()
         """Calls counted as `other`."""
         self.works: deque[FinishedWork] = deque(maxlen=_MOST_WORKS)
-        self.everything = History()
-        """All calls together."""
-        self.since = clock.monotonic()
-        self._dialect, self._clock, self._slow_seconds = dialect, clock, slow_seconds
+        self._slow_seconds = slow_seconds
         self._durations, self._repeats = durations, repeats
         self._texts: dict[str, QueryText] = {}
         self._characters = 0
         self._leaving: list[QueryText] = []
-        self._statements: dict[str, QueryStatement] = {}
-        self.other = QueryStatement(OTHER, OTHER, OTHER, "", clock.timestamp())
         self._other_texts: dict[str, QueryText] = {}
-        self._forgotten_at = self.since
-        self._lock = threading.Lock()
         # Of its own, so that no statement waits while Dozor's thread reads.
         self._texts_lock = threading.Lock()
-        open_in_child(self, self._renew_locks)
 
     def _renew_locks(self) -> threading.Lock:
         self._texts_lock = threading.Lock()
@@ -126,20 +116,6 @@ class QueryBook:
         with self._lock, contained("query.fold"):
             self._fold()
 
-    def statements(self) -> list[QueryStatement]:
-        """All that is known, `other` last where there is any. They go on changing; read them under `reading`."""
-        found = [one for one in self._statements.values() if one.history.total.calls]
-        return [*found, self.other] if self.other.history.total.calls else found
-
-    def statement(self, fingerprint: str) -> QueryStatement | None:
-        """The one of that fingerprint."""
-        return self._statements.get(fingerprint)
-
-    @property
-    def reading(self) -> threading.Lock:
-        """Held while statements are read."""
-        return self._lock
-
     @property
     def texts(self) -> int:
         """How many texts are known."""
@@ -159,10 +135,6 @@ class QueryBook:
         self._take_works(at)
         self._make_room(now)
         self._sample(active)
-        if now - self._forgotten_at >= _FORGET_EVERY_SECONDS:
-            self._forgotten_at = now
-            for statement in self._statements.values():
-                statement.history.forget(now)
 
     def _all_texts(self) -> list[QueryText]:
         with self._texts_lock:
@@ -175,30 +147,16 @@ class QueryBook:
 
     def _read(self, text: QueryText, at: float) -> None:
         shown = text.shown
-        fingerprint = fingerprint_of(shown, self._dialect)
-        statement = self._statements.get(fingerprint)
-        if statement is None:
-            if len(self._statements) >= MOST_STATEMENTS and not self._drop_statement(at):
-                statement = self.other
-            else:
-                statement = QueryStatement(fingerprint, shown, text.operation, text.text, at)
-                self._statements[fingerprint] = statement
+        statement = self._statement(fingerprint_of(shown, self._dialect), shown, text.operation, text.text, at)
         text.statement = statement
         if text.unread is not None:
             self._add(statement, text.unread)
             text.unread = None
 
-    def _drop_statement(self, at: float) -> bool:
-        """Make room for one more statement; False where all are in use."""
-        idle = min(self._statements.values(), key=lambda statement: statement.last_seen)
-        if at - idle.last_seen < _STATEMENT_IDLE_SECONDS:
-            return False
-        del self._statements[idle.fingerprint]
-        self.other.history.total.merge(idle.history.total)
-        for text in [text for text in self._all_texts() if text.statement is idle]:
+    def _dropped(self, statement: QueryStatement) -> None:
+        for text in [text for text in self._all_texts() if text.statement is statement]:
             self._drop_text(text)
             text.statement = self.other
-        return True
 
     def _take(self, text: QueryText) -> int:
         """Add up the calls that *text* has; how many they were."""
@@ -221,19 +179,6 @@ class QueryBook:
             tally.timeouts += kind == "timeout"
             tally.cancelled += kind == "cancelled"
         return len(batch)
-
-    def _add(self, statement: QueryStatement, tally: Tally) -> None:
-        if statement.pending is None:
-            statement.pending = tally
-        else:
-            statement.pending.merge(tally)
-
-    def _settle(self, now: float, at: float) -> None:
-        for statement in (*self._statements.values(), self.other):
-            if statement.pending is not None:
-                statement.history.add(statement.pending, now)
-                self.everything.add(statement.pending, now)
-                statement.pending, statement.last_seen = None, at
 
     def _take_works(self, at: float) -> None:
         _hand_out_works()

@@ -91,11 +91,20 @@ def with_numbers(text: str, driver: str) -> str:
     return _PSYCOPG_MARK.sub(replace, text)
 
 
-def postgres_plan(connection: Any, text: str) -> QueryPlan:
-    """The plan of *text*, asked over the DBAPI *connection*. Raises what the driver raises."""
+def postgres_plan(connection: Any, text: str, *, of_others: bool = False) -> QueryPlan:
+    """The plan of *text*, asked over the DBAPI *connection*; *of_others*: any user of that server may have sent it.
+
+    Raises what the driver raises.
+    """
     with contextlib.closing(connection.cursor()) as cursor:
         for limit in _LIMITS:
             cursor.execute(limit)
+        if of_others and _one(cursor, "SELECT current_setting('is_superuser')") == "on":
+            # Whoever may write an IMMUTABLE function would have it run with a superuser's rights.
+            raise PlanUnavailable(
+                "Dozor is a superuser there, and planning may run functions that the statement's sender wrote: give Dozor a role "
+                "of its own (GRANT pg_monitor, and pg_read_all_data for plans)"
+            )
         version = int(_one(cursor, "SELECT current_setting('server_version_num')"))
         if version < _OLDEST_POSTGRES:
             raise PlanUnavailable(f"PostgreSQL {version // 10_000} has no generic plans to show; 12 and later have")

@@ -13,6 +13,7 @@ from dozor.instruments.side_thread import SideThread, StillBusyError
 # What a driver says may hold literals of the statement; what its SQLSTATE means does not.
 _REASONS: Final = {
     "42P01": "it names a table that Dozor's connection does not find; one that a search_path set by the application would find?",
+    "42601": "the server's own text of it has a mark where none may stand, as in interval $1",
     "42P18": "the statement does not say of which type a parameter is",
     "42501": "the database user may not do what it does",
     "57014": "making it took longer than 2 s",
@@ -22,10 +23,16 @@ _REASONS: Final = {
 
 
 class QueryPlanner:
-    """Asks for one plan at a time, over a connection of Dozor's own. `plan` belongs to one event loop."""
+    """Asks for one plan at a time, over a connection of Dozor's own. `plan` belongs to one event loop.
 
-    def __init__(self, name: str, engine: Engine) -> None:
-        self._engine = engine
+    Args:
+        name: of the pool.
+        engine: how to connect.
+        of_others: the texts are the server's, which other users may have sent, with its own marks (`$1`).
+    """
+
+    def __init__(self, name: str, engine: Engine, *, of_others: bool = False) -> None:
+        self._engine, self._of_others = engine, of_others
         self._enquiry = DatabaseEnquiry(name, engine)
         self._side = SideThread(f"dozor-plan-{name}")
 
@@ -46,6 +53,8 @@ class QueryPlanner:
     async def _plan(self, text: str) -> QueryPlan:
         dialect = self._engine.dialect
         if dialect.name == "postgresql":
+            if self._of_others:
+                return await self._enquiry.run(lambda connection: postgres_plan(connection, text, of_others=True))
             marked = with_numbers(text, dialect.driver)
             return await self._enquiry.run(lambda connection: postgres_plan(connection, marked))
         if dialect.name == "sqlite":

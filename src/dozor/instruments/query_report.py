@@ -5,9 +5,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from dozor.instruments.query_book import QueryBook
 from dozor.instruments.query_statement import OTHER, QueryStatement, QueryWindow
-from dozor.instruments.query_tally import WINDOWS, Span, Tally, spans
+from dozor.instruments.query_tally import WINDOWS, History, Span, Tally, spans
+from dozor.instruments.statement_book import Source, StatementBook
 
 Order = Literal["total", "calls", "mean", "p95", "errors"]
 Change = Literal["new", "slower", "faster", "same", "gone"]
@@ -22,7 +22,7 @@ _ORDERS: Final[Mapping[Order, Callable[[QueryWindow], float]]] = {
     "calls": lambda window: window.calls,
     "mean": lambda window: window.mean_seconds or 0.0,
     "p95": lambda window: window.p95_seconds or 0.0,
-    "errors": lambda window: window.errors,
+    "errors": lambda window: window.errors or 0,
 }
 
 
@@ -31,6 +31,7 @@ class QueryReport:
     """One statement in one window.
 
     Attributes:
+        source: who counted.
         statement: redacted.
         present: what it did in the window.
         before: what it did in the one before; None where not all of that was watched.
@@ -41,6 +42,7 @@ class QueryReport:
     """
 
     pool: str
+    source: Source
     fingerprint: str
     statement: str
     operation: str
@@ -62,7 +64,8 @@ class TopQueries:
         compared: whether there was a window before it.
         entries: those that were sent in it, in the order asked for.
         gone: those that were sent in the one before and not in it, those that took most time first.
-        everything: all statements together, those that are not among the entries included.
+        everything: all statements together, those that are not among the entries included. What the application and a server have both
+            counted is in it twice.
         other: those that found no room to be told apart; None where there are none.
     """
 
@@ -74,7 +77,7 @@ class TopQueries:
     other: QueryWindow | None
 
 
-def top_queries(books: Mapping[str, QueryBook], window: str, order: Order, now: float) -> TopQueries:
+def top_queries(books: Mapping[str, StatementBook], window: str, order: Order, now: float) -> TopQueries:
     """The statements of *books* (by the name of the pool) in *window*, which is one of `WINDOWS`, as of *now* (monotonic)."""
     with ExitStack() as locks:
         for book in books.values():
@@ -97,12 +100,12 @@ def top_queries(books: Mapping[str, QueryBook], window: str, order: Order, now: 
         compared=found.compared,
         entries=tuple(present),
         gone=tuple(gone),
-        everything=QueryWindow.of(found.all_present, found.seconds, found.all_present.seconds),
+        everything=found.everything(),
         other=other,
     )
 
 
-def one_query(books: Mapping[str, QueryBook], fingerprint: str, now: float) -> dict[str, list[QueryReport]]:
+def one_query(books: Mapping[str, StatementBook], fingerprint: str, now: float) -> dict[str, list[QueryReport]]:
     """The statement of that fingerprint in every window, by the window's name; one report for each pool that knows it."""
     found: dict[str, list[QueryReport]] = {}
     with ExitStack() as locks:
@@ -118,28 +121,48 @@ def one_query(books: Mapping[str, QueryBook], fingerprint: str, now: float) -> d
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A window as one book knows it; None: all since the watching began, or no window before it."""
+
+    present: Span | None
+    before: Span | None
+    seconds: float
+
+    @classmethod
+    def of(cls, book: StatementBook, length: float | None, now: float) -> "_Watched":
+        if length is None:
+            return cls(None, None, now - book.since)
+        present, before = spans(length, now, book.since)
+        return cls(present, before, present.seconds)
+
+
 class _Found:
     """What some books say of a window. Their locks are held."""
 
-    def __init__(self, books: Mapping[str, QueryBook], window: str, now: float) -> None:
+    def __init__(self, books: Mapping[str, StatementBook], window: str, now: float) -> None:
         self._books = books
-        since = min((book.since for book in books.values()), default=now)
-        length = WINDOWS[window]
-        self._present: Span | None = None
-        self._before: Span | None = None
-        self.seconds = now - since
-        if length is not None:
-            self._present, self._before = spans(length, now, since)
-            self.seconds = self._present.seconds
-        self.compared = self._before is not None
-        self.all_present = self._everything(self._present)
-        self._all_before = self._everything(self._before) if self._before else Tally()
+        self._watched = {pool: _Watched.of(book, WINDOWS[window], now) for pool, book in books.items()}
+        self.seconds = max((one.seconds for one in self._watched.values()), default=0.0)
+        self.compared = any(one.before is not None for one in self._watched.values())
+        # A share is one of what the same source counts: two sources may have counted the same statements.
+        self._all_present: dict[Source, Tally] = {}
+        self._all_before: dict[Source, Tally] = {}
+        for pool, book in books.items():
+            watched = self._watched[pool]
+            self._all_present.setdefault(book.source, Tally()).merge(_read(book.everything, watched.present))
+            if watched.before is not None:
+                self._all_before.setdefault(book.source, Tally()).merge(book.everything.read(watched.before))
 
     def report(self, pool: str, statement: QueryStatement) -> QueryReport:
-        present = self._window(statement, self._present, self.all_present)
-        before = None if self._before is None else self._window(statement, self._before, self._all_before)
+        source, watched = self._books[pool].source, self._watched[pool]
+        present = self._window(statement, watched.present, watched.seconds, source, self._all_present)
+        before = None
+        if watched.before is not None:
+            before = self._window(statement, watched.before, watched.before.seconds, source, self._all_before)
         return QueryReport(
             pool=pool,
+            source=source,
             fingerprint=statement.fingerprint,
             statement=statement.statement,
             operation=statement.operation,
@@ -152,23 +175,31 @@ class _Found:
             last_seen=statement.last_seen,
         )
 
+    def everything(self) -> QueryWindow:
+        together = _sum(self._all_present.values())
+        return QueryWindow.of(together, self.seconds, together.seconds, each_known=self._each_known)
+
     def other(self) -> QueryWindow | None:
-        tallies = [self._tally(book.other, self._present) for book in self._books.values()]
-        together = _sum(tallies)
-        return QueryWindow.of(together, self.seconds, self.all_present.seconds) if together.calls else None
+        together = _sum(_read(book.other.history, self._watched[pool].present) for pool, book in self._books.items())
+        if not together.calls:
+            return None
+        everything = sum(one.seconds for one in self._all_present.values())
+        return QueryWindow.of(together, self.seconds, everything, each_known=self._each_known)
 
-    def _everything(self, span: Span | None) -> Tally:
-        return _sum(
-            book.everything.total if span is None else book.everything.read(span) for book in self._books.values()
-        )
-
-    def _window(self, statement: QueryStatement, span: Span | None, everything: Tally) -> QueryWindow:
-        seconds = self.seconds if span is None else span.seconds
-        return QueryWindow.of(self._tally(statement, span), seconds, everything.seconds)
+    @property
+    def _each_known(self) -> bool:
+        return not self._books or "application" in self._all_present
 
     @staticmethod
-    def _tally(statement: QueryStatement, span: Span | None) -> Tally:
-        return statement.history.total if span is None else statement.history.read(span)
+    def _window(
+        statement: QueryStatement, span: Span | None, seconds: float, source: Source, everything: Mapping[Source, Tally]
+    ) -> QueryWindow:
+        tally = _read(statement.history, span)
+        return QueryWindow.of(tally, seconds, everything[source].seconds, each_known=source == "application")
+
+
+def _read(history: History, span: Span | None) -> Tally:
+    return history.total if span is None else history.read(span)
 
 
 def change_between(before: QueryWindow, present: QueryWindow) -> Change:

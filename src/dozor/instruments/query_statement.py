@@ -16,16 +16,18 @@ class QueryWindow:
     """What a statement did in one stretch of time. Times in seconds.
 
     *calls_per_second* is over the seconds that the stretch lasted; *share* is its part of the time of all statements then, 0 to 1; *rows* are those of *rows_known* of its calls.
+    None is unknown: a server counts no failed calls, and keeps no single times.
     """
 
     calls: int
     calls_per_second: float
-    errors: int
-    timeouts: int
-    cancelled: int
-    slow: int
+    errors: int | None
+    timeouts: int | None
+    cancelled: int | None
+    slow: int | None
     total_seconds: float
     mean_seconds: float | None
+    stddev_seconds: float | None
     p50_seconds: float | None
     p95_seconds: float | None
     p99_seconds: float | None
@@ -35,21 +37,25 @@ class QueryWindow:
     share: float
 
     @classmethod
-    def of(cls, tally: Tally, lasted_seconds: float, all_seconds: float) -> "QueryWindow":
-        """*tally*, in a stretch of time that *lasted_seconds*, in which all statements took *all_seconds*."""
+    def of(cls, tally: Tally, lasted_seconds: float, all_seconds: float, *, each_known: bool = True) -> "QueryWindow":
+        """*tally*, in a stretch of time that *lasted_seconds*, in which all statements took *all_seconds*.
+
+        *each_known*: whether single calls were seen, and not just what they added up to.
+        """
         return cls(
             calls=tally.calls,
             calls_per_second=tally.calls / lasted_seconds if lasted_seconds > 0 else 0.0,
-            errors=tally.errors,
-            timeouts=tally.timeouts,
-            cancelled=tally.cancelled,
-            slow=tally.slow,
+            errors=tally.errors if each_known else None,
+            timeouts=tally.timeouts if each_known else None,
+            cancelled=tally.cancelled if each_known else None,
+            slow=tally.slow if each_known else None,
             total_seconds=tally.seconds,
             mean_seconds=tally.mean,
+            stddev_seconds=tally.deviation,
             p50_seconds=_at_most(tally.sketch.quantile(0.5), tally.longest),
             p95_seconds=_at_most(tally.sketch.quantile(0.95), tally.longest),
             p99_seconds=_at_most(tally.sketch.quantile(0.99), tally.longest),
-            max_seconds=tally.longest if tally.calls else None,
+            max_seconds=tally.most,
             rows=tally.rows,
             rows_known=tally.rows_known,
             share=tally.seconds / all_seconds if all_seconds > 0 else 0.0,

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import Final
 
 from dozor.metrics.sketch import Sketch
@@ -32,6 +33,9 @@ class Tally:
         cancelled: ended because somebody wanted that.
         rows: what the driver said of rows returned or changed, in *rows_known* of the calls.
         slow: calls that took as long as the threshold, or longer.
+        bound: no call took longer than this or *longest*, whichever is larger. What a server counts has no more than that where none
+            of its calls was the longest ever.
+        squares: the squares of their times, added up; by what a server counts only, of which there is no sketch.
     """
 
     calls: int = 0
@@ -43,6 +47,8 @@ class Tally:
     rows: int = 0
     rows_known: int = 0
     slow: int = 0
+    bound: float = 0.0
+    squares: float = 0.0
     sketch: Sketch = field(default_factory=Sketch)
 
     def add(self, seconds: Sequence[float], rows: Sequence[int], slow_seconds: float) -> None:
@@ -77,6 +83,19 @@ class Tally:
         self.rows += other.rows
         self.rows_known += other.rows_known
         self.slow += other.slow
+        self.bound = max(self.bound, other.bound)
+        self.squares += other.squares
+
+    @property
+    def most(self) -> float | None:
+        """Seconds of the longest call; None where that is not known."""
+        return self.longest if self.calls and self.longest >= self.bound else None
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation in seconds, where the squares of the times are known."""
+        mean = self.mean
+        return None if mean is None or not self.squares else sqrt(max(0.0, self.squares / self.calls - mean * mean))
 
     @property
     def mean(self) -> float | None:

@@ -12,6 +12,7 @@ from dozor.overview.evidence import (
     RedisDetails,
     ServerActivity,
     ServerCommand,
+    StatementSource,
     Transaction,
 )
 from dozor.overview.http_routes import RouteRecord, read_routes
@@ -51,6 +52,7 @@ __all__ = [
     "ServerCommand",
     "SilenceRecord",
     "Sparkline",
+    "StatementSource",
     "Status",
     "TargetStatus",
     "TargetWatch",

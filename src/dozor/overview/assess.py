@@ -129,7 +129,7 @@ def target_of(alert: Alert) -> tuple[str, str]:
             return kind, labels[kind]
     collector, _, name = labels.get("collector").partition(":")
     if collector:
-        if name and collector in {"pool", "database", "redis"}:
+        if name and collector in {"pool", "database", "queries", "statistics", "redis"}:
             return ("redis" if collector == "redis" else "pool"), name
         return _COMPONENT_OF_COLLECTOR.get(collector, "dozor"), ""
     if alert.rule in _COMPONENT_OF_RULE:

@@ -14,6 +14,7 @@ from dozor.instruments.redis_client_monitor import SlowCall
 from dozor.instruments.redis_commands import CommandWindow
 from dozor.instruments.redis_survey import Surveyed
 from dozor.instruments.slowlog import SlowCommand
+from dozor.instruments.statement_book import Source
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -86,6 +87,23 @@ class ServerActivity:
     transactions: Sequence[Transaction]
     at: float | None
     missing: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementSource:
+    """Who counts the statements of a pool, and how that fares.
+
+    Attributes:
+        at: timestamp of the last look; None before the first.
+        missing: why nothing is known, and what to do about it, in one line.
+        limits: what else is out of sight, each one line.
+    """
+
+    pool: str
+    source: Source
+    at: float | None
+    missing: str | None = None
+    limits: tuple[str, ...] = ()
 
 
 class ServerCommand(NamedTuple):

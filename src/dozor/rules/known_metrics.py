@@ -7,7 +7,7 @@ from dozor.instruments.redis_fields import FIELDS
 from dozor.instruments.redis_labelled import LABELLED
 
 PERCENT: Final = frozenset({
-    "db_pool_utilization", "host_cpu_utilization", "host_disk_utilization", "host_memory_utilization", "redis_hit_rate",
+    "db_pool_utilization", "db_server_cache_hit_rate", "host_cpu_utilization", "host_disk_utilization", "host_memory_utilization", "redis_hit_rate",
 })  # fmt: skip
 """From 0 to 100."""
 
@@ -47,6 +47,10 @@ _OTHERS: Final = frozenset({
     "http_request_database_seconds_total", "http_request_pool_wait_seconds_total",
     "http_request_redis_commands_total", "http_request_redis_seconds_total", "http_request_statements_total",
     "http_requests_in_progress", "http_requests_total", "http_slow_requests_total",
+    "pg_stat_database_blks_hit", "pg_stat_database_blks_read", "pg_stat_database_conflicts", "pg_stat_database_deadlocks",
+    "pg_stat_database_temp_bytes", "pg_stat_database_temp_files", "pg_stat_database_tup_deleted",
+    "pg_stat_database_tup_fetched", "pg_stat_database_tup_inserted", "pg_stat_database_tup_returned",
+    "pg_stat_database_tup_updated", "pg_stat_database_xact_commit", "pg_stat_database_xact_rollback",
     "pgbouncer_config_default_pool_size", "pgbouncer_config_max_client_connections",
     "pgbouncer_pools_client_active_connections", "pgbouncer_pools_client_maxwait_seconds",
     "pgbouncer_pools_client_waiting_connections", "pgbouncer_pools_server_active_connections",

@@ -113,9 +113,9 @@ function TopList() {
     num("Mean", "mean_seconds", "seconds"),
     num("p95", "p95_seconds", "seconds"),
     num("In all", "total_seconds", "seconds"),
-    { title: t("Errors"), value: (row) => row.errors, cell: (row) => (row.errors ? <b class="status critical">{figure(row.errors)}</b> : 0), kind: "num" },
+    { title: t("Errors"), value: (row) => row.errors, cell: (row) => (row.errors ? <b class="status critical">{figure(row.errors)}</b> : figure(row.errors)), kind: "num" },
     num("Rows/call", "rows_per_call"),
-    { title: t("Sent by"), value: (row) => row.endpoints[0]?.name ?? row.callers[0]?.name ?? null, cell: (row) => <SentBy endpoints={row.endpoints.map((one) => one.name)} caller={row.callers[0]?.name} />, kind: "wide" },
+    { title: t("Sent by"), value: (row) => row.endpoints[0]?.name ?? row.callers[0]?.name ?? null, cell: (row) => <SentBy endpoints={row.endpoints.map((one) => one.name)} caller={row.source === "server" ? "pg_stat_statements" : row.callers[0]?.name} />, kind: "wide" },
   ];
   return (
     <>
@@ -138,10 +138,9 @@ function TopList() {
       ) : found.queries.length ? (
         <Table caption={t("Statements")} columns={columns} rows={found.queries} id={(row) => `${row.pool}/${row.fingerprint}`} file="queries" />
       ) : (
-        <Empty title={t("No statement was sent in this time.")}>
-          <p class="dim">{t("Dozor counts what goes through the engines that it was given.")}</p>
-        </Empty>
+        <Empty title={t("No statement was sent in this time.")} />
       )}
+      {found?.sources.map((one) => [one.missing, ...one.limits].map((said) => said && <p class="dim"><Told most={400}>{`${one.pool}: ${said}`}</Told></p>))}
       {found && found.gone.length > 0 && (
         <Section title={t("Gone: sent before, and not in this time")}>
           <Table caption={t("Gone")} columns={[statementColumn<Row>(), { title: t("Last seen"), value: (row) => row.last_seen, cell: (row) => <Ago at={row.last_seen} /> }]} rows={found.gone} id={(row) => `${row.pool}/${row.fingerprint}`} />
