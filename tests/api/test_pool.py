@@ -11,6 +11,7 @@ from dozor.instruments.pool_advice import PoolAdvice
 from dozor.instruments.pool_endpoints import EndpointUse
 from dozor.instruments.pool_holders import Holder, Waiter
 from dozor.instruments.pool_leaks import Leak, Outcome
+from dozor.instruments.pool_places import UsualPlace
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 from dozor.overview import PoolConnections, PoolReview
@@ -96,6 +97,7 @@ HOLDER = Holder(
     "GET /orders", 41.3, leaked=False, connection="5c09a1", backend_pid=4711, endpoint="GET /orders", task="Task-7",
     state="idle in transaction", state_seconds=40.0, statement="SELECT ?", statement_seconds=41.0,
     taken_at=("orders.py:12 in list_orders",), now_at=("orders.py:17 in list_orders",),
+    usually_taken_at=(UsualPlace(("orders.py:12 in list_orders",), 3),),
 )  # fmt: skip
 
 
@@ -112,6 +114,7 @@ def test_holders_and_waiters_are_listed_with_their_lines(api: TestClient, backen
     assert default["holders"][0] == {
         **{name: getattr(HOLDER, name) for name in HOLDER.__slots__},
         "taken_at": ["orders.py:12 in list_orders"],
+        "usually_taken_at": [{"lines": ["orders.py:12 in list_orders"], "times": 3}],
         "now_at": ["orders.py:17 in list_orders"],
     }
     assert default["waiters"] == [

@@ -52,7 +52,14 @@ def test_evidence_is_shown_as_tables_and_what_is_unknown_as_it_is(client: TestCl
     backend.add(
         an_alert(
             evidence={
-                "holders": [{"who": "GET /reports", "held_seconds": 312.0, "leaked": True}],
+                "holders": [
+                    {
+                        "who": "GET /reports",
+                        "held_seconds": 312.0,
+                        "leaked": True,
+                        "usually_taken_at": [{"lines": ["reports.py:31 in report"], "times": 4}],
+                    },
+                ],
                 "slow_queries": [
                     {"statement": "SELECT 1", "duration_seconds": 2.5, "caller": "orders.py:88", "error": "Timeout"},
                     {"statement": "SELECT 2", "duration_seconds": None, "caller": None},
@@ -65,7 +72,7 @@ def test_evidence_is_shown_as_tables_and_what_is_unknown_as_it_is(client: TestCl
     )
     page = page_of(client, "/alert/a1")
     for expected in ("GET /reports", "leaked?", "5 min 12 s", "SELECT 1", "2.5 s", "orders.py:88", "failed: Timeout",
-                     "KEYS *", "127.0.0.1:4711", "GET /orders", "4.8 s", '"rain": true'):  # fmt: skip
+                     "usually", "reports.py:31", "KEYS *", "127.0.0.1:4711", "GET /orders", "4.8 s", '"rain": true'):  # fmt: skip
         assert expected in page.text, expected
     assert len(page.all("table")) == 4
 

@@ -29,6 +29,7 @@ from dozor.api import PREFIX, build_router, create_app
 from dozor.api.backend import Access
 from dozor.dashboard.built import built_page
 from dozor.instruments.pool_holders import Holder
+from dozor.instruments.pool_places import UsualPlace
 from dozor.model.alert import Acknowledgement, AlertSilence, Severity
 from dozor.model.labels import Labels
 from dozor.model.notification import AuditEntry
@@ -51,10 +52,13 @@ def test_the_page_shows_pools_redis_queries_holders_http_and_host(client: TestCl
     busy(backend)
     backend.queries = [a_query("SELECT slow FROM orders", failed=True, error="OperationalError")]
     backend.commands = [a_command("KEYS")]
-    backend.connections = [PoolConnections("default", {}, [Holder("GET /reports", 312.0, leaked=True)])]
+    usual = (UsualPlace(("reports.py:31 in report",), 4),)
+    holder = Holder("GET /reports", 312.0, leaked=True, usually_taken_at=usual)
+    backend.connections = [PoolConnections("default", {}, [holder])]
     said = page_of(client).text
     for expected in ("14 of 15", "1 MiB of 4 MiB", "97.4 %", "SELECT slow", "OperationalError", "KEYS", "GET /reports",
-                     "5 min 12 s", "leaked?", "40.2 requests/s", "CPU", "31.2 %"):  # fmt: skip
+                     "5 min 12 s", "leaked?", "40.2 requests/s", "CPU", "31.2 %",
+                     "usually reports.py:31 in report"):  # fmt: skip
         assert expected in said, expected
 
 

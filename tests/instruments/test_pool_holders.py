@@ -7,58 +7,19 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, NullPool, QueuePool, create_engine, exc, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
+from tests.instruments.pools import cycle, only, request, watched
 from tests.patience import PATIENCE_SECONDS
 
-from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
 from dozor.instruments.pool_holders import Holder
-from dozor.instruments.query_monitor import QueryMonitor
-from dozor.instruments.work import Work, current_work
-from dozor.testing import FakeClock
+from dozor.instruments.work import Work
 
 HERE = "instruments/test_pool_holders.py"
-
-
-class Request(Work):
-    """A request of that name."""
-
-    __slots__ = ("_name",)
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-
-@contextmanager
-def request(name: str) -> Iterator[Work]:
-    work = Request(name)
-    token = current_work.set(work)
-    try:
-        yield work
-    finally:
-        current_work.reset(token)
-
-
-@contextmanager
-def watched(engine: Engine | AsyncEngine, **options: Any) -> Iterator[ConnectionPoolMonitor]:
-    """Both monitors of *engine*, as they are put together in an application."""
-    pool = ConnectionPoolMonitor("default", engine, FakeClock(), **options)
-    queries = QueryMonitor("default", engine, FakeClock(), last=pool.statements)
-    pool.attach()
-    queries.attach()
-    yield pool
-    queries.detach()
-    pool.detach()
 
 
 @pytest.fixture
@@ -80,15 +41,6 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come about"
         time.sleep(0.001)
-
-
-def cycle(monitor: ConnectionPoolMonitor) -> None:
-    asyncio.run(monitor.refresh())
-
-
-def only(monitor: ConnectionPoolMonitor) -> Holder:
-    (holder,) = monitor.holders()
-    return holder
 
 
 # -- statement and transaction, of each driver -------------------------------------------------------------------------
@@ -274,50 +226,8 @@ def test_a_request_that_waited_in_vain_is_counted_as_such(make_engine: Callable[
         assert use.longest_wait_seconds == work.wait_seconds >= 0.01
 
 
-# -- where it was taken ------------------------------------------------------------------------------------------------
-
-
 def take(engine: Engine) -> Any:
     return engine.connect()
-
-
-def test_all_stacks_and_none(make_engine: Callable[..., Engine]) -> None:
-    for mode, expected in (("all", True), ("off", False)):
-        engine = make_engine()
-        with watched(engine, stacks=mode) as monitor:
-            for _ in range(2):
-                cycle(monitor)
-                connections = [take(engine) for _ in range(3)]
-                assert [bool(holder.taken_at) for holder in monitor.holders()] == [expected] * 3
-                if expected:
-                    assert all("in take" in holder.taken_at[0] for holder in monitor.holders())
-                for connection in connections:
-                    connection.close()
-
-
-def test_of_an_easy_pool_one_stack_is_taken_in_each_cycle_and_of_a_busy_one_all(
-    make_engine: Callable[..., Engine],
-) -> None:
-    engine = make_engine(pool_size=10, max_overflow=0)
-    timer = iter(range(1_000_000))  # a second passes at each look at the watch
-    with watched(engine, timer=lambda: next(timer) * 1e-9) as monitor:
-        monitor._stacks.begin_cycle(1.0, 10)
-        connections = [take(engine) for _ in range(10)]
-        assert [bool(holder.taken_at) for holder in monitor.holders()] == [True, *[False] * 6, *[True] * 3]
-        for connection in connections:
-            connection.close()
-
-
-def test_stacks_end_when_their_share_of_time_is_used_up(make_engine: Callable[..., Engine]) -> None:
-    engine = make_engine(pool_size=1, max_overflow=9)
-    timer = iter(range(1_000_000))
-    with watched(engine, timer=lambda: float(next(timer))) as monitor:  # each stack takes a second by this watch
-        monitor._stacks.begin_cycle(1.0, 1)
-        connections = [take(engine) for _ in range(4)]
-        assert sum(bool(holder.taken_at) for holder in monitor.holders()) == 1
-        for connection in connections:
-            connection.close()
-        assert monitor.statistics().peak_checked_out == 4
 
 
 # -- leaks -------------------------------------------------------------------------------------------------------------

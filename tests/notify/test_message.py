@@ -236,6 +236,20 @@ def test_evidence_in_lines() -> None:
     )
 
 
+def test_where_a_connection_was_taken_is_said_and_where_it_usually_is_as_such() -> None:
+    usual = [{"lines": ["shop.py:3 in take", "shop.py:9 in buy"], "times": 5}, {"lines": [], "times": 1}]
+    leak = {"who": "POST /imports", "held_seconds": 61.0, "leaked": True, "usually_taken_at": usual}
+    seen = {**leak, "taken_at": ["shop.py:7 in begin"]}
+    first, second = only(make_alert(evidence={"holders": [leak, seen]})).evidence
+    assert first.endswith("and never given it back, usually from shop.py:3 in take")
+    assert second.endswith("and never given it back, from shop.py:7 in begin")
+    assert (
+        only(make_alert(evidence={"holders": [leak]}), "ru").evidence[0].endswith("обычно вызов из shop.py:3 in take")
+    )
+    odd = {**leak, "usually_taken_at": [3, {"lines": 4}, {}]}
+    assert only(make_alert(evidence={"holders": [odd]})).evidence[0].endswith("and never given it back")
+
+
 def test_much_evidence_is_cut_and_odd_evidence_left_out() -> None:
     many = {kind: entries * 20 for kind, entries in EVIDENCE.items()}
     many["slow_queries"] = [{"statement": "x" * 10_000, "duration_seconds": True}] * 3

@@ -25,6 +25,7 @@ HOLDER: dict[str, Any] = {
     "statement": "SELECT * FROM orders WHERE customer_id = ?",
     "statement_seconds": 41.2,
     "taken_at": _LINES,
+    "usually_taken_at": [],
     "now_at": ["shop/exports.py:55 in export"],
 }
 _WAITER: dict[str, Any] = {
@@ -35,7 +36,22 @@ _WAITER: dict[str, Any] = {
     "thread": None,
     "now_at": ["shop/orders.py:88 in get_order"],
 }
-_LEAKED = {**HOLDER, "held_seconds": 75.0, "leaked": True, "who": "POST /imports", "endpoint": "POST /imports"}
+_LEAKED = {
+    **HOLDER,
+    "held_seconds": 75.0,
+    "leaked": True,
+    "who": "POST /imports",
+    "endpoint": "POST /imports",
+    "taken_at": [],
+    "usually_taken_at": [{"lines": ["shop/imports.py:31 in begin_import"], "times": 12}],
+}
+
+
+class UsualPlaceModel(BaseModel):
+    """Where requests of the same endpoint were seen to take connections."""
+
+    lines: Lines
+    times: Annotated[int, Field(description="How often that was seen; not every checkout is looked at.")]
 
 
 class ConnectionHolderModel(BaseModel):
@@ -59,6 +75,13 @@ class ConnectionHolderModel(BaseModel):
     statement: Annotated[str | None, Field(description="The last one since it was taken; literals are redacted.")]
     statement_seconds: Annotated[float | None, Field(description="Since when that was sent.")]
     taken_at: Annotated[Lines, Field(description="Where it was taken, innermost first; empty: nobody looked.")]
+    usually_taken_at: Annotated[
+        list[UsualPlaceModel],
+        Field(
+            description="Where nobody looked when this one was taken: where the same endpoint was seen to take connections, the most "
+            "frequent first."
+        ),
+    ]
     now_at: Annotated[Lines, Field(description="Where who took it is now, innermost first.")]
 
 

@@ -66,6 +66,13 @@ def _lines(name: str) -> Cell:
     return cell
 
 
+def _taken(entry: Entry) -> Html:
+    usual = entry.get("usually_taken_at")
+    if entry.get("taken_at") or not isinstance(usual, list) or not usual:
+        return _lines("taken_at")(entry)
+    return join("usually ", *(_lines("lines")(place) for place in usual if isinstance(place, dict)))
+
+
 def _words(name: str, limit: int = 200) -> Cell:
     return lambda entry: told(entry[name], limit) if entry.get(name) else el("span", "-", class_="dim")
 
@@ -109,7 +116,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
             ("For", "num", _figure("held_seconds", "seconds")),
             ("State", "", _words("state")),
             ("Last statement", "", _statement),
-            ("Taken at", "", _lines("taken_at")),
+            ("Taken at", "", _taken),
             ("Was at", "", _lines("now_at")),
         ),
     ),

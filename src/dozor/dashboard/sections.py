@@ -89,12 +89,11 @@ def _holders(view: View) -> Html | None:
     rows = []
     for pool, holder in held[:_MOST_ROWS]:
         leaked = el("small", "leaked?", class_="critical") if holder.leaked else None
-        place = next(iter((*holder.taken_at, *holder.now_at)), "-")
         rows.append([
             told(holder.who, 160),
             join(number(holder.held_seconds, "seconds"), leaked),
             told(holder.state or "-", 60),
-            el("code", told(place, 200)),
+            el("code", told(holder.place or "-", 200)),
             told(pool, 60),
         ])  # fmt: skip
     more = None

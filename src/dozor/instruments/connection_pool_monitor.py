@@ -83,10 +83,11 @@ class ConnectionPoolMonitor:
         self._tally = PoolTally()
         self._attachment = PoolAttachment(self._engine, self._tally, timer)
         self._counts = PoolCounts(self._tally, slow_total)
-        self._stacks = PoolStacks(self._tally, stacks, timer)
+        self._stacks = PoolStacks(self._tally, stacks)
         dialect = self._engine.dialect.name
-        leaks = PoolLeaks(pool_name, clock, leak_after_seconds, dialect, self._stacks.suspect)
-        self._occupancy = PoolOccupancy(self._tally, leaks, leak_after_seconds, dialect, timer)
+        suspect, usual = self._stacks.suspect, self._stacks.usual
+        leaks = PoolLeaks(pool_name, clock, leak_after_seconds, dialect, on_leak=suspect, usual=usual)
+        self._occupancy = PoolOccupancy(self._tally, leaks, leak_after_seconds, dialect, usual=usual, timer=timer)
         self._endpoints, self._drift = PoolEndpoints(), PoolDrift(self._tally)
         self._looks, self._looked_at = Looks(), timer()
         self._lock = threading.RLock()
@@ -125,6 +126,8 @@ class ConnectionPoolMonitor:
             self._counts.begin_cycle()
             seconds, self._looked_at = now - self._looked_at, now
             self._occupancy.note_leaks(now)
+            for endpoint in self._occupancy.long_holding(now):
+                self._stacks.suspect(endpoint)
             self._endpoints.look(tally.holders.copy().values(), seconds)
             self._endpoints.fold(tally.notable)
             self._looks.add(len(tally.holders) + len(tally.waiting))

@@ -64,7 +64,7 @@ class PoolEvents:
     def _on_checkout(self, _dbapi_connection: Any, record: Any, _connection: Any) -> None:
         with contained("pool.checkout"):
             tally, work = self._tally, current_work.get()
-            stack = tally.look(work) if len(tally.holders) >= tally.level[0] else None
+            stack = tally.look(work) if tally.wants_look(work) else None
             tally.holders[record] = (self._timer(), task_or_thread(), work, stack)
             tally.waits.observe(0.0)  # it counts checkouts; that it was not measured is known to those who read it
 

@@ -1,16 +1,20 @@
 """Who holds a connection of a pool, since when, on which statement and where in the code; and who waits for one."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dozor.instruments.driver_state import ACTIVE, IDLE, backend_pid, transaction_state
+from dozor.instruments.pool_places import UsualPlace
 from dozor.instruments.pool_tally import Held, TaskMark
 from dozor.instruments.query_caller import own_lines
 from dozor.instruments.redaction import redact
 from dozor.instruments.whereabouts import Whereabouts
 from dozor.instruments.work import Work
+
+Usual = Callable[[str], tuple[UsualPlace, ...]]
+"""Gives the places at which an endpoint (`""`: none) was seen to take connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Holder:
         statement: the last one on this connection since it was taken; redacted.
         statement_seconds: since it was sent.
         taken_at: the own lines of code that took it, innermost first; empty where nobody looked.
+        usually_taken_at: where nobody looked, the places at which the same endpoint was seen to take connections, the most frequent
+            first.
         now_at: where who took it is now, likewise.
     """
 
@@ -44,7 +50,14 @@ class Holder:
     statement: str | None = None
     statement_seconds: float | None = None
     taken_at: tuple[str, ...] = ()
+    usually_taken_at: tuple[UsualPlace, ...] = ()
     now_at: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str | None:
+        """The line to look at first: where it was taken, else where its holder is, else where its endpoint usually takes them."""
+        usual = [f"usually {place.lines[0]}" for place in self.usually_taken_at]
+        return next(iter((*self.taken_at, *self.now_at, *usual)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +87,11 @@ class Observer:
         now: monotonic seconds.
         leak_after_seconds: see `Holder.leaked`.
         dialect: how statements are redacted.
+        usual: where an endpoint was seen to take connections.
     """
 
-    def __init__(self, now: float, leak_after_seconds: float, dialect: str) -> None:
-        self._now, self._leak_after_seconds, self._dialect = now, leak_after_seconds, dialect
+    def __init__(self, now: float, leak_after_seconds: float, dialect: str, usual: Usual) -> None:
+        self._now, self._leak_after_seconds, self._dialect, self._usual = now, leak_after_seconds, dialect, usual
         self._names = thread_names()
         self._whereabouts = Whereabouts()
 
@@ -106,6 +120,7 @@ class Observer:
             statement=None if statement is None else redact(statement, self._dialect),
             statement_seconds=None if sent is None else self._now - sent,
             taken_at=() if stack is None else own_lines(stack),
+            usually_taken_at=self._usual(identity.endpoint or "") if stack is None else (),
             now_at=self._now_at(who, work),
         )
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from dozor.clock import Clock
-from dozor.instruments.pool_holders import Holder, identify, thread_names
+from dozor.instruments.pool_holders import Holder, Usual, identify, thread_names
 from dozor.instruments.pool_tally import Held
 from dozor.instruments.query_caller import own_lines
 from dozor.instruments.redaction import redact
@@ -51,12 +51,21 @@ class PoolLeaks:
         leak_after_seconds: the threshold.
         dialect: how statements are redacted.
         on_leak: told the endpoint of each, `""` where there is none.
+        usual: where an endpoint was seen to take connections.
     """
 
     def __init__(
-        self, pool_name: str, clock: Clock, leak_after_seconds: float, dialect: str, on_leak: Callable[[str], None]
+        self,
+        pool_name: str,
+        clock: Clock,
+        leak_after_seconds: float,
+        dialect: str,
+        *,
+        on_leak: Callable[[str], None],
+        usual: Usual,
     ) -> None:
-        self._pool_name, self._clock, self._dialect, self._on_leak = pool_name, clock, dialect, on_leak
+        self._pool_name, self._clock, self._dialect = pool_name, clock, dialect
+        self._on_leak, self._usual = on_leak, usual
         self._leak_after_seconds = leak_after_seconds
         self._kept: deque[int] = deque()
         self._leaks: dict[int, Leak] = {}
@@ -103,11 +112,12 @@ class PoolLeaks:
             thread=identity.thread,
             statement=redact(last[0], self._dialect) if last is not None and last[1] >= taken else None,
             taken_at=() if stack is None else own_lines(stack),
+            usually_taken_at=self._usual(identity.endpoint or "") if stack is None else (),
         )
         _, number = self._out.pop(id(held), (held, None))
         leak = Leak(self._clock.timestamp(), Outcome.COLLECTED, holder)
         if number in self._leaks:
-            self._leaks[number] = replace(leak, holder=replace(holder, taken_at=holder.taken_at))
+            self._leaks[number] = leak
         else:
             self._remember(leak)
         self._tell(holder, "was never given back, and the garbage collector took it")
@@ -122,14 +132,16 @@ class PoolLeaks:
 
     def _tell(self, holder: Holder, what: str) -> None:
         self._on_leak(holder.endpoint or "")
-        place = next(iter((*holder.taken_at, *holder.now_at)), None)
-        key = f"{what[:8]} {holder.endpoint or holder.task or holder.thread} {place}"
+        usual = [place.lines for place in holder.usually_taken_at]
+        key = f"{what[:8]} {holder.endpoint or holder.task or holder.thread} {holder.place}"
         if key in self._told or len(self._told) >= _MOST_PLACES:
             return
         self._told.add(key)
         parts = [f"pool {self._pool_name}: a connection taken by {holder.who} {what}"]
         if holder.taken_at:
             parts.append(f"taken at {' from '.join(holder.taken_at)}")
+        elif usual:
+            parts.append(f"usually taken at {' or '.join(' from '.join(lines) for lines in usual)}")
         if holder.now_at:
             parts.append(f"now at {' from '.join(holder.now_at)}")
         if holder.statement:

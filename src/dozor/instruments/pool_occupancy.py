@@ -1,12 +1,14 @@
 """Who occupies a pool: holders and waiters now, leaks so far, and transactions that are open without a need."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from dozor.instruments.driver_state import ABORTED, IN_TRANSACTION
-from dozor.instruments.pool_holders import Holder, Observer, Waiter, identify, state_of, thread_names
+from dozor.instruments.pool_holders import Holder, Observer, Usual, Waiter, identify, state_of, thread_names
 from dozor.instruments.pool_leaks import Leak, PoolLeaks
 from dozor.instruments.pool_tally import Held, PoolTally, Timer
+
+_LONG_SECONDS: Final = 5.0
 
 
 class PoolOccupancy:
@@ -17,14 +19,22 @@ class PoolOccupancy:
         leaks: where leaked connections are remembered.
         leak_after_seconds: a connection held longer than this counts as leaked.
         dialect: how statements are redacted.
+        usual: where an endpoint was seen to take connections.
         timer: monotonic seconds.
     """
 
     def __init__(
-        self, tally: PoolTally, leaks: PoolLeaks, leak_after_seconds: float, dialect: str, timer: Timer
+        self,
+        tally: PoolTally,
+        leaks: PoolLeaks,
+        leak_after_seconds: float,
+        dialect: str,
+        *,
+        usual: Usual,
+        timer: Timer,
     ) -> None:
         self._tally, self._leaks, self._timer = tally, leaks, timer
-        self._leak_after_seconds, self._dialect = leak_after_seconds, dialect
+        self._leak_after_seconds, self._dialect, self._usual = leak_after_seconds, dialect, usual
 
     def holders(self) -> list[Holder]:
         """Who has connections out, longest first."""
@@ -53,6 +63,11 @@ class PoolOccupancy:
         """Those that are held for too long now."""
         now = self._timer()
         return [held for held in self._holding().values() if now - held[0] > self._leak_after_seconds]
+
+    def long_holding(self, now: float) -> set[str]:
+        """The endpoints (`""`: none) that hold connections longer than most do; *now* is monotonic."""
+        limit = now - _LONG_SECONDS
+        return {"" if held[2] is None else held[2].name for held in self._holding().values() if held[0] < limit}
 
     def idle_in_transaction(self) -> list[float] | None:
         """For how many seconds each connection of that state has sent nothing; None where no driver tells its state."""
@@ -100,7 +115,7 @@ class PoolOccupancy:
         return self._tally.holders.copy()
 
     def _observer(self, now: float) -> Observer:
-        return Observer(now, self._leak_after_seconds, self._dialect)
+        return Observer(now, self._leak_after_seconds, self._dialect, self._usual)
 
     def _idle_since(self, record: Any, held: Held) -> float | None:
         """Since when (monotonic) nothing has been sent; None: a statement runs."""

@@ -1,25 +1,35 @@
-"""Where connections are taken: stacks at checkout, only while they pay for themselves.
+"""Where connections are taken: at which checkouts the stack is walked, so that most leaks have theirs and a busy pool pays little.
 
-To walk a stack costs more than all the rest of a checkout. So, unless all are asked for, stacks are taken of one checkout in
-each cycle, of all while the pool is nearly used up, and of all by requests that have leaked before; and never for more than
-a thousandth of the time.
+A walk costs as much as five checkouts. So there is a budget, refilled in each cycle: an application that takes fewer connections
+than that has the stack of each; a busier one those of a sample. First come requests of a kind that was never seen, those
+of a kind that has leaked or holds long, and all while the pool is nearly used up.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal
 
 from dozor.containment import report
-from dozor.instruments.pool_tally import PoolTally, Timer
+from dozor.instruments.detail import DETAIL
+from dozor.instruments.pool_places import PoolPlaces, Taken, UsualPlace
+from dozor.instruments.pool_tally import NO_KIND, PoolTally, kind_of
 from dozor.instruments.query_caller import Place, take_stack
 from dozor.instruments.work import Work
 from dozor.locks import open_in_child
 
 StackMode = Literal["off", "auto", "all"]
 
+STACKS_EACH_SECOND: Final = 200
+"""At some 5 us each: a thousandth of a core."""
+_MOST_LEFT: Final = 2 * STACKS_EACH_SECOND
+_KEPT_BACK: Final = STACKS_EACH_SECOND // 2
+"""For what comes first, when the sample has had its part."""
+_LOOK_COST: Final = 0.125
+"""What it costs to look and take none, in stacks."""
 _BUSY_SHARE: Final = 0.8
-_SHARE_OF_TIME: Final = 0.001
 _MOST_SUSPECTS: Final = 100
+_MOST_KINDS: Final = 4096
 _NEVER: Final = 1 << 62
 
 
@@ -27,70 +37,108 @@ class PoolStacks:
     """Decides at which checkouts the stack is taken, and takes it; also keeps the peak, for it is what looks at checkouts.
 
     Args:
-        tally: whose `level` it sets.
+        tally: whose `level` and `seen` it sets.
         mode: `off`: none; `all`: of every checkout; `auto`: see above.
-        timer: monotonic seconds.
         take: walks the stack.
     """
 
-    def __init__(
-        self,
-        tally: PoolTally,
-        mode: StackMode,
-        timer: Timer,
-        take: Callable[[], tuple[Place, ...]] = take_stack,
-    ) -> None:
-        self._tally, self._mode, self._timer, self._take = tally, mode, timer, take
+    def __init__(self, tally: PoolTally, mode: StackMode, take: Callable[[], tuple[Place, ...]] = take_stack) -> None:
+        self._tally, self._mode, self._take = tally, mode, take
         self._lock = threading.Lock()
         open_in_child(self)
-        self._suspects: set[str] = set()
+        self._fresh: deque[Taken] = deque(maxlen=2 * _MOST_LEFT)
+        self._places = PoolPlaces()
+        self._left: float = _MOST_LEFT
+        self._taken: dict[int, int] = {}
+        self._missed: set[int] = set()
+        self._suspects: dict[str, int] = {}
+        self._suspect_kinds: frozenset[int] = frozenset()
         self._busy_from = _NEVER
-        self._left_seconds = 0.0
-        self._sample = False
         tally.look = self.look
-
-    def begin_cycle(self, seconds: float, capacity: int | None) -> None:
-        """A cycle of that many *seconds* begins, of a pool with that *capacity* (None: no limit)."""
-        self._tally.begin_cycle()
-        self._left_seconds = seconds * _SHARE_OF_TIME
-        self._sample = self._mode == "auto"
-        self._busy_from = _NEVER if capacity is None else max(1, int(capacity * _BUSY_SHARE))
         self._set_level()
 
+    def begin_cycle(self, seconds: float, capacity: int | None) -> None:
+        """A cycle begins, *seconds* after the one before, of a pool with that *capacity* (None: no limit)."""
+        self._tally.begin_cycle()
+        self._places.fold(self._fresh)
+        seen = self._tally.seen
+        with self._lock:
+            self._left = min(_MOST_LEFT, max(0.0, self._left) + seconds * STACKS_EACH_SECOND)
+            self._busy_from = _NEVER if capacity is None else max(1, int(capacity * _BUSY_SHARE))
+            self._taken.clear()
+            if len(seen) > _MOST_KINDS:
+                seen.clear()
+            seen.difference_update(self._missed, self._suspect_kinds)
+            seen.add(NO_KIND)
+            self._missed.clear()
+            self._set_level()
+
     def suspect(self, endpoint: str) -> None:
-        """*endpoint* (`""`: whatever has none) has leaked a connection: look at what it takes from now on."""
-        if len(self._suspects) < _MOST_SUSPECTS:
-            self._suspects.add(endpoint)
+        """*endpoint* (`""`: whatever has none) leaks connections or holds them long: look at all that it takes from now on."""
+        self._places.fold(self._fresh)
+        with self._lock:
+            self._suspects.pop(endpoint, None)
+            self._suspects[endpoint] = self._places.kind(endpoint)
+            if len(self._suspects) > _MOST_SUSPECTS:
+                del self._suspects[next(iter(self._suspects))]
+            self._suspect_kinds = frozenset(self._suspects.values())
+
+    def usual(self, endpoint: str) -> tuple[UsualPlace, ...]:
+        """Where *endpoint* was seen to take connections; see `PoolPlaces`."""
+        self._places.fold(self._fresh)
+        return self._places.usual(endpoint)
 
     def look(self, work: Work | None) -> tuple[Place, ...] | None:
         """The stack of the checkout that is under way, if it is wanted. Called on the hot path; never raises."""
         try:
             with self._lock:
                 self._tally.raise_peak()
-                began = self._timer()
-                stack = self._take() if self._wants(work) else None
-                self._left_seconds -= self._timer() - began
+                kind = kind_of(work)
+                wanted = self._wants(work, kind)
+                self._pay(kind, taken=wanted)
                 self._set_level()
+            stack = self._take() if wanted else ()
+            if stack:
+                self._fresh.append((work, kind, stack))
                 return stack
         except Exception:  # noqa: BLE001 - the connection is handed out and counted whatever happens to the stack
             report("pool.stack")
-            return None
+        return None
 
-    def _wants(self, work: Work | None) -> bool:
+    def _wants(self, work: Work | None, kind: int) -> bool:
         if self._mode != "auto":
             return self._mode == "all"
-        if self._left_seconds <= 0:
+        if self._left <= 0 or not DETAIL.lines:
             return False
-        sample, self._sample = self._sample, False
-        return sample or len(self._tally.holders) + 1 >= self._busy_from or self._is_suspect(work)
+        if kind not in self._tally.seen or self._is_suspect(work):
+            return True
+        if len(self._tally.holders) + 1 >= self._busy_from:
+            return True
+        # Who takes most has half, who takes the most of the rest half of that, and so on.
+        return self._taken.get(kind, 0) < self._left - _KEPT_BACK
 
     def _is_suspect(self, work: Work | None) -> bool:
         return bool(self._suspects) and ("" if work is None else work.name) in self._suspects
+
+    def _pay(self, kind: int, *, taken: bool) -> None:
+        seen = self._tally.seen
+        if taken:
+            self._left -= 1
+            self._taken[kind] = self._taken.get(kind, 0) + 1
+            if kind not in self._suspect_kinds:
+                seen.add(kind)
+        else:
+            self._left -= _LOOK_COST
+            if kind not in seen:  # nothing is left for it: to be seen in the next cycle
+                seen.add(kind)
+                self._missed.add(kind)
 
     def _set_level(self) -> None:
         level = self._tally.peak_held
         if self._mode == "all":
             level = 0
-        elif self._mode == "auto" and self._left_seconds > 0:
-            level = 0 if self._sample or self._suspects else min(level, self._busy_from - 1)
+        elif self._mode == "auto" and self._left > 0 and DETAIL.lines:
+            # A suspect that is no request does not come to be looked at by its kind.
+            sampled = NO_KIND in self._suspect_kinds or self._left > _KEPT_BACK
+            level = 0 if sampled else min(level, self._busy_from - 1)
         self._tally.level[0] = level

@@ -32,6 +32,16 @@ TaskMark = tuple["ref[asyncio.Task[Any]]", str]
 """A task, which must not be kept alive, and its name."""
 
 
+NO_KIND: Final = id(None)
+"""Of what is no request, or of one that has not been routed or is over."""
+
+
+def kind_of(work: Work | None) -> int:
+    """What tells requests of one kind from others: the function that answers them, by its id, for that is cheap."""
+    scope = None if work is None else work.scope
+    return NO_KIND if scope is None else id(scope.get("endpoint"))
+
+
 Held = tuple[float, int | TaskMark, Work | None, tuple[Place, ...] | None]
 """What is noted of a connection that is out: since when (monotonic), the ident of the thread or the task that took it, the request
 that it is for, and where it was taken, if somebody looked. A plain tuple, for it is made at every checkout."""
@@ -70,12 +80,18 @@ class PoolTally:
         self.level = [0]
         """How many are out when a further one is worth a look; a list, so that it can be shared."""
         self.look: Callable[[Work | None], tuple[Place, ...] | None] = self.raise_peak
-        """Called before a connection is noted while at least `level[0]` others are out; gives its stack, or None."""
+        """Called before a connection is noted, where `wants_look`; gives its stack, or None."""
+        self.seen = {NO_KIND}
+        """Kinds of requests (`kind_of`) of which no look is wanted, whatever `level` is; their first checkout is worth one."""
         self.peak_held = 0
         self.returns_missed = 0
         self._lock = threading.Lock()
         open_in_child(self)
         self._suspects: dict[Any, tuple[Held, float]] = {}
+
+    def wants_look(self, work: Work | None) -> bool:
+        """Whether the checkout that is under way for *work* is to be looked at. The wrap has the same written out."""
+        return len(self.holders) >= self.level[0] or kind_of(work) not in self.seen
 
     def raise_peak(self, _work: Work | None = None) -> None:
         """One more than now will be out: perhaps more than ever since the last `begin_cycle`."""

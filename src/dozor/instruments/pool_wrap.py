@@ -85,7 +85,7 @@ class PoolWrap:
             self._tally.holders,
             self._tally.level,
         )
-        note_wait, note_notable, look = tally.waits.append, tally.notable.append, tally.look
+        note_wait, note_notable, look, seen = tally.waits.append, tally.notable.append, tally.look, tally.seen
         who, work_now = task_or_thread if _is_async(pool) else get_ident, current_work.get
         # As above: `Pool.connect` does no more than this.
         own_connect = pool.connect
@@ -105,10 +105,13 @@ class PoolWrap:
                 if reentrant and connection._connection_record in holders:
                     return connection
                 note_wait(waited)
-                work = work_now()
+                work, wanted = work_now(), len(holders) >= level[0]
                 if work is not None:
                     work.wait_seconds += waited
-                stack = look(work) if len(holders) >= level[0] else None
+                    scope = work.scope
+                    if scope is not None and id(scope.get("endpoint")) not in seen:
+                        wanted = True
+                stack = look(work) if wanted else None
                 holders[connection._connection_record] = (started + waited, who(), work, stack)
                 if waited > notable:
                     note_notable((work, waited, False))

@@ -5,6 +5,7 @@ of a handler that is an ordinary function (anyio copies the context there), and 
 """
 
 from collections import deque
+from collections.abc import MutableMapping
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
@@ -27,6 +28,7 @@ class Work:
         repeated: those that came suspiciously often, and the line of code that sent them; None where there is none.
         redis_seconds: spent in commands of a watched client.
         redis_commands: how many.
+        scope: what ASGI tells of the request, until that ends; None where it is none.
     """
 
     __slots__ = (
@@ -39,6 +41,8 @@ class Work:
         "statements",
         "wait_seconds",
     )
+
+    scope: MutableMapping[str, Any] | None = None
 
     def __init__(self) -> None:
         self.wait_seconds = self.database_seconds = self.redis_seconds = 0.0

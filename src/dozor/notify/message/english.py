@@ -62,6 +62,7 @@ ENGLISH: Final = Texts(
         slow_query="{duration}: {statement}",
         failed="failed with {error}",
         called_from="from {caller}",
+        usually_from="usually from {caller}",
         stall="the event loop was blocked for {duration}, in {place}",
         slow_command="{duration}: {command}",
         client="from {client}",

@@ -38,10 +38,11 @@ def _holder(entry: Entry, texts: Texts) -> str:
     phrase = said.holder_leaked if entry.get("leaked") is True else said.holder
     held = phrase.format(who=who, duration=_seconds(entry, "held_seconds", texts))
     statement, place = _text(entry, "statement"), _first(entry, "taken_at") or _first(entry, "now_at")
+    usual = next((_first(one, "lines") for one in _entries(entry.get("usually_taken_at"))), "")
     return _joined(
         [
             held,
-            place and said.called_from.format(caller=place),
+            said.called_from.format(caller=place) if place else usual and said.usually_from.format(caller=usual),
             statement and said.statement.format(statement=statement),
         ]
     )

@@ -67,6 +67,7 @@ RUSSIAN: Final = Texts(
         slow_query="{duration}: {statement}",
         failed="ошибка {error}",
         called_from="вызов из {caller}",
+        usually_from="обычно вызов из {caller}",
         stall="цикл событий был занят {duration}: {place}",
         slow_command="{duration}: {command}",
         client="от клиента {client}",

@@ -51,6 +51,7 @@ class Evidence(NamedTuple):
     slow_query: str
     failed: str
     called_from: str
+    usually_from: str
     stall: str
     slow_command: str
     client: str
