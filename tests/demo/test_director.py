@@ -98,5 +98,18 @@ def test_a_fault_that_is_on_is_not_caused_twice(
     assert capsys.readouterr().out.count("FAULT flood") == 1
 
 
+def test_a_fault_is_put_right_before_its_time(scene: Scene, shop_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(director_module, "_SETTLE_SECONDS", 0.0)
+    director = Director(shop_url, scene, Narrator(), fault="redis-stopped")
+    director.start()
+    eventually(lambda: scene.ended == ["stop"])
+    assert director.end("redis-stopped")
+    eventually(lambda: scene.ended == ["stop", "start"])
+    assert director.end("redis-stopped")
+    assert not director.end("drought")
+    director.stop()
+    assert scene.ended == ["stop", "start"]
+
+
 def test_one_that_never_started_stops_too(scene: Scene) -> None:
     Director("http://127.0.0.1:1", scene, Narrator()).stop()

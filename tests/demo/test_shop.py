@@ -50,6 +50,10 @@ class Cause:
         self.caused.append(name)
         return name == "flood"
 
+    def end(self, name: str) -> bool:
+        self.caused.append(f"no {name}")
+        return name == "flood"
+
 
 @dataclass
 class Open:
@@ -124,11 +128,13 @@ async def test_pages_come_from_the_cache_the_second_time(shop: Open) -> None:
     assert (await shop.client.get("/products/1")).headers["cache-status"].startswith("dozor; hit")
 
 
-async def test_a_fault_is_caused_by_a_request(shop: Open) -> None:
+async def test_a_fault_is_caused_and_ended_by_a_request(shop: Open) -> None:
     assert (await shop.client.get("/faults")).json() == ["flood"]
     assert (await shop.client.post("/faults/flood")).status_code == 202
     assert (await shop.client.post("/faults/drought")).status_code == 404
-    assert shop.cause.caused == ["flood", "drought"]
+    assert (await shop.client.delete("/faults/flood")).status_code == 202
+    assert (await shop.client.delete("/faults/drought")).status_code == 404
+    assert shop.cause.caused == ["flood", "drought", "no flood", "no drought"]
 
 
 async def test_every_fault_is_put_right_again(shop: Open) -> None:
@@ -142,6 +148,18 @@ async def test_every_fault_is_put_right_again(shop: Open) -> None:
     order = {"customer_id": 1, "product_id": 1}
     assert (await shop.client.post("/orders", json=order)).status_code == 201
     assert shop.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["exhausted-pool", "idle-in-transaction"])
+async def test_one_that_holds_connections_gives_them_back_when_it_is_ended(shop: Open, name: str) -> None:
+    pool: Any = shop.engine.pool
+    task = asyncio.create_task(FAULTS[name].cause(Stage(shop.client, Switchable(), str)))
+    while pool.checkedout() < 3:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    while pool.checkedout() > 0:
+        await asyncio.sleep(0.01)
 
 
 async def test_the_mistakes_do_what_they_are_for(shop: Open) -> None:

@@ -21,7 +21,7 @@ _SETTLE_SECONDS: Final = 3.0
 
 
 class Director:
-    """Starts visitors and faults. `start` and `stop` belong to one thread; `cause` may be called from any.
+    """Starts visitors and faults. `start` and `stop` belong to one thread; `cause` and `end` may be called from any.
 
     Args:
         shop_url: where the visitors go.
@@ -64,6 +64,15 @@ class Director:
             self._loop.call_soon_threadsafe(self._begin, fault)
         return True
 
+    def end(self, name: str) -> bool:
+        """Put the fault *name* right before its time, if it is on. False: there is none of that name."""
+        fault = FAULTS.get(name)
+        if fault is None:
+            return False
+        with contextlib.suppress(RuntimeError):  # all is over
+            self._loop.call_soon_threadsafe(self._break_off, fault)
+        return True
+
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._direct())
@@ -97,12 +106,19 @@ class Director:
             task = self._going_on[fault.name] = asyncio.create_task(self._cause(fault))
         return task
 
+    def _break_off(self, fault: Fault) -> None:
+        task = self._going_on.get(fault.name)
+        if task is not None:
+            task.cancel()
+
     async def _cause(self, fault: Fault) -> None:
         assert self._stage is not None
         began = time.monotonic()
         self._narrator.fault(fault)
-        await fault.cause(self._stage)
-        self._narrator.over(fault, time.monotonic() - began)
+        try:
+            await fault.cause(self._stage)
+        finally:
+            self._narrator.over(fault, time.monotonic() - began)
 
 
 def _plan(only: str | None) -> Iterator[tuple[float, str]]:

@@ -42,7 +42,7 @@ class Fault:
     """One thing that goes wrong.
 
     Attributes:
-        name: as in `--fault NAME` and `POST /faults/NAME`.
+        name: as in `--fault NAME`, `POST /faults/NAME` and, to end it, `DELETE /faults/NAME`.
         story: what happens, in a sentence.
         expect: what Dozor makes of it, and when.
         look: where to see it: a path of Dozor's API.
@@ -57,10 +57,12 @@ class Fault:
 
 
 async def _redis_stopped(stage: Stage) -> None:
-    await asyncio.to_thread(stage.redis.stop)
+    stopped = asyncio.ensure_future(asyncio.to_thread(stage.redis.stop))
     try:
+        await asyncio.shield(stopped)
         await stage.wait(25)
     finally:
+        await stopped  # it cannot be called off in the middle
         await asyncio.shield(asyncio.to_thread(stage.redis.start))
     stage.say("Redis is back")
 
@@ -95,8 +97,8 @@ async def _blocked_loop(stage: Stage) -> None:
 
 
 async def _error_burst(stage: Stage) -> None:
-    await _patiently(stage.client.put("/payment", params={"down": True}))
     try:
+        await _patiently(stage.client.put("/payment", params={"down": True}))
         await stage.wait(130)
     finally:
         await asyncio.shield(_patiently(stage.client.put("/payment", params={"down": False})))
@@ -105,7 +107,10 @@ async def _error_burst(stage: Stage) -> None:
 
 async def _exhausted_pool(stage: Stage) -> None:
     exports = (stage.client.get("/export", params={"seconds": 80 * stage.pace}, timeout=100) for _ in range(15))
-    await asyncio.gather(*map(_patiently, exports))
+    try:
+        await asyncio.gather(*map(_patiently, exports))
+    finally:
+        await asyncio.shield(_patiently(stage.client.delete("/export")))
     stage.say("the exports are done, their connections are back in the pool")
 
 
@@ -123,9 +128,9 @@ async def _hot_command(stage: Stage) -> None:
 
 
 async def _leaked_connection(stage: Stage) -> None:
-    for _ in range(6):
-        await _patiently(stage.client.post("/imports"))
     try:
+        for _ in range(6):
+            await _patiently(stage.client.post("/imports"))
         await stage.wait(90)
     finally:
         await asyncio.shield(_patiently(stage.client.delete("/imports")))
@@ -134,7 +139,10 @@ async def _leaked_connection(stage: Stage) -> None:
 
 async def _idle_in_transaction(stage: Stage) -> None:
     transfers = (stage.client.post("/transfers", params={"seconds": 40 * stage.pace}, timeout=60) for _ in range(3))
-    await asyncio.gather(*map(_patiently, transfers))
+    try:
+        await asyncio.gather(*map(_patiently, transfers))
+    finally:
+        await asyncio.shield(_patiently(stage.client.delete("/transfers")))
     stage.say("the transfers have ended their transactions")
 
 

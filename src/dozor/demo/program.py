@@ -61,7 +61,7 @@ def _serve(
         narrator.heading(f"Dozor: {narrator.dozor_url}/   (API: {narrator.dozor_url}/docs)")
         narrator.say(f"the shop that it watches: {shop_url}/docs")
         narrator.say(f"cause a fault: curl -X POST {shop_url}/faults/NAME   (NAME: {', '.join(FAULTS)})")
-        narrator.say("end: Ctrl+C")
+        narrator.say("end it before its time: the same with -X DELETE; end the demo: Ctrl+C")
         director.start()
 
     server = _Server(app, shop_port, begin)

@@ -5,6 +5,7 @@ It knows nothing of the demo but `Faults`, and nothing of Dozor but the response
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Protocol
@@ -34,6 +35,9 @@ class Faults(Protocol):
     def cause(self, name: str) -> bool:
         """Begin the fault *name*, unless it is on already. False: there is none of that name."""
 
+    def end(self, name: str) -> bool:
+        """Put the fault *name* right before its time, if it is on. False: there is none of that name."""
+
 
 class Order(BaseModel):
     """What a customer orders."""
@@ -50,6 +54,18 @@ class Shop:
         self.engine, self.redis = engine, redis
         self.payment_is_down = False
         self.forgotten: list[AsyncConnection] = []
+        self._pauses: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
+
+    def pause(self, what: str, seconds: float) -> "asyncio.Task[None]":
+        """At most two minutes, or until `resume`. To be waited for by `asyncio.wait`, which does not mind that it is cancelled."""
+        pause = asyncio.create_task(asyncio.sleep(min(seconds, 120)))
+        self._pauses[what].add(pause)
+        pause.add_done_callback(self._pauses[what].discard)
+        return pause
+
+    def resume(self, what: str) -> int:
+        """Let all go on that pause for *what*; return how many those are."""
+        return sum(pause.cancel() for pause in list(self._pauses[what]))
 
 
 def create_shop(engine: AsyncEngine, redis: Redis, redis_url: str, faults: Faults | None = None) -> FastAPI:
@@ -226,8 +242,14 @@ async def export(shop: InShop, seconds: float = 10) -> dict[str, int]:
     """A mistake: a connection is held while a slow receiver takes the file."""
     async with shop.engine.connect() as connection:
         rows = (await connection.execute(select(func.count()).select_from(orders))).scalar_one()
-        await asyncio.sleep(min(seconds, 120))
+        await asyncio.wait({shop.pause("export", seconds)})
         return {"rows": rows}
+
+
+@router.delete("/export")
+async def end_exports(shop: InShop) -> dict[str, int]:
+    """Let all receivers have their file at once."""
+    return {"ended": shop.resume("export")}
 
 
 @router.post("/imports")
@@ -253,8 +275,14 @@ async def transfer(shop: InShop, seconds: float = 40) -> dict[str, str]:
     """A mistake: a transaction stays open, with its locks, while another service is waited for."""
     async with shop.engine.begin() as connection:
         await connection.execute(select(products).where(products.c.id == 1).with_for_update(read=True))
-        await asyncio.sleep(min(seconds, 120))
+        await asyncio.wait({shop.pause("transfer", seconds)})
     return {"transfer": "done"}
+
+
+@router.delete("/transfers")
+async def end_transfers(shop: InShop) -> dict[str, int]:
+    """Let the other service answer all transfers at once."""
+    return {"ended": shop.resume("transfer")}
 
 
 @router.get("/invoice")
@@ -283,6 +311,9 @@ async def _remember_visit(shop: Shop, customer_id: int) -> None:
 def _fault_router(faults: Faults) -> APIRouter:
     fault_router = APIRouter()
 
+    def unknown(name: str) -> HTTPException:
+        return HTTPException(404, f"there is no fault {name!r}; there are: {', '.join(faults.names())}")
+
     @fault_router.get("/faults")
     async def list_faults() -> list[str]:
         """The faults that can be caused."""
@@ -292,7 +323,14 @@ def _fault_router(faults: Faults) -> APIRouter:
     async def cause_fault(name: str) -> dict[str, str]:
         """Cause a fault."""
         if not faults.cause(name):
-            raise HTTPException(404, f"there is no fault {name!r}; there are: {', '.join(faults.names())}")
+            raise unknown(name)
+        return {"fault": name}
+
+    @fault_router.delete("/faults/{name}", status_code=202)
+    async def end_fault(name: str) -> dict[str, str]:
+        """Put a fault right before its time."""
+        if not faults.end(name):
+            raise unknown(name)
         return {"fault": name}
 
     return fault_router
