@@ -10,7 +10,7 @@ from dozor.api.changes import changes_json
 from dozor.api.live import Live
 from dozor.api.live_document import live_document
 from dozor.clock import Clock
-from dozor.database import AlertStatistics, AnnotationFilter, HistoryFilter, OutboxFilter, OutboxRow, Page
+from dozor.database import AlertStatistics, AnnotationFilter, Facets, HistoryFilter, OutboxFilter, OutboxRow, Page
 from dozor.errors import (
     ActionForbidden,
     AlertNotFound,
@@ -110,6 +110,10 @@ class Desk(Reading):
     async def history(self, wanted: HistoryFilter) -> Page[Alert]:
         """Alerts that ever fired."""
         return await self._stored(lambda session: session.database.history(wanted))
+
+    async def facets(self, wanted: HistoryFilter, values: int) -> Facets:
+        """Which labels those alerts have."""
+        return await self._stored(lambda session: session.database.facets(wanted, values))
 
     async def statistics(self, since: float | None) -> AlertStatistics:
         """What the history adds up to."""

@@ -1,6 +1,7 @@
 """A backend in memory: a real store and real statuses, alerts that change as the state machine says, no threads."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -17,6 +18,8 @@ from dozor.database import (
     AlertStatistics,
     AnnotationFilter,
     DayStatistics,
+    Facet,
+    Facets,
     HistoryFilter,
     OutboxFilter,
     OutboxRow,
@@ -441,8 +444,25 @@ class FakeBackend:
         self._check(store=True)
         if wanted.cursor is not None and not wanted.cursor.isdecimal():
             raise ValueError("not a cursor")
-        first = int(wanted.cursor or 0)
-        found = [
+        first, found = int(wanted.cursor or 0), self._fired(wanted)
+        following = first + wanted.limit
+        return Page(tuple(found[first:following]), len(found), str(following) if following < len(found) else None)
+
+    async def facets(self, wanted: HistoryFilter, values: int) -> Facets:
+        self._check(store=True)
+        found = [alert.matching_labels for alert in self._fired(wanted)]
+        labels = {name: Counter(one[name] for one in found if name in one) for name in found[0]} if found else {}
+        return Facets(
+            len(found),
+            len(found),
+            tuple(
+                Facet(name, tuple(counted.most_common(values)), max(0, len(counted) - values))
+                for name, counted in labels.items()
+            ),
+        )
+
+    def _fired(self, wanted: HistoryFilter) -> list[Alert]:
+        return [
             alert
             for alert in (*self.alerts.values(), *self.ended.values())
             if alert.fired_at is not None
@@ -453,8 +473,6 @@ class FakeBackend:
             and (wanted.until is None or alert.fired_at <= wanted.until)
             and match_all(wanted.matchers, alert.matching_labels)
         ]
-        following = first + wanted.limit
-        return Page(tuple(found[first:following]), len(found), str(following) if following < len(found) else None)
 
     async def statistics(self, since: float | None) -> AlertStatistics:
         self._check(store=True)

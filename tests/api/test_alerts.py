@@ -194,7 +194,20 @@ def test_history_and_statistics_come_from_the_store(api: TestClient, backend: Fa
     ]
 
 
-@pytest.mark.parametrize("path", ["alerts/history", "alerts/statistics"])
+def test_facets_count_the_labels_of_what_the_filters_leave(api: TestClient, backend: FakeBackend) -> None:
+    backend.add(an_alert(), an_alert(id="a2"), an_alert(id="w", labels=Labels(alertname="Slow", pool="jobs")))
+    found = api.get("alerts/history/facets?values=1").json()
+    assert (found["total"], found["counted"]) == (3, 3)
+    facets = {one["label"]: (one["values"], one["others"]) for one in found["facets"]}
+    assert facets["alertname"] == ([{"value": "PoolUtilizationHigh", "count": 2}], 1)
+    assert facets["severity"] == ([{"value": "critical", "count": 3}], 0)
+    left = api.get("alerts/history/facets", params={"filter": 'pool="jobs"', "severity": "critical"}).json()
+    assert left["total"] == 1
+    for wrong in ("values=0", "values=101", "filter=x", "since=now"):
+        assert api.get(f"alerts/history/facets?{wrong}").status_code == 422, wrong
+
+
+@pytest.mark.parametrize("path", ["alerts/history", "alerts/history/facets", "alerts/statistics"])
 def test_a_store_that_does_not_answer_is_503_with_retry_after(api: TestClient, backend: FakeBackend, path: str) -> None:
     backend.store_answers = False
     answer = api.get(path)

@@ -1,6 +1,7 @@
 """alerts/…: what fires, what fired, and what that adds up to."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,12 +10,21 @@ from fastapi import APIRouter, Depends, Query, Response
 from dozor.api import problems
 from dozor.api.alert_json import alert_model
 from dozor.api.backend import Backend
-from dozor.api.parameters import Filters, Since, bad_cursor, decode_cursor, encode_cursor, filters
+from dozor.api.parameters import Choice, Filters, Since, bad_cursor, choice, decode_cursor, encode_cursor, filters
 from dozor.api.rendering import answer, date, json_response, to_json
-from dozor.api.schemas import ActiveAlertList, AlertList, AlertStatisticsModel, DayModel, NoisyRuleModel
+from dozor.api.schemas import (
+    ActiveAlertList,
+    AlertList,
+    AlertStatisticsModel,
+    DayModel,
+    FacetModel,
+    FacetsAnswer,
+    FacetValue,
+    NoisyRuleModel,
+)
 from dozor.api.targets import freshness
 from dozor.clock import Clock
-from dozor.database import AlertStatistics, HistoryFilter
+from dozor.database import AlertStatistics, Facets, HistoryFilter
 from dozor.model.alert import Alert, AlertState
 from dozor.model.silence import Silence
 from dozor.overview import Urgency, urgency
@@ -22,6 +32,7 @@ from dozor.overview.moments import undate
 from dozor.store.matchers import match_all
 
 Wanted = Annotated[Filters, Depends(filters)]
+Values = Annotated[int, Query(ge=1, le=100, description="How many values of each label at most.")]
 Pending = Annotated[bool, Query(description="Also those whose condition holds, but not for long enough to fire.")]
 
 
@@ -55,25 +66,24 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     async def alerts_history(wanted: Wanted) -> Response:
         """Newest first, those that still fire included. `since` and `until` bound the moment of firing."""
         try:
-            page = await backend.history(
-                HistoryFilter(
-                    severity=wanted.severity,
-                    rule=wanted.rule,
-                    component=wanted.component,
-                    state=AlertState(wanted.state) if wanted.state else None,
-                    since=_timestamp(wanted.since, clock),
-                    until=_timestamp(wanted.until, clock),
-                    matchers=wanted.matchers,
-                    limit=wanted.limit,
-                    cursor=wanted.cursor,
-                )
-            )
+            page = await backend.history(replace(_filter(wanted, clock), limit=wanted.limit, cursor=wanted.cursor))
         except ValueError:
             raise bad_cursor() from None
         return await answer(
             backend,
             lambda: AlertList(**_page(page.items, page.total, page.next_cursor, clock, backend.known().silences)),
         )
+
+    @router.get(
+        "/alerts/history/facets",
+        response_model=FacetsAnswer,
+        responses=problems.documented(422),
+        summary="What the alerts of the history have in common",
+    )
+    async def alerts_facets(wanted: Annotated[Choice, Depends(choice)], values: Values = 10) -> Response:
+        """How many of the alerts that the filters leave have which label; of a very long history, of its newest."""
+        found = await backend.facets(_filter(wanted, clock), values)
+        return json_response(to_json(_facets_model(found)))
 
     @router.get(
         "/alerts/statistics",
@@ -85,6 +95,33 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         """Of the alerts that fired since `since`, or ever."""
         found = await backend.statistics(_timestamp(since, clock))
         return json_response(to_json(_statistics_model(found, clock)))
+
+
+def _filter(wanted: Choice, clock: Clock) -> HistoryFilter:
+    return HistoryFilter(
+        severity=wanted.severity,
+        rule=wanted.rule,
+        component=wanted.component,
+        state=AlertState(wanted.state) if wanted.state else None,
+        since=_timestamp(wanted.since, clock),
+        until=_timestamp(wanted.until, clock),
+        matchers=wanted.matchers,
+    )
+
+
+def _facets_model(found: Facets) -> FacetsAnswer:
+    return FacetsAnswer(
+        total=found.total,
+        counted=found.counted,
+        facets=[
+            FacetModel(
+                label=one.label,
+                values=[FacetValue(value=value, count=count) for value, count in one.values],
+                others=one.others,
+            )
+            for one in found.facets
+        ],
+    )
 
 
 def _statistics_model(found: AlertStatistics, clock: Clock) -> AlertStatisticsModel:
@@ -140,7 +177,7 @@ def _page_of_active(
     return _page(shown, len(matching), encode_cursor(urgency(shown[-1])) if more else None, clock, silences)
 
 
-def _matches(alert: Alert, wanted: Filters, clock: Clock) -> bool:
+def _matches(alert: Alert, wanted: Choice, clock: Clock) -> bool:
     at = alert.fired_at if alert.fired_at is not None else alert.active_at
     since, until = _timestamp(wanted.since, clock), _timestamp(wanted.until, clock)
     return (

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from dozor.api.live import Live
 from dozor.clock import Clock
-from dozor.database import AlertStatistics, AnnotationFilter, HistoryFilter, OutboxFilter, OutboxRow, Page
+from dozor.database import AlertStatistics, AnnotationFilter, Facets, HistoryFilter, OutboxFilter, OutboxRow, Page
 from dozor.instruments.connection_budget import ServerBudget
 from dozor.instruments.http_answers import RequestInFlight, SlowRequest
 from dozor.instruments.loop_stalls import Stalls
@@ -216,6 +216,9 @@ class Backend(Protocol):
 
     async def history(self, wanted: HistoryFilter) -> Page[Alert]:
         """Alerts that ever fired. Raises StoreUnavailable (after a second), ValueError for a cursor that is none."""
+
+    async def facets(self, wanted: HistoryFilter, values: int) -> Facets:
+        """Which labels those alerts have, at most *values* of each. Raises StoreUnavailable (after a second)."""
 
     async def statistics(self, since: float | None) -> AlertStatistics:
         """What the history adds up to, from *since* on. Raises StoreUnavailable (after a second)."""

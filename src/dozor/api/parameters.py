@@ -8,7 +8,7 @@ from email.message import Message
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from fastapi import Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
@@ -53,7 +53,7 @@ Since = Annotated[_Moment, Query(description="Not before this moment (RFC 3339).
 Until = Annotated[_Moment, Query(description="Not after this moment (RFC 3339).", examples=["2026-11-22T20:00:00Z"])]
 
 
-class Filters(msgspec.Struct, frozen=True):
+class Choice(msgspec.Struct, frozen=True):
     """Which alerts are wanted; None: any."""
 
     severity: Severity | None
@@ -63,11 +63,16 @@ class Filters(msgspec.Struct, frozen=True):
     since: datetime | None
     until: datetime | None
     matchers: tuple[Matcher, ...]
+
+
+class Filters(Choice, frozen=True):
+    """A page of them."""
+
     limit: int
     cursor: str | None
 
 
-async def filters(  # noqa: PLR0917 - FastAPI passes them by name
+async def choice(  # noqa: PLR0917 - FastAPI passes them by name
     severity: SeverityFilter = None,
     rule: RuleFilter = None,
     component: ComponentFilter = None,
@@ -75,11 +80,14 @@ async def filters(  # noqa: PLR0917 - FastAPI passes them by name
     since: Since = None,
     until: Until = None,
     matching: MatcherFilter = (),  # type: ignore[assignment] # nobody changes it, and a list here would be shared
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> Filters:
+) -> Choice:
+    """The filters of alerts."""
+    return Choice(severity, rule, component, state, since, until, matchers_of(matching))
+
+
+async def filters(chosen: Annotated[Choice, Depends(choice)], limit: Limit = 100, cursor: Cursor = None) -> Filters:
     """The filters of a list of alerts."""
-    return Filters(severity, rule, component, state, since, until, matchers_of(matching), limit, cursor)
+    return Filters(**msgspec.structs.asdict(chosen), limit=limit, cursor=cursor)
 
 
 def matchers_of(texts: Sequence[str]) -> tuple[Matcher, ...]:

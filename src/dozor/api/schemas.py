@@ -198,6 +198,48 @@ class AlertList(BaseModel):
     next_cursor: Annotated[str | None, Field(description="Pass it as `cursor` for the next page; null on the last.")]
 
 
+class FacetValue(BaseModel):
+    """A label's value, and how many alerts have it."""
+
+    value: str
+    count: int
+
+
+class FacetModel(BaseModel):
+    """One label. `filter=LABEL="VALUE"` asks for the alerts that have a value."""
+
+    label: str
+    values: Annotated[list[FacetValue], Field(description="The commonest first.")]
+    others: Annotated[int, Field(description="How many further values there are.")]
+
+
+class FacetsAnswer(BaseModel):
+    """Which labels the alerts have: `alertname`, `severity` (the one in force), `component`, then those of most alerts."""
+
+    model_config = example(
+        {
+            "total": 42,
+            "counted": 42,
+            "facets": [
+                {
+                    "label": "alertname",
+                    "values": [{"value": "PoolUtilizationHigh", "count": 30}, {"value": "SlowQueries", "count": 9}],
+                    "others": 2,
+                },
+                {
+                    "label": "severity",
+                    "values": [{"value": "critical", "count": 31}, {"value": "warning", "count": 11}],
+                    "others": 0,
+                },
+            ],
+        }
+    )
+
+    total: Annotated[int, Field(description="How many alerts the filter leaves.")]
+    counted: Annotated[int, Field(description="How many of them, the newest, were looked at.")]
+    facets: list[FacetModel]
+
+
 class ActiveAlertList(AlertList):
     """One page of alerts, and when the rules were last evaluated or an alert acted on."""
 

@@ -2,6 +2,7 @@
 
 from dozor.database.annotations import AnnotationFilter
 from dozor.database.database import Database
+from dozor.database.facets import Facet, Facets
 from dozor.database.history import HistoryFilter
 from dozor.database.outbox import DEAD, PENDING, SENT, OutboxCounts, OutboxFilter, OutboxRow
 from dozor.database.paging import Page
@@ -16,6 +17,8 @@ __all__ = [
     "AnnotationFilter",
     "Database",
     "DayStatistics",
+    "Facet",
+    "Facets",
     "HistoryFilter",
     "OutboxCounts",
     "OutboxFilter",

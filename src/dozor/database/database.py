@@ -15,6 +15,7 @@ from dozor.clock import Clock
 from dozor.database import (
     alerts,
     annotations,
+    facets,
     history,
     migrate,
     outbox,
@@ -26,6 +27,7 @@ from dozor.database import (
 )
 from dozor.database.annotations import AnnotationFilter
 from dozor.database.engine import alone, build_engine, writing
+from dozor.database.facets import Facets
 from dozor.database.history import HistoryFilter
 from dozor.database.outbox import OutboxCounts, OutboxFilter, OutboxRow
 from dozor.database.paging import Page
@@ -187,6 +189,11 @@ class Database:
         """One page of the alerts that ever fired, the newest first. Raises ValueError for a cursor that is none."""
         with self._reading() as connection:
             return history.find(connection, wanted)
+
+    def facets(self, wanted: HistoryFilter, values: int) -> Facets:
+        """Which labels the alerts of the history have, at most *values* of each."""
+        with self._reading() as connection:
+            return facets.count(connection, wanted, values)
 
     def statistics(self, since: float | None = None) -> AlertStatistics:
         """Figures over the alerts that fired at *since* or later; None: over all that are kept."""

@@ -40,8 +40,7 @@ def find(connection: Connection, wanted: HistoryFilter) -> Page[Alert]:
         ValueError: the cursor is not one that this function gave out.
     """
     c = alerts.c
-    conditions = select_fired(wanted)
-    conditions += _by_labels(connection, wanted.matchers, conditions)
+    conditions = conditions_of(connection, wanted)
     total = connection.scalar(select(func.count()).select_from(alerts).where(*conditions)) or 0
     if wanted.cursor is not None:
         fired_at, alert_id = read_cursor(wanted.cursor, tuple[float, str])
@@ -59,6 +58,12 @@ def find(connection: Connection, wanted: HistoryFilter) -> Page[Alert]:
         total=total,
         next_cursor=write_cursor((shown[-1].fired_at, shown[-1].id)) if more and shown else None,
     )
+
+
+def conditions_of(connection: Connection, wanted: HistoryFilter) -> list[ColumnElement[bool]]:
+    """The conditions of *wanted* on alerts that fired."""
+    conditions = select_fired(wanted)
+    return conditions + _by_labels(connection, wanted.matchers, conditions)
 
 
 def select_fired(wanted: HistoryFilter) -> list[ColumnElement[bool]]:

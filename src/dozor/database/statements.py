@@ -5,7 +5,19 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, any_, cast, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    TableValuedAlias,
+    any_,
+    cast,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import Text
 
@@ -42,6 +54,12 @@ def json_text(connection: Connection, value: Column[Any], name: str) -> ColumnEl
     # Not by a path: SQLite compares one with the name as it is written in the JSON, where it may be escaped.
     pairs = func.json_each(value).table_valued("key", "value")
     return select(pairs.c.value).where(pairs.c.key == name).scalar_subquery()
+
+
+def json_pairs(connection: Connection, value: ColumnElement[Any]) -> TableValuedAlias:
+    """The rows (`key`, `value`) that the JSON object *value* of a row beside them in FROM holds; its values are text."""
+    expand = func.jsonb_each_text if _is_postgresql(connection) else func.json_each
+    return expand(value).table_valued("key", "value", joins_implicitly=True)
 
 
 def day_number(connection: Connection, at: Column[float]) -> ColumnElement[int]:
