@@ -1,7 +1,7 @@
 import { defineConfig, type Plugin } from "vite";
 import { trimUPlot } from "./uplot-trim.ts";
 
-// Each of the two parts that are loaded later is one file, which needs nothing but the first: there is nothing to preload.
+// The part that is loaded later is one file, which needs nothing but the first: there is nothing to preload.
 const loadPlainly: Plugin = {
   name: "load-plainly",
   enforce: "pre",
@@ -21,7 +21,7 @@ export default defineConfig({
     cssCodeSplit: false,
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
-    // Three files: what each page needs, the charts, and the pages that are not opened in a hurry. More would be larger together.
+    // Two files: the pages, and the charts, which come when the verdict is there. More would be larger together.
     rolldownOptions: {
       input: "src/main.tsx",
       // Neither reading a property nor naming a global does anything here.

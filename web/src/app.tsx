@@ -1,7 +1,7 @@
 // The frame around all pages: their list, how fresh the page is, keys, windows.
 
 import { signal } from "@preact/signals";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { Icon } from "./components/icon";
 import { Empty } from "./components/layout";
 import { KeyList, Preferences } from "./components/preferences";
@@ -41,8 +41,9 @@ export function App() {
     [],
   );
   useHead();
-  if (keyWanted.value) return <SignIn />;
   const page = current();
+  useEffect(() => scrollTo(0, 0), [page?.id]);
+  if (keyWanted.value) return <SignIn />;
   const close = (): void => void (opened.value = "");
   return (
     <div class="frame">
@@ -54,7 +55,7 @@ export function App() {
         <LinkBanner />
         <main id="main" tabIndex={-1}>
           {page ? (
-            <Lazy key={page.id} page={page} />
+            <page.shows key={page.id} />
           ) : (
             <Empty title={t("There is no such page.")}>
               <p>
@@ -69,24 +70,6 @@ export function App() {
       {opened.value === "keys" && <KeyList close={close} />}
     </div>
   );
-}
-
-/** A page, once its file is here. */
-function Lazy({ page }: { page: PageEntry }) {
-  const [found, setFound] = useState(() => page.load());
-  const [failed, setFailed] = useState(false);
-  useEffect(() => {
-    scrollTo(0, 0);
-    if (found instanceof Promise) found.then(setFound, () => setFailed(true));
-  }, []);
-  if (failed)
-    return (
-      <Empty title={t("This part of the page did not arrive.")}>
-        <p>{t("Dozor may have been updated meanwhile.")}</p>
-        <button onClick={() => location.reload()}>{t("Load the page anew")}</button>
-      </Empty>
-    );
-  return found instanceof Promise ? null : <found.default />;
 }
 
 function Sidebar({ current: here }: { current: PageEntry | undefined }) {

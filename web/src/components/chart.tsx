@@ -6,8 +6,7 @@ import type { Labels } from "../core/api";
 import { annotate, alertSpans, marks, type Span } from "../core/annotations";
 import { dated } from "../core/clock";
 import { t } from "../core/i18n";
-import { link } from "../core/location";
-import { hasPage } from "../core/pages";
+import { go } from "../core/location";
 import { range, setRange } from "../core/range";
 import { useResource } from "../core/resource";
 import { fetchLines, nameLines, type Lines } from "../core/series";
@@ -86,7 +85,7 @@ export function Chart({ title, query, unit: wanted, threshold = null, keep, span
             { text: t("Copy as curl"), run: () => void copy(curl("series", { query, range: `${Math.round(to - from)}s` }), "curl") },
             { text: t("Copy link"), run: () => void copy(location.href, t("link")) },
             { text: t("Save as CSV"), run: () => save(`${title}.csv`, csv(rows())) },
-            ...(hasPage("explore") ? [{ text: t("Open in Explore"), run: () => void (location.hash = link("explore", { query })) }] : []),
+            { text: t("Open in Explore"), run: () => go("explore", { query }) },
           ]}
         >
           <Icon name="more" />

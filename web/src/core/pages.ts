@@ -1,10 +1,18 @@
-// The list of pages. A page is one file in pages/, and a line here puts it on the list. Those that are opened in a hurry come
-// with the first load; all others when somebody goes there.
+// The list of pages. A page is one file in pages/, and a line here puts it on the list. All come with the first load: in one file
+// they are smaller than in two, and going to one waits for nothing.
 
 import type { ComponentType } from "preact";
 import type { IconName } from "../components/icon";
 import Alerts from "../pages/alerts";
+import Explore from "../pages/explore";
+import Host from "../pages/host";
+import Http from "../pages/http";
 import Overview from "../pages/overview";
+import Pools from "../pages/pools";
+import Queries from "../pages/queries";
+import Redis from "../pages/redis";
+import Rules from "../pages/rules";
+import Settings from "../pages/settings";
 import Silences from "../pages/silences";
 import { alertCounts } from "./standing";
 
@@ -17,37 +25,21 @@ export interface PageEntry {
   /** `g` and this letter lead there. */
   key: string;
   group: "now" | "watched" | "dozor";
-  /** Its component is the default of what is loaded. */
-  load: () => Promise<{ default: ComponentType }> | { default: ComponentType };
+  shows: ComponentType;
   /** A number beside the title, and what it says about the status. */
   count?: () => { n: number; tone: string };
 }
 
-/** Whether there is such a page, to be linked to. */
-export const hasPage = (id: string): boolean => PAGES.some((page) => page.id === id);
-
-type Loaded = typeof import("../pages/more");
-
-const more = (name: keyof Loaded) => async () => ({ default: (await import("../pages/more"))[name] });
-
 export const PAGES: readonly PageEntry[] = [
-  { id: "overview", title: "Overview", icon: "overview", key: "o", group: "now", load: () => ({ default: Overview }) },
-  {
-    id: "alerts",
-    title: "Alerts",
-    icon: "alerts",
-    key: "a",
-    group: "now",
-    load: () => ({ default: Alerts }),
-    count: () => alertCounts.value,
-  },
-  { id: "silences", title: "Silences", icon: "silences", key: "s", group: "now", load: () => ({ default: Silences }) },
-  { id: "pools", title: "Connection pools", icon: "pools", key: "p", group: "watched", load: more("pools") },
-  { id: "queries", title: "Queries", icon: "queries", key: "q", group: "watched", load: more("queries") },
-  { id: "redis", title: "Redis", icon: "redis", key: "r", group: "watched", load: more("redis") },
-  { id: "http", title: "HTTP", icon: "http", key: "h", group: "watched", load: more("http") },
-  { id: "host", title: "Host", icon: "host", key: "m", group: "watched", load: more("host") },
-  { id: "rules", title: "Rules", icon: "rules", key: "u", group: "dozor", load: more("rules") },
-  { id: "explore", title: "Explore", icon: "explore", key: "e", group: "dozor", load: more("explore") },
-  { id: "settings", title: "Status", icon: "settings", key: "d", group: "dozor", load: more("settings") },
+  { id: "overview", title: "Overview", icon: "overview", key: "o", group: "now", shows: Overview },
+  { id: "alerts", title: "Alerts", icon: "alerts", key: "a", group: "now", shows: Alerts, count: () => alertCounts.value },
+  { id: "silences", title: "Silences", icon: "silences", key: "s", group: "now", shows: Silences },
+  { id: "pools", title: "Connection pools", icon: "pools", key: "p", group: "watched", shows: Pools },
+  { id: "queries", title: "Queries", icon: "queries", key: "q", group: "watched", shows: Queries },
+  { id: "redis", title: "Redis", icon: "redis", key: "r", group: "watched", shows: Redis },
+  { id: "http", title: "HTTP", icon: "http", key: "h", group: "watched", shows: Http },
+  { id: "host", title: "Host", icon: "host", key: "m", group: "watched", shows: Host },
+  { id: "rules", title: "Rules", icon: "rules", key: "u", group: "dozor", shows: Rules },
+  { id: "explore", title: "Explore", icon: "explore", key: "e", group: "dozor", shows: Explore },
+  { id: "settings", title: "Status", icon: "settings", key: "d", group: "dozor", shows: Settings },
 ];

@@ -22,13 +22,35 @@ export interface Lines {
   unit: string;
 }
 
+const begin = (start: string, end: string, width: number) => {
+  const queries: string[] = [];
+  const askers: AbortSignal[] = [];
+  const shared = new AbortController();
+  const answer = Promise.resolve().then(() => {
+    batches.clear();
+    return get("series", { query: { query: queries, start, end, width, lines: MOST_LINES }, signal: shared.signal });
+  });
+  return { queries, askers, shared, answer };
+};
+
+/** What is asked for in this moment, by range and width: the charts of a page in one request. */
+const batches = new Map<string, ReturnType<typeof begin>>();
+
 /** The lines of `query`, the worst first, with their greatest and smallest values kept whatever the room. Raises ApiError. */
 export async function fetchLines(query: string, from: number, to: number, pixels: number, abort: AbortSignal): Promise<Lines> {
-  const moment = (at: number): string => new Date(at * 1000).toISOString();
+  const [start, end] = [from, to].map((at) => new Date(at * 1000).toISOString()) as [string, string];
   const width = Math.min(Math.max(Math.round(pixels), 20), 4000);
-  const asked = { query: [query], start: moment(from), end: moment(to), width, lines: MOST_LINES };
-  const answer = await get("series", { query: asked, signal: abort });
-  const found = answer.queries[0]!;
+  const key = start + end + width;
+  const batch = batches.get(key) ?? begin(start, end, width);
+  const { queries, askers, shared } = batch;
+  const at = queries.push(query) - 1;
+  askers.push(abort);
+  abort.addEventListener("abort", () => askers.every((one) => one.aborted) && shared.abort());
+  // The API takes so many, and an address must not be endless.
+  if (queries.length < 24 && queries.join().length < 4000) batches.set(key, batch);
+  else batches.delete(key);
+  const answer = await batch.answer;
+  const found = answer.queries[at]!;
   if (found.error) throw new ApiError(422, found.error);
   return { times: answer.times, lines: found.lines, omitted: found.omitted, unit: found.unit ?? "" };
 }

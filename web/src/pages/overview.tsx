@@ -15,7 +15,6 @@ import { seconds, serverNow } from "../core/clock";
 import { t, tn } from "../core/i18n";
 import { happened, overview, trouble } from "../core/live";
 import { link } from "../core/location";
-import { hasPage } from "../core/pages";
 import { useResource } from "../core/resource";
 import { headline, isOpen } from "../core/standing";
 import { figure, type Unit } from "../core/units";
@@ -69,7 +68,9 @@ function Components({ known }: { known: Overview }) {
         const title = t(NAMES[name] ?? name);
         return (
           <li key={name} class={`component card ${tone(component.status)}`}>
-            <h2>{hasPage(PAGE_OF[name] ?? "") ? <a href={link(PAGE_OF[name]!)}>{title}</a> : title}</h2>
+            <h2>
+              <a href={link(PAGE_OF[name] ?? name)}>{title}</a>
+            </h2>
             <Badge of={component.status} />
             {value && (
               <p class="figure">
