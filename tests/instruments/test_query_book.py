@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from dozor.instruments import query_book, statement_book
 from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.query_statement import OTHER, QueryStatement
-from dozor.instruments.work import Work, current_work, finished_works
+from dozor.instruments.work import Work, current_work
+from dozor.instruments.work_finished import finished_works
 from dozor.testing import FakeClock
 
 HERE = Path(__file__).name

@@ -115,7 +115,7 @@ async def test_sqlite(engine: Engine) -> None:
 async def test_what_is_not_explained(engine: Engine, sent: str, reason: str) -> None:
     monitor = watch(engine)
     statement = monitor.book.text(sent, None)
-    statement.append((0.1, -1))
+    statement.append(0.1)
     assert [reason in str(found) for found in (await plans(monitor)).values()] == [True]
 
 

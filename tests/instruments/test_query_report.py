@@ -22,7 +22,8 @@ class World:
 
     def send(self, statement: str, *seconds: float, failures: Sequence[str] = ()) -> None:
         text = self.book.text(statement, None)
-        text.extend((one, 2) for one in seconds)
+        text.extend(seconds)
+        text.rows.extend(2 for _ in seconds)
         text.failures.extend(failures)  # type: ignore[arg-type]
         self.book.fold()
 

@@ -17,7 +17,7 @@ from dozor.instruments.query_statement import QueryStatement
 from dozor.instruments.query_tally import Tally
 from dozor.instruments.query_text import QueryText, fingerprint_of, key_of
 from dozor.instruments.statement_book import StatementBook
-from dozor.instruments.work import FinishedWork, finished_works
+from dozor.instruments.work_finished import FinishedWork, finished_works
 from dozor.metrics import Children, Counter, Histogram
 
 MOST_TEXTS: Final = 2000
@@ -50,7 +50,7 @@ class QueryBook(StatementBook):
         """The texts whose calls need no closer look, by what was sent."""
         self.folded = Counter()
         """Calls counted as `other`."""
-        self.works: deque[FinishedWork] = deque(maxlen=_MOST_WORKS)
+        self.works: deque[tuple[FinishedWork, int]] = deque(maxlen=_MOST_WORKS)
         self._slow_seconds = slow_seconds
         self._durations, self._repeats = durations, repeats
         self._texts: dict[str, QueryText] = {}
@@ -160,10 +160,10 @@ class QueryBook(StatementBook):
 
     def _take(self, text: QueryText) -> int:
         """Add up the calls that *text* has; how many they were."""
-        batch = text.take()
-        if not batch and not text.failures:
+        seconds, rows = text.take()
+        if not seconds and not text.failures:
             return 0
-        seconds = sorted(entry[0] for entry in batch)  # as histogram and sketch need them
+        seconds.sort()  # as histogram and sketch need them
         text.histogram.pending.extend(seconds)
         statement = text.statement
         if statement is None:
@@ -172,30 +172,29 @@ class QueryBook(StatementBook):
             tally = statement.pending = statement.pending or Tally()
             while text.callers:
                 statement.callers.add(text.callers.popleft())
-        tally.add(seconds, [entry[1] for entry in batch if entry[1] >= 0], self._slow_seconds)
+        tally.add(seconds, [number for number in rows if number >= 0], self._slow_seconds)
         for _ in range(len(text.failures)):
             kind = text.failures.popleft()
             tally.errors += 1
             tally.timeouts += kind == "timeout"
             tally.cancelled += kind == "cancelled"
-        return len(batch)
+        return len(seconds)
 
     def _take_works(self, at: float) -> None:
         _hand_out_works()
         for _ in range(len(self.works)):
-            work = self.works.popleft()
+            work, requests = self.works.popleft()
             times: dict[QueryStatement, int] = {}
-            lines: dict[QueryStatement, str] = {}
-            for text, count in work.sent.items():
-                statement = text.statement
-                if text.book is self and statement is not None:
-                    times[statement] = times.get(statement, 0) + count
-                    if work.repeated and (line := work.repeated.get(text)) is not None:
-                        lines[statement] = line
+            lines = {text.statement: line for text, line in work.repeated if line is not None}
+            for text, count in work.sent:
+                if text.book is self and text.statement is not None:
+                    times[text.statement] = times.get(text.statement, 0) + count
             for statement, count in times.items():
-                statement.endpoints.add(work.name, count)
+                statement.endpoints.add(work.name, requests * count)
                 if statement is not self.other:
-                    self._repeats.note(work.name, statement, count, lines.get(statement), at)
+                    self._repeats.note(
+                        work.name, statement, count, caller=lines.get(statement), at=at, requests=requests
+                    )
 
     def _make_room(self, now: float) -> None:
         if len(self._texts) < 0.75 * MOST_TEXTS and self._characters < 0.75 * _MOST_CHARACTERS:
@@ -227,10 +226,6 @@ class QueryBook(StatementBook):
 
 def _hand_out_works() -> None:
     """Give what requests sent to the books that their statements stand in; there may be one for each engine."""
-    for _ in range(len(finished_works)):
-        try:
-            work = finished_works.popleft()
-        except IndexError:  # another monitor was at it too
-            return
-        for book in {text.book for text in work.sent}:
-            book.works.append(work)
+    for work, requests in finished_works.take().items():
+        for book in {text.book for text, _ in work.sent}:
+            book.works.append((work, requests))

@@ -174,7 +174,8 @@ class QueryMonitor:
             if self._ignore is not None and self._ignore.get():
                 return
             text = self.book.text(statement, context)
-            text.append((seconds, rows_of(cursor)))
+            text.append(seconds)
+            text.rows.append(rows_of(cursor))
             if len(text) > FOLD_AT:
                 self.book.relieve(text)
             work = current_work.get()
@@ -226,7 +227,8 @@ class QueryMonitor:
                 if text is None or seconds >= slow_seconds or len(text) > FOLD_AT:
                     observe(statement, context, seconds, None, cursor)
                     return result
-                text.append((seconds, cursor.rowcount))
+                text.append(seconds)
+                text.rows.append(cursor.rowcount)
                 work = work_of()
                 if work is not None:  # as in _account, without the call
                     work.database_seconds += seconds

@@ -54,11 +54,13 @@ class QueryRepeats:
         self._found: dict[tuple[str, str], RepeatedQuery] = {}
         self._total = Children(("endpoint",), Counter, base=labels, limit=_MOST_ENDPOINTS)
 
-    def note(self, endpoint: str, statement: QueryStatement, times: int, caller: str | None, at: float) -> None:
-        """A request to *endpoint* sent *statement* so many *times*."""
+    def note(
+        self, endpoint: str, statement: QueryStatement, times: int, *, caller: str | None, at: float, requests: int
+    ) -> None:
+        """So many *requests* to *endpoint* sent *statement* so many *times* each."""
         if times < self.repeated_at:
             return
-        self._total.get(endpoint).inc()
+        self._total.get(endpoint).inc(requests)
         mean = statement.history.total.mean or 0.0
         key = (endpoint, statement.fingerprint)
         before = self._found.pop(key, None)  # what is found goes to the end
@@ -68,10 +70,10 @@ class QueryRepeats:
             fingerprint=statement.fingerprint,
             statement=statement.statement,
             caller=caller or (before.caller if before is not None else statement.callers.first),
-            requests=1 + (before.requests if before else 0),
-            times=times + (before.times if before else 0),
+            requests=requests + (before.requests if before else 0),
+            times=requests * times + (before.times if before else 0),
             most_times=max(times, before.most_times if before else 0),
-            lost_seconds=(times - 1) * mean + (before.lost_seconds if before else 0.0),
+            lost_seconds=requests * (times - 1) * mean + (before.lost_seconds if before else 0.0),
             first_at=before.first_at if before else at,
             last_at=at,
         )

@@ -2,7 +2,8 @@
 
 from collections import deque
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from itertools import repeat, starmap
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dozor.instruments.query_failure import FailureKind
 from dozor.instruments.redaction import MOST_READ, redact
@@ -14,11 +15,17 @@ if TYPE_CHECKING:
     from dozor.metrics import Histogram
 
 
-class QueryText(deque[tuple[float, int]]):
-    """The calls of one text: seconds, and rows (-1: unknown) of each. Any thread appends, Dozor's takes away.
+T = TypeVar("T")
+
+
+class QueryText(deque[float]):
+    """The calls of one text: the seconds of each. Any thread appends, Dozor's takes away.
+
+    Numbers and no tuples: those would be as many objects for the garbage collector to visit until they are taken.
 
     Attributes:
         text: as it was sent, at most as much of it as redaction reads.
+        rows: what the driver said of the rows of each, -1 where it said nothing; in order, and an entry late at times.
         histogram: that of its operation.
         statement: all texts of the same fingerprint; None until Dozor has read the text.
         failures: the kinds of those that failed.
@@ -39,6 +46,7 @@ class QueryText(deque[tuple[float, int]]):
         "histogram",
         "idle_since",
         "operation",
+        "rows",
         "sampled",
         "statement",
         "text",
@@ -55,6 +63,7 @@ class QueryText(deque[tuple[float, int]]):
         super().__init__()
         self.text, self.dialect, self.operation, self.histogram = text, dialect, operation, histogram
         self.book = book
+        self.rows: deque[int] = deque()
         self.statement: QueryStatement | None = None
         self.unread: Tally | None = None
         self.sampled = 0
@@ -79,10 +88,13 @@ class QueryText(deque[tuple[float, int]]):
         """What it has in common with all texts that differ in nothing but literals, comments and space: 16 hexadecimal digits."""
         return fingerprint_of(self.shown, self.dialect)
 
-    def take(self) -> list[tuple[float, int]]:
-        """What came in, which is then no longer here. One thread at a time."""
-        take = self.popleft
-        return [take() for _ in range(len(self))]
+    def take(self) -> tuple[list[float], list[int]]:
+        """The seconds and rows that came in, which are then no longer here. One thread at a time."""
+        return _emptied(self), _emptied(self.rows)
+
+
+def _emptied(entries: deque[T]) -> list[T]:
+    return list(starmap(entries.popleft, repeat((), len(entries))))
 
 
 def key_of(statement: str) -> str:

@@ -4,14 +4,12 @@ The HTTP middleware sets it, the other instruments add to it. A context variable
 of a handler that is an ordinary function (anyio copies the context there), and into SQLAlchemy's greenlets.
 """
 
-from collections import deque
 from collections.abc import MutableMapping
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from dozor.containment import report
-
-_MOST_FINISHED: Final = 10_000
+from dozor.instruments.work_finished import finished_works
 
 
 class Work:
@@ -59,22 +57,11 @@ class Work:
         """It has ended: hand over what statements it sent. Never raises."""
         try:
             if self.sent:
-                finished_works.append(FinishedWork(self.name, self.sent, self.repeated))
+                finished_works.add(self.name, self.sent, self.repeated)
                 self.sent, self.repeated = {}, None
         except Exception:  # noqa: BLE001 - whoever ends it has better to do than to deal with this
             report("work.finish")
 
-
-class FinishedWork(NamedTuple):
-    """What is left of a work that has ended; see `Work` for *sent* and *repeated*."""
-
-    name: str
-    sent: dict[Any, int]
-    repeated: dict[Any, str | None] | None
-
-
-finished_works: Final[deque[FinishedWork]] = deque(maxlen=_MOST_FINISHED)
-"""Those that no query monitor has looked at yet. Whichever comes first takes them, for all."""
 
 current_work: Final[ContextVar[Work | None]] = ContextVar("dozor_work", default=None)
 """The work that the running code belongs to. A task that outlives its request still belongs to it."""
