@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -17,6 +18,7 @@ from dozor.clock import Clock
 from dozor.containment import contained
 from dozor.desk import Desk
 from dozor.errors import ConfigurationError, StoreUnavailable
+from dozor.following import follow
 from dozor.instruments.calibration import request_seconds
 from dozor.instruments.exposition_monitor import ExpositionMonitor
 from dozor.instruments.host_monitor import HostMonitor
@@ -198,8 +200,10 @@ class Monitor:
             known = ", ".join(sorted(watched)) or "nothing"
             raise ConfigurationError(f"{name!r} is not watched; watched: {known}")
         pool = self._targets.pools.pop(name, None)
+        group = self._targets.redis_groups.pop(name, None)
+        nodes = list(group.nodes) if group is not None else []
         targets: tuple[dict[str, Any], ...] = (self._targets.redis, self._targets.bouncers, self._targets.expositions)
-        others: list[Collector | None] = [one.pop(name, None) for one in targets]
+        others: list[Collector | None] = [one.pop(each, None) for one in targets for each in (name, *nodes)] + [group]
         gone: list[Collector] = [collector for collector in others if collector is not None]
         client = self._targets.redis_clients.pop(name, None)
         if client is not None:
@@ -209,7 +213,7 @@ class Monitor:
             pool.detach()
             gone.extend(pool.collectors)
         if self.running:
-            self._runtime.submit(self._forget(name, gone)).result(_ACTION_SECONDS)
+            self._runtime.submit(self._forget((name, *nodes), gone)).result(_ACTION_SECONDS)
 
     def reload_rules(self) -> "Future[RuleChanges]":
         """Read the rules again; what that has changed, once it is done. Where there is a mistake, the old ones stay in force.
@@ -272,6 +276,7 @@ class Monitor:
             on_changes=self._desk.tell,
             strict=self._strict,
         )
+        follow(self._targets, session, self.clock.timestamp)
         await session.begin(self._collectors())
         if self._process.loops:  # an agent watches none, and need not wake up ten times a second
             self._runtime.every(LOOK_SECONDS, "event loops", self._process.watch)
@@ -310,10 +315,10 @@ class Monitor:
         if cache is not None:
             collectors.append(cache.METRICS)
         targets = self._targets
-        collectors += [*targets.redis.values(), *targets.redis_clients.values()]
+        collectors += [*targets.redis_groups.values(), *targets.redis.values(), *targets.redis_clients.values()]
         return [*collectors, *targets.bouncers.values(), *targets.expositions.values()]
 
-    async def _forget(self, name: str, collectors: Sequence[Collector]) -> None:
+    async def _forget(self, names: Sequence[str], collectors: Sequence[Collector]) -> None:
         session = self._working()
         at = self.clock.timestamp()
         for collector in collectors:
@@ -321,7 +326,7 @@ class Monitor:
         labels = ["pool", "redis"]
         if any(isinstance(collector, ExpositionMonitor) for collector in collectors):
             labels.append("job")
-        for label in labels:
+        for label, name in product(labels, names):
             session.apply(session.lifecycle.remove_target(Labels({label: name}), f"{name} is no longer watched", at))
         self._look(at)
 

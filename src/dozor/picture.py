@@ -5,11 +5,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from dozor.instruments.host_monitor import HostMonitor
+from dozor.instruments.redis_group import MOST_NODES, RedisGroup
+from dozor.instruments.redis_monitor import RedisMonitor
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.alert import Alert
 from dozor.model.labels import Labels
 from dozor.model.silence import Silence
 from dozor.overview import Known, PoolReading, RedisReading
+from dozor.overview.redis_topology import role_of
 from dozor.targets import Targets, WatchedPool
 
 _STALLS_SECONDS: Final = 120.0
@@ -50,7 +53,7 @@ class Picture:
                 PoolReading(name, {}, None, kind=watched.pool.kind, outside=watched.outside)
                 for name, watched in self.targets.pools.items()
             ),
-            servers=tuple(RedisReading(name, {}, None) for name in self.targets.redis),
+            servers=tuple(RedisReading(name, {}, None) for name in (*self.targets.redis_groups, *self.targets.redis)),
             required=self.required,
         )
 
@@ -63,13 +66,19 @@ class Picture:
         circumstances: Circumstances,
     ) -> None:
         """Make the record anew, as of *at*."""
-        for name, monitor in self.targets.redis.items():
-            if monitor.connected:
-                self._answered[name] = at
+        watched: dict[str, RedisGroup | RedisMonitor] = {**self.targets.redis_groups, **self.targets.redis}
+        self._answered = {
+            name: at if monitor.connected else self._answered[name]
+            for name, monitor in watched.items()
+            if monitor.connected or name in self._answered
+        }
         self.known = Known(
             interval_seconds=self.interval_seconds,
             pools=tuple(_pool_reading(watched, at) for watched in self.targets.pools.values()),
-            servers=tuple(self._redis_reading(name) for name in self.targets.redis),
+            servers=(
+                *map(self._group_reading, self.targets.redis_groups),
+                *map(self._redis_reading, self.targets.redis),
+            ),
             alerts=tuple(alerts),
             silences={silence.id: silence for silence in silences},
             http_watched=circumstances.http_watched,
@@ -113,6 +122,24 @@ class Picture:
             notes=tuple(
                 f"Its ACL does not allow Dozor {command}, so what that tells is missing." for command in missing
             ),
+            role=role_of(monitor.info()),
+            part_of=monitor.group,
+        )
+
+    def _group_reading(self, name: str) -> RedisReading:
+        group = self.targets.redis_groups[name]
+        beyond = group.unwatched
+        return RedisReading(
+            name=name,
+            figures=group.figures(),
+            collected_at=self._answered.get(name),
+            connected=group.connected,
+            failure=group.failure,
+            hint=group.hint,
+            notes=(f"{beyond} more nodes are not watched: {MOST_NODES} are the most of one {group.kind}.",)
+            if beyond
+            else (),
+            role="cluster" if group.kind == "cluster" else "service",
         )
 
 

@@ -13,6 +13,7 @@ from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.query_repeats import RepeatedQuery
 from dozor.instruments.query_report import Order, QueryReport, TopQueries, one_query, top_queries
 from dozor.instruments.query_slow import SlowFetch, SlowQuery
+from dozor.instruments.redis_client_monitor import SlowCall
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.instruments.statement_book import Source, StatementBook
 from dozor.metrics import merge
@@ -28,7 +29,9 @@ from dozor.overview import (
     PoolRecord,
     PoolReview,
     Recent,
+    RedisClientDetails,
     RedisDetails,
+    RedisWhole,
     ServerActivity,
     ServerCommand,
     SilenceRecord,
@@ -181,7 +184,6 @@ class Reading:
 
     def redis_details(self) -> Sequence[RedisDetails]:
         """What each Redis server says about itself."""
-        clients = self._targets.redis_clients
         return [
             RedisDetails(
                 name,
@@ -192,10 +194,34 @@ class Reading:
                 one.surveyed(),
                 one.slow_log(),
                 one.key_rates(),
-                clients[name].figures() if name in clients else None,
-                clients[name].slow_calls() if name in clients else (),
+                self._slow_calls(one.group or name),
             )
             for name, one in self._targets.redis.items()
+        ]
+
+    def _slow_calls(self, name: str) -> Sequence[SlowCall]:
+        client = self._targets.redis_clients.get(name)
+        return client.slow_calls() if client is not None else ()
+
+    def redis_clients(self) -> Sequence[RedisClientDetails]:
+        """What the application's own Redis clients do."""
+        return [
+            RedisClientDetails(name, one.figures(), one.pools(), one.slow_calls())
+            for name, one in self._targets.redis_clients.items()
+        ]
+
+    def redis_groups(self) -> Sequence[RedisWhole]:
+        """What each cluster, and what each set of sentinels watches, consists of."""
+        return [
+            RedisWhole(
+                name,
+                one.kind,
+                tuple((one.name_of(node), node) for node in one.view.nodes),
+                one.view.figures,
+                one.checked_at if one.failure is None else None,
+                one.hint,
+            )
+            for name, one in self._targets.redis_groups.items()
         ]
 
     def rule_states(self) -> Sequence[RuleState]:

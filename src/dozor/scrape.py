@@ -274,6 +274,8 @@ class Scraper:
 
     def _keep(self, at: float, watches: Iterable[_Watch]) -> None:
         for watch in watches:
+            if self._watches.get(watch.collector.name) is not watch:  # removed meanwhile: its series have ended
+                continue
             families = _families(watch.collector)
             samples = [sample for family in families for sample in family.samples]
             names, labelled = [sample.name for sample in samples], [sample.labels for sample in samples]

@@ -201,11 +201,9 @@ class Session:
             runtime.on_stop("heartbeat's connection", self._heartbeat.aclose)
             runtime.every(_HEARTBEAT_SECONDS, "heartbeat", self._beat)
         for collector in collectors:
-            self.scraper.add(collector)
+            self.watch(collector)
             if isinstance(collector, Closing):
                 runtime.on_stop(collector.name, collector.close)
-            if isinstance(collector, Standing):
-                collector.when_lost(partial(self.scraper.soon, collector.name))
             if isinstance(collector, Paced):
                 runtime.every(collector.interval_seconds, collector.name, partial(collector.scrape, self.intake))
         self.scraper.add(_OwnFigures(self))
@@ -218,6 +216,12 @@ class Session:
             runtime.every(_FETCH_LOOK_SECONDS, "metrics server", self.metrics_link.step)
         if self.reloader.watches:
             runtime.every(WATCH_SECONDS, "rule files", self.reloader.watch)
+
+    def watch(self, collector: Collector) -> None:
+        """Collect from *collector* from now on."""
+        self.scraper.add(collector)
+        if isinstance(collector, Standing):
+            collector.when_lost(partial(self.scraper.soon, collector.name))
 
     def forget(self, collector: Collector) -> None:
         """Collect from *collector* no more; its series end now."""

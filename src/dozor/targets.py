@@ -16,7 +16,10 @@ from dozor.instruments.exposition_monitor import ExpositionMonitor
 from dozor.instruments.pgbouncer_monitor import PgBouncerMonitor
 from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.redis_client_monitor import RedisClientMonitor
+from dozor.instruments.redis_group import RedisGroup
 from dozor.instruments.redis_monitor import RedisMonitor
+from dozor.instruments.redis_source import source_of
+from dozor.instruments.redis_target import RedisTarget
 from dozor.instruments.workers import Workers, count_workers
 from dozor.model.labels import Labels
 from dozor.scrape import Collector
@@ -81,7 +84,9 @@ class Targets:
     bouncers: dict[str, PgBouncerMonitor]
     expositions: dict[str, ExpositionMonitor]
     redis_clients: dict[str, RedisClientMonitor] = field(default_factory=dict)
-    """Of the servers in `redis`, the application's own clients where it gave one."""
+    """Of the servers in `redis` and of groups, the application's own clients where it gave one."""
+    redis_groups: dict[str, RedisGroup] = field(default_factory=dict)
+    """Clusters, and what sentinels watch. Their nodes come and go in `redis`."""
     workers: Workers = field(default_factory=count_workers)
     budget: ConnectionBudget = field(init=False)
 
@@ -91,7 +96,8 @@ class Targets:
     @property
     def names(self) -> set[str]:
         """Every name, but those of what is scraped: no status follows from that by itself."""
-        return {*self.pools, *self.redis, *self.bouncers}
+        nodes = {name for name, one in list(self.redis.items()) if one.group is not None}
+        return {*self.pools, *self.redis, *self.redis_groups, *self.bouncers} - nodes
 
     def _claims(self) -> list[PoolClaim]:
         """What the application's own pools may take of their servers."""
@@ -116,12 +122,12 @@ def build_targets(engines: Mapping[str, Any], redis: Mapping[str, Any], settings
         else:
             targets.pools[given.name] = _watched_server(given.name, given.url, settings, clock)
     for name, source in redis.items():
-        targets.redis[name] = RedisMonitor(name, source, clock, interval=settings.interval_seconds)
+        _watch_redis(targets, name, source, settings, clock)
         if not isinstance(source, str):
             targets.redis_clients[name] = RedisClientMonitor(name, source, clock)
     for given in settings.redis_urls:
-        _claim(given.name, (targets.redis,), "redis_url")
-        targets.redis[given.name] = RedisMonitor(given.name, given.url, clock, interval=settings.interval_seconds)
+        _claim(given.name, (targets.redis, targets.redis_groups), "redis_url")
+        _watch_redis(targets, given.name, given.url, settings, clock)
     for given in settings.scrape_urls:
         targets.expositions[given.name] = ExpositionMonitor(
             given.name,
@@ -131,6 +137,14 @@ def build_targets(engines: Mapping[str, Any], redis: Mapping[str, Any], settings
             token_file=settings.scrape_token_file,
         )
     return targets
+
+
+def _watch_redis(targets: Targets, name: str, given: object, settings: Settings, clock: Clock) -> None:
+    source = source_of(given)
+    if isinstance(source, RedisTarget):
+        targets.redis[name] = RedisMonitor(name, source, clock, interval=settings.interval_seconds)
+    else:
+        targets.redis_groups[name] = RedisGroup(name, source, clock, interval=settings.interval_seconds)
 
 
 def _watched_engine(name: str, engine: Any, settings: Settings, clock: Clock) -> WatchedPool:

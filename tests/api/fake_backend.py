@@ -72,8 +72,10 @@ from dozor.overview import (
     PoolRecord,
     PoolReview,
     Recent,
+    RedisClientDetails,
     RedisDetails,
     RedisReading,
+    RedisWhole,
     ServerActivity,
     ServerCommand,
     SilenceRecord,
@@ -214,6 +216,8 @@ class FakeBackend:
         self.details = [
             RedisDetails("cache", {"server": {"redis_version": "7.2.4"}}, {"slowlog": True, "config|get": False})
         ]
+        self.clients: list[RedisClientDetails] = []
+        self.wholes: list[RedisWhole] = []
         self.holders: list[Holder] = []
         self.connections: list[PoolConnections] = []
         self.reviews: list[PoolReview] = []
@@ -381,6 +385,12 @@ class FakeBackend:
 
     def redis_details(self) -> Sequence[RedisDetails]:
         return self.details
+
+    def redis_clients(self) -> Sequence[RedisClientDetails]:
+        return self.clients
+
+    def redis_groups(self) -> Sequence[RedisWhole]:
+        return self.wholes
 
     def rule_states(self) -> Sequence[RuleState]:
         return self.rules

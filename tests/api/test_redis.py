@@ -16,6 +16,8 @@ def test_a_server_has_its_figures_by_metric_name(api: TestClient) -> None:
         "reasons": [],
         "checked_at": "2027-01-15T08:00:00Z",
         "age_seconds": 0.0,
+        "role": None,
+        "part_of": None,
     }
 
 

@@ -10,8 +10,10 @@ from dozor.instruments.redis_client_monitor import SlowCall
 from dozor.instruments.redis_commands import CommandCost, CommandWindow
 from dozor.instruments.redis_info import parse_info
 from dozor.instruments.redis_survey import LatencyEvent, Surveyed
+from dozor.instruments.redis_target import RedisTarget
+from dozor.instruments.redis_view import Node, Role
 from dozor.instruments.slowlog import SlowCommand
-from dozor.overview import RedisDetails
+from dozor.overview import RedisClientDetails, RedisDetails, RedisWhole
 
 INFO = parse_info(
     b"# Server\r\nredis_version:7.2.4\r\nredis_mode:standalone\r\n# Memory\r\nused_memory:1000\r\nused_memory_dataset:700\r\n"
@@ -39,7 +41,6 @@ def server(backend: FakeBackend) -> RedisDetails:
         ),
         slow_log=(keys, replace(keys, id=16, at=AT - 5, duration_seconds=0.06), replace(keys, id=15, client_name="")),
         key_rates={"evicted_keys": 0.0, "expired_keys": 1.5},
-        client={"redis_client_pool_in_use": 3.0},
         slow_calls=(CALL, replace(CALL, duration_seconds=0.07)),
     )  # fmt: skip
     backend.details = [found]
@@ -140,7 +141,11 @@ def test_topology_with_what_is_wrong(api: TestClient, server: RedisDetails) -> N
     assert [problem[:29] for problem in found["problems"]] == ["The last dump to disk failed:"]
 
 
-def test_the_applications_client(api: TestClient, backend: FakeBackend, server: RedisDetails) -> None:
+POOL = {"redis_client_pool_in_use": 3.0}
+
+
+def test_the_applications_client(api: TestClient, backend: FakeBackend) -> None:
+    backend.clients = [RedisClientDetails("cache", POOL, {}, (CALL,))]
     (found,) = api.get("redis/clients").json()["clients"]
     assert found["pool"] == {"redis_client_pool_in_use": 3.0}
     assert found["slow_calls"][0] == {
@@ -150,8 +155,43 @@ def test_the_applications_client(api: TestClient, backend: FakeBackend, server: 
         "endpoint": "GET /sessions",
         "caller": "shop.py:212 in count_sessions",
     }
-    backend.details = [replace(server, client=None)]
+    assert found["pools"] == {}
+    backend.clients = [RedisClientDetails("shop", POOL, {"10.0.0.1:7000": POOL}, ())]
+    (found,) = api.get("redis/clients").json()["clients"]
+    assert found["pools"] == {"10.0.0.1:7000": POOL}
+    backend.clients = []
     assert api.get("redis/clients").json() == {"clients": []}
+
+
+def test_wholes_with_their_nodes_and_what_is_wrong(api: TestClient, backend: FakeBackend) -> None:
+    one, two, three = (RedisTarget.of(f"redis://10.0.0.{number}:7000") for number in (1, 2, 3))
+    backend.details = []
+    backend.wholes = [
+        RedisWhole(
+            "shop",
+            "cluster",
+            (
+                ("shop/10.0.0.1:7000", Node("a", one, Role.PRIMARY, slots=16000)),
+                ("shop/10.0.0.2:7000", Node("b", two, Role.REPLICA, primary="a")),
+                ("shop/10.0.0.3:7000", Node("c", three, Role.PRIMARY, "fail", slots=384)),
+            ),
+            {"cluster_state": "fail", "cluster_slots_assigned": 16384, "cluster_slots_fail": 384},
+            AT,
+            None,
+        )
+    ]
+    (found,) = api.get("redis/topology").json()["groups"]
+    assert (found["name"], found["kind"], found["collected_at"]) == ("shop", "cluster", "2027-01-15T08:00:00Z")
+    assert [(node["role"], node["state"], node["primary"], node["slots"]) for node in found["nodes"]] == [
+        ("primary", "ok", None, 16000),
+        ("replica", "ok", "10.0.0.1:7000", None),
+        ("primary", "fail", None, 384),
+    ]
+    assert found["problems"] == [
+        "The cluster does not serve all keys: 16384 of 16384 slots are assigned.",
+        "384 slots are on nodes that have failed.",
+        "Primary shop/10.0.0.3:7000 is fail in the eyes of the others.",
+    ]
 
 
 @pytest.mark.parametrize("path", ["commands", "latency", "memory", "keyspace", "topology"])

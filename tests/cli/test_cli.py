@@ -28,8 +28,8 @@ def test_version(arguments: list[str], tmp_path: Path) -> None:
             "dozor: --interval: 'soon' is not a duration; write it like 30s, 5m or 1h30m",
         ),
         (
-            ["serve", "--redis-url", "redis+cluster://h"],
-            "--redis-url: Redis Cluster and Sentinel are not yet supported",
+            ["serve", "--redis-url", "redis+cluster://h/main"],
+            "--redis-url: a cluster has no databases and no service",
         ),
         (["serve", "--config", "nowhere.toml"], "--config: there is no file nowhere.toml"),
         (["serve", "--host", "0.0.0.0"], "set DOZOR_API_KEY"),

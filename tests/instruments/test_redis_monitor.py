@@ -11,8 +11,6 @@ import psutil
 import pytest
 import redis
 import redis.asyncio
-from redis.asyncio.cluster import RedisCluster
-from redis.asyncio.sentinel import Sentinel
 from redis.credentials import CredentialProvider
 from tests.patience import PATIENCE_SECONDS
 
@@ -519,8 +517,7 @@ class TestSources:
             "",
             42,
             None,
-            f"redis+cluster://:{SECRET}@host",
-            f"redis+sentinel://:{SECRET}@host",
+            f"redis+cluster://:{SECRET}@host",  # which is no server, but several
             f"redis://:{SECRET}@one:1,two:2",
             f"rediss://:{SECRET}@host?ssl_cert_reqs={SECRET}",
         ],
@@ -530,14 +527,6 @@ class TestSources:
             RedisMonitor("cache", source, Clock())
         assert "redis://" in str(caught.value)
         assert SECRET not in str(caught.value)
-
-    async def test_cluster_and_sentinel_clients_are_named_as_not_yet_supported(self) -> None:
-        cluster = RedisCluster(host="127.0.0.1", port=1)
-        with pytest.raises(ConfigurationError, match="cluster cannot be watched as a whole yet"):
-            RedisMonitor("cache", cluster, Clock())
-        sentinel = Sentinel([("127.0.0.1", 1)]).master_for("main")  # type: ignore[no-untyped-call]
-        with pytest.raises(ConfigurationError, match="sentinel cannot be watched as a whole yet"):
-            RedisMonitor("cache", sentinel, Clock())
 
 
 class Line:

@@ -17,7 +17,7 @@ NAMES = {
     "RedisHitRateLow", "RedisLoadHigh", "HostMemoryHigh", "HostCpuHigh", "DiskSpaceLow", "TooManyActiveAlerts",
     "HttpErrorsHigh", "HttpRequestsSlow", "PoolTimeouts", "MonitoringStale", "DatabaseDown",
     "StoreUnavailable", "NotificationsFailing", "ConnectionBudgetExceeded",
-    "RedisReplicationDown", "RedisPersistenceFailing",
+    "RedisReplicationDown", "RedisPersistenceFailing", "RedisClusterDown", "RedisFailoverImpossible",
 }  # fmt: skip
 
 
@@ -75,6 +75,7 @@ def test_each_says_how_bad_it_is_what_is_the_case_and_what_to_do(rule) -> None: 
     description = rule.annotations["description"].text
     assert "irst look" in description
     yes_or_no = {"DatabaseDown", "RedisDisconnected", "RedisReplicationDown", "RedisPersistenceFailing"}
+    yes_or_no |= {"RedisClusterDown", "RedisFailoverImpossible"}
     assert "$value" in description or rule.name in yes_or_no
 
 
@@ -375,6 +376,46 @@ def test_a_replica_that_was_promoted_has_no_primary_to_lose(world: World) -> Non
     redis(world)
     world.put("redis_up", 1, redis="cache")
     world.run(400)
+    assert not world.alerts()
+
+
+def test_a_cluster_that_does_not_serve_all_keys_is_one_alert(world: World) -> None:
+    for name in ("shop", "shop/10.0.0.1:7000", "shop/10.0.0.2:7000"):
+        world.put("redis_connected", 1, redis=name)
+        world.put("redis_cluster_state", 0, redis=name)
+    world.run(10)
+    assert not world.firing
+    world.run(10)
+    (alert,) = world.alerts()
+    assert (alert.rule, alert.labels["redis"]) == ("RedisClusterDown", "shop")
+    world.put("redis_cluster_state", 1, redis="shop")
+    world.run(40)
+    assert not world.alerts()
+
+
+def test_a_node_on_the_wrong_side_of_a_partition_is_no_cluster_that_is_down(world: World) -> None:
+    world.put("redis_cluster_state", 1, redis="shop")
+    world.put("redis_cluster_state", 0, redis="shop/10.0.0.1:7000")
+    world.run(300)
+    assert world.ever_fired() == set()
+
+
+def test_a_cluster_of_which_no_node_answers_is_told_once(world: World) -> None:
+    world.put("redis_connected", 0, redis="shop")
+    world.put("redis_cluster_state", 0, redis="shop")
+    world.run(60)
+    assert [word for word in world.words if word[1] == "firing"] == [("RedisDisconnected", "firing")]
+
+
+def test_too_few_sentinels_fire_until_there_are_enough(world: World) -> None:
+    labels = {"redis": "shop/sentinel/10.0.0.1:26379", "master_name": "main"}
+    world.put("redis_sentinel_master_ckquorum_status", 0, master_address="10.0.0.1:6379", **labels)
+    world.run(50)
+    assert not world.firing
+    world.run(20)
+    assert world.firing == {"RedisFailoverImpossible"}
+    world.put("redis_sentinel_master_ckquorum_status", 1, master_address="10.0.0.1:6379", **labels)
+    world.run(40)
     assert not world.alerts()
 
 

@@ -140,7 +140,7 @@ def test_settings_do_not_change() -> None:
         ({"DOZOR_DATABASE_URL": "postgresql://u:s3cret/@h:x/db"}, "DOZOR_DATABASE_URL: the host or the port"),
         (
             {"DOZOR_REDIS_URL": "redis+sentinel://h"},
-            "DOZOR_REDIS_URL: Redis Cluster and Sentinel are not yet supported",
+            "DOZOR_REDIS_URL: the URL does not say which primary the sentinels are asked for",
         ),
         ({"DOZOR_CONFIG": "/nowhere.toml"}, "DOZOR_CONFIG: there is no file /nowhere.toml"),
         ({"DOZOR_COOLDOWN__WARNING": "x"}, "DOZOR_COOLDOWN__WARNING: 'x' is not a duration"),

@@ -30,7 +30,9 @@ from dozor.overview import (
     PoolRecord,
     PoolReview,
     Recent,
+    RedisClientDetails,
     RedisDetails,
+    RedisWhole,
     ServerActivity,
     ServerCommand,
     SilenceRecord,
@@ -163,6 +165,12 @@ class Backend(Protocol):
 
     def redis_details(self) -> Sequence[RedisDetails]:
         """What each Redis server says about itself."""
+
+    def redis_clients(self) -> Sequence[RedisClientDetails]:
+        """What the application's own Redis clients do."""
+
+    def redis_groups(self) -> Sequence[RedisWhole]:
+        """What each cluster, and what each set of sentinels watches, consists of."""
 
     def rule_states(self) -> Sequence[RuleState]:
         """Every rule, in the order of evaluation."""

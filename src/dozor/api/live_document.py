@@ -9,7 +9,7 @@ from dozor.api.backend import Backend
 from dozor.api.live_schemas import LiveAlert, LiveOverview, LivePool, LiveServer
 from dozor.api.reading_schemas import SparklineModel
 from dozor.api.rendering import date
-from dozor.api.targets import finite, sparkline_model, whole
+from dozor.api.targets import finite, relation, sparkline_model, whole
 from dozor.clock import Clock
 from dozor.merge_patch import Document
 from dozor.model.alert import Alert
@@ -29,7 +29,9 @@ def live_document(backend: Backend) -> Document:
         alert_order=[alert.id for alert in alerts],
         alerts_total=len(overview.alerts),
         pools={_key(pool): LivePool(**_target(pool, known, clock), worker=pool.worker) for pool in overview.pools},
-        servers={_key(server): LiveServer(**_target(server, known, clock)) for server in overview.servers},
+        servers={
+            _key(server): LiveServer(**_target(server, known, clock), **relation(server)) for server in overview.servers
+        },
         http=finite(backend.http_figures()),
         host=finite(known.host),
         sparklines=_sparklines(backend.sparklines(), clock),

@@ -83,6 +83,14 @@ class RedisTarget(Target):
     model_config = example(SERVER, extra="allow")
 
     status: RedisStatus
+    role: Annotated[
+        str | None,
+        Field(
+            description="`primary`, `replica` or `sentinel`; `cluster` or `service` (what sentinels watch) of a whole whose "
+            "servers stand beside it; null: not known."
+        ),
+    ] = None
+    part_of: Annotated[str | None, Field(description="The name of the whole that this server is a node of.")] = None
 
 
 class PoolStatusAnswer(BaseModel):

@@ -10,15 +10,16 @@ from dozor.api import problems
 from dozor.api import redis_schemas as models
 from dozor.api.backend import Backend
 from dozor.api.parameters import Limit
-from dozor.api.rendering import answer
+from dozor.api.rendering import answer, date
 from dozor.api.targets import finite, freshness, oldest
 from dozor.clock import Clock
 from dozor.instruments.redis_commands import CommandCost
-from dozor.overview import RedisDetails
+from dozor.instruments.redis_view import Role
+from dozor.overview import RedisDetails, RedisWhole
 from dozor.overview.redis_keyspace import keyspace
 from dozor.overview.redis_memory import memory_picture
 from dozor.overview.redis_slow import SlowGroup, slow_groups
-from dozor.overview.redis_topology import topology
+from dozor.overview.redis_topology import topology, whole_problems
 from dozor.overview.redis_words import event_words
 
 _MOST: Final = 100
@@ -39,9 +40,9 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     for path, kind, model, summary in (
         ("memory", models.MemoryAnswer, _memory, "Where the servers' memory goes"),
         ("keyspace", models.KeyspaceAnswer, _keyspace, "What keys the servers have"),
-        ("topology", models.TopologyAnswer, _topology, "Replication, persistence, cluster, sentinel"),
     ):
         _add_per_server(router, backend, path, kind=kind, model=model, summary=summary)
+    _add_topology(router, backend)
     _add_clients(router, backend)
 
 
@@ -142,6 +143,23 @@ def _add_per_server(
     redis_insight.__name__ = f"redis_{path}"
 
 
+def _add_topology(router: APIRouter, backend: Backend) -> None:
+    @router.get(
+        "/redis/topology",
+        response_model=models.TopologyAnswer,
+        responses=problems.documented(),
+        summary="Replication, persistence, cluster, sentinel",
+    )
+    async def redis_topology() -> Response:
+        """Each server among the others, and each cluster, and what sentinels watch, as a whole."""
+
+        def build() -> models.TopologyAnswer:
+            groups = [_whole(one, backend.clock) for one in backend.redis_groups()]
+            return models.TopologyAnswer(servers=_servers(backend, _topology), groups=groups)
+
+        return await answer(backend, build)
+
+
 def _add_clients(router: APIRouter, backend: Backend) -> None:
     clock = backend.clock
 
@@ -158,8 +176,9 @@ def _add_clients(router: APIRouter, backend: Backend) -> None:
             return models.ClientsAnswer(
                 clients=[
                     models.ClientModel(
-                        redis=server.name,
-                        pool=finite(server.client),
+                        redis=one.name,
+                        pool=finite(one.pool),
+                        pools={node: finite(figures) for node, figures in one.pools.items()},
                         slow_calls=[
                             models.ClientCallModel(
                                 command=call.command,
@@ -168,11 +187,10 @@ def _add_clients(router: APIRouter, backend: Backend) -> None:
                                 endpoint=call.work,
                                 caller=call.caller,
                             )
-                            for call in server.slow_calls[:_MOST]
+                            for call in one.slow_calls[:_MOST]
                         ],
                     )
-                    for server in backend.redis_details()
-                    if server.client is not None
+                    for one in backend.redis_clients()
                 ]
             )
 
@@ -242,6 +260,28 @@ def _topology(server: RedisDetails) -> dict[str, Any]:
         "persistence": None if found.persistence is None else dict(found.persistence),
         "problems": list(found.problems),
     }
+
+
+def _whole(whole: RedisWhole, clock: Clock) -> models.WholeModel:
+    addresses = {node.id: node.address for _, node in whole.nodes}
+    return models.WholeModel(
+        name=whole.name,
+        kind="cluster" if whole.kind == "cluster" else "sentinel",
+        nodes=[
+            models.NodeModel(
+                name=name,
+                address=node.address,
+                role=node.role.value,
+                state=node.state,
+                primary=None if node.primary is None else addresses.get(node.primary, node.primary),
+                slots=node.slots if whole.kind == "cluster" and node.role is Role.PRIMARY else None,
+            )
+            for name, node in whole.nodes
+        ],
+        cluster=dict(whole.figures) or None,
+        collected_at=date(clock, whole.at),
+        problems=list(whole_problems(whole)),
+    )
 
 
 def _latency_hint(server: RedisDetails, threshold: int | None) -> str | None:

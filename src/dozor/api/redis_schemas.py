@@ -356,8 +356,30 @@ class ServerTopologyModel(ServerModel):
     problems: Annotated[list[str], Field(description="What is not as it should be, in sentences.")]
 
 
+class NodeModel(BaseModel):
+    """One server of a whole. `state` is `ok`, or in Redis' words what the others think of it (`fail`, `fail?`, `s_down` …)."""
+
+    name: Annotated[str, Field(description="Among the servers: the label `redis` of its series.")]
+    address: str
+    role: Literal["primary", "replica", "sentinel"]
+    state: str
+    primary: Annotated[str | None, Field(description="Of a replica, the address of its primary.")]
+    slots: Annotated[int | None, Field(description="Of a cluster's primary, how many of the 16384 it serves.")]
+
+
+class WholeModel(BaseModel):
+    """A cluster, or a primary with its replicas and the sentinels that watch it."""
+
+    name: str
+    kind: Literal["cluster", "sentinel"]
+    nodes: list[NodeModel]
+    cluster: Annotated[dict[str, str | int | float] | None, Field(description="The figures of CLUSTER INFO.")]
+    collected_at: Annotated[datetime | None, Field(description="When it last said so; null: it does not now.")]
+    problems: Annotated[list[str], Field(description="What is not as it should be, in sentences.")]
+
+
 class TopologyAnswer(BaseModel):
-    """All servers."""
+    """All servers, and the wholes that some of them belong to."""
 
     model_config = example(
         {
@@ -377,11 +399,39 @@ class TopologyAnswer(BaseModel):
                     "persistence": {"rdb_last_bgsave_status": "ok", "aof_enabled": 0},
                     "problems": [],
                 }
-            ]
+            ],
+            "groups": [
+                {
+                    "name": "shop",
+                    "kind": "cluster",
+                    "nodes": [
+                        {
+                            "name": "shop/10.0.0.1:7000",
+                            "address": "10.0.0.1:7000",
+                            "role": "primary",
+                            "state": "ok",
+                            "primary": None,
+                            "slots": 16384,
+                        },
+                        {
+                            "name": "shop/10.0.0.2:7000",
+                            "address": "10.0.0.2:7000",
+                            "role": "replica",
+                            "state": "ok",
+                            "primary": "10.0.0.1:7000",
+                            "slots": None,
+                        },
+                    ],
+                    "cluster": {"cluster_state": "ok", "cluster_slots_ok": 16384, "cluster_size": 1},
+                    "collected_at": NOW,
+                    "problems": [],
+                }
+            ],
         }
     )
 
     servers: list[ServerTopologyModel]
+    groups: Annotated[list[WholeModel], Field(description="Clusters, and what sentinels watch.")]
 
 
 class ClientCallModel(BaseModel):
@@ -395,10 +445,16 @@ class ClientCallModel(BaseModel):
 
 
 class ClientModel(BaseModel):
-    """The application's client of one server. `pool` holds its figures by metric name; what is unknown is absent."""
+    """The application's client of one server, or of a cluster.
+
+    `pool` holds the figures of its pool, or of all together, by metric name; what is unknown is absent.
+    """
 
     redis: str
     pool: dict[str, float]
+    pools: Annotated[
+        dict[str, dict[str, float]], Field(description="Of a cluster's client, the same by node; empty for any other.")
+    ]
     slow_calls: Annotated[list[ClientCallModel], Field(description="Newest first, at most 100.")]
 
 
@@ -411,6 +467,7 @@ class ClientsAnswer(BaseModel):
                 {
                     "redis": "cache",
                     "pool": {"redis_client_pool_in_use": 3.0, "redis_client_pool_max": 50.0},
+                    "pools": {},
                     "slow_calls": [
                         {
                             "command": "KEYS",

@@ -17,7 +17,12 @@ def pool_target(target: TargetStatus, at: float, clock: Clock) -> PoolTarget:
 
 def redis_target(target: TargetStatus, at: float, clock: Clock) -> RedisTarget:
     """One Redis server."""
-    return RedisTarget(**_fields(target, at, clock))
+    return RedisTarget(**_fields(target, at, clock), **relation(target))
+
+
+def relation(target: TargetStatus) -> dict[str, Any]:
+    """What a Redis server is to others."""
+    return {"role": target.role or None, "part_of": target.part_of}
 
 
 def _fields(target: TargetStatus, at: float, clock: Clock) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from typing import Any, Final, NoReturn
 
 import psutil
 
-START_SECONDS: Final = {"redis": 20.0, "postgres": 60.0}
+START_SECONDS: Final = {"redis": 20.0, "sentinel": 20.0, "postgres": 60.0}
 STOP_SECONDS: Final = 3.0
 _POLL_SECONDS: Final = 0.01
 _PR_SET_PDEATHSIG: Final = 1
@@ -201,8 +201,8 @@ def _open_to_others(path: Path) -> bool:
 class Server:
     """One server process on a port that stays the same over restarts."""
 
-    def __init__(self, name: str, programs: Programs, pipe: Pipe) -> None:
-        self.name, self._programs, self._pipe = name, programs, pipe
+    def __init__(self, name: str, programs: Programs, pipe: Pipe, options: list[str]) -> None:
+        self.name, self._programs, self._pipe, self._options = name, programs, pipe, options
         self.port = free_port()
         self.folder = programs.folder / name
         self.process: subprocess.Popen[bytes] | None = None
@@ -303,13 +303,32 @@ class Valkey(Server):
 
     def _command(self) -> list[str]:
         where = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder))
-        return [str(self._programs.valkey()), *where, *_VALKEY]
+        return [str(self._programs.valkey()), *where, *_VALKEY, *self._options]
 
     def _ready(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2) as connection:
             connection.sendall(b"PING\r\n")
             return connection.recv(16).startswith(b"+PONG")
         return False
+
+
+class Sentinel(Valkey):
+    """A sentinel that watches nothing yet: SENTINEL MONITOR tells it what. It keeps that in its folder."""
+
+    kind = "sentinel"
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        settings = (f"port {self.port}", "bind 127.0.0.1", "protected-mode no", f"dir {self.folder}", *self._options)
+        self._file.write_text("\n".join(settings) + "\n")
+        self._programs.give(self.folder)
+
+    def _command(self) -> list[str]:
+        return [str(self._programs.valkey()), str(self._file), "--sentinel"]
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "sentinel.conf"
 
 
 class Postgres(Server):
@@ -367,7 +386,7 @@ class Postgres(Server):
         return self.process is not None and lines[:1] == [str(self.process.pid)] and lines[7:8] == ["ready   "]
 
 
-_KINDS: Final[dict[str, type[Server]]] = {"redis": Valkey, "postgres": Postgres}
+_KINDS: Final[dict[str, type[Server]]] = {"redis": Valkey, "sentinel": Sentinel, "postgres": Postgres}
 _libc: Final = ctypes.CDLL(None)
 
 
@@ -444,9 +463,9 @@ class Guard:
             server.stop(server.quick_stop_signal)
         shutil.rmtree(self._programs.folder, ignore_errors=True)
 
-    def _do(self, action: str, name: str, kind: str = "") -> dict[str, Any]:
+    def _do(self, action: str, name: str, kind: str = "", options: list[str] | None = None) -> dict[str, Any]:
         if action == "launch":
-            self._servers[name] = _KINDS[kind](name, self._programs, self._pipe)
+            self._servers[name] = _KINDS[kind](name, self._programs, self._pipe, options or [])
             action = "start"
         server = self._servers[name]
         if action == "remove":

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +25,7 @@ from dozor.errors import DozorError
 
 __all__ = ["EmbeddedServer", "EmbeddedServers", "ServersUnavailable"]
 
-Kind = Literal["redis", "postgres"]
+Kind = Literal["redis", "sentinel", "postgres"]
 
 # Longer than any one thing that the guard does, so that its own answer, which says what is wrong, comes first.
 _ANSWER_SECONDS: Final = 150.0
@@ -38,22 +39,22 @@ class ServersUnavailable(DozorError):  # noqa: N818 - named for what is the case
 class EmbeddedServer:
     """One server. Its port, and so its URLs, stay the same when it is stopped and started."""
 
-    def __init__(self, owner: "EmbeddedServers", kind: Kind, name: str) -> None:
+    def __init__(self, owner: "EmbeddedServers", kind: Kind, name: str, options: Sequence[str] = ()) -> None:
         self.kind, self._owner, self._name = kind, owner, name
         self.port = 0
         self.pid: int | None = None
         """The server's process id, None while it is stopped."""
-        self._tell("launch", kind=kind)
+        self._tell("launch", kind=kind, options=[*options])
 
     @property
     def url(self) -> str:
         """`redis://…`, or `postgresql+psycopg://…` (for synchronous engines)."""
-        return f"redis://127.0.0.1:{self.port}/0" if self.kind == "redis" else self._postgres_url("psycopg")
+        return self._postgres_url("psycopg") if self.kind == "postgres" else f"redis://127.0.0.1:{self.port}/0"
 
     @property
     def async_url(self) -> str:
         """`postgresql+asyncpg://…` (for asynchronous engines); for Redis the same as `url`."""
-        return self.url if self.kind == "redis" else self._postgres_url("asyncpg")
+        return self._postgres_url("asyncpg") if self.kind == "postgres" else self.url
 
     def stop(self) -> None:
         """Stop the server in an orderly way."""
@@ -82,7 +83,7 @@ class EmbeddedServer:
     def _postgres_url(self, driver: str) -> str:
         return f"postgresql+{driver}://postgres@127.0.0.1:{self.port}/postgres"
 
-    def _tell(self, action: str, **more: str) -> None:
+    def _tell(self, action: str, **more: str | list[str]) -> None:
         answer = self._owner.command(action=action, name=self._name, **more)
         self.port, self.pid = answer["port"], answer["pid"]
 
@@ -125,9 +126,9 @@ class EmbeddedServers:
     ) -> None:
         self.close()
 
-    def launch(self, kind: Kind) -> EmbeddedServer:
-        """Start one more server of *kind*, empty."""
-        return EmbeddedServer(self, kind, f"{kind}-{next(self._names)}")
+    def launch(self, kind: Kind, options: Sequence[str] = ()) -> EmbeddedServer:
+        """Start one more server of *kind*, empty; Valkey takes *options* of its command line, a sentinel lines of its file."""
+        return EmbeddedServer(self, kind, f"{kind}-{next(self._names)}", options)
 
     @property
     def redis(self) -> EmbeddedServer:
@@ -186,7 +187,7 @@ class EmbeddedServers:
         """Let `postgres` go on."""
         self.postgres.thaw()
 
-    def command(self, **command: str) -> dict[str, Any]:
+    def command(self, **command: str | list[str]) -> dict[str, Any]:
         """Have the guard do *command* and return its answer. For `EmbeddedServer`."""
         with self._lock:
             assert self._guard.stdin is not None

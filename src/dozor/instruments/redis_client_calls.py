@@ -88,7 +88,7 @@ class ClientCalls:
         timer, done, failed = self._timer, self._done, self._failed
 
         def execute(pipe: Any, *args: Any, **options: Any) -> Any:
-            commands = len(pipe.command_stack)
+            commands = len(pipe)
             if not commands:
                 return kind.execute(pipe, *args, **options)
             began = timer()
@@ -101,7 +101,7 @@ class ClientCalls:
                 done(began, PIPELINE, commands)
 
         async def execute_async(pipe: Any, *args: Any, **options: Any) -> Any:
-            commands = len(pipe.command_stack)
+            commands = len(pipe)
             if not commands:
                 return await kind.execute(pipe, *args, **options)
             began = timer()

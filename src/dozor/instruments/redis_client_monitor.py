@@ -11,7 +11,7 @@ from dozor.clock import Clock
 from dozor.containment import contained, report
 from dozor.instruments.query_caller import find_caller
 from dozor.instruments.redis_client_calls import ClientCalls, Done
-from dozor.instruments.redis_client_pool import POOL_METRICS, pool_figures
+from dozor.instruments.redis_client_pool import POOL_METRICS, cluster_figures, is_cluster, pool_figures, together
 from dozor.instruments.work import current_work
 from dozor.metrics import Children, Counter, Histogram
 from dozor.metrics.instruments import FOLD_AT, OTHER
@@ -61,7 +61,7 @@ class RedisClientMonitor:
 
     Args:
         redis_name: the label `redis`.
-        client: a `redis.Redis` or `redis.asyncio.Redis`.
+        client: a `Redis` or `RedisCluster`, sync or async; one that sentinels lead to its server too.
         clock: dates slow calls.
         timer: monotonic seconds, for the hot path.
     """
@@ -97,11 +97,13 @@ class RedisClientMonitor:
 
     def families(self) -> list[Family]:
         """The `redis_client_…` metrics."""
-        figures = self.figures()
+        pools = {self._labels.with_({"node": node}): one for node, one in self.pools().items()}
+        if not pools:
+            pools = {self._labels: self.figures()}
         families = [
-            Family(name, kind, text, unit, (Sample(name, self._labels, figures[name]),))
+            Family(name, kind, text, unit, shown)
             for name, (kind, unit, text) in POOL_METRICS.items()
-            if name in figures
+            if (shown := tuple(Sample(name, labels, one[name]) for labels, one in pools.items() if name in one))
         ]
         name = "redis_client_command_seconds"
         samples = [sample for labels, one in self._commands.items() for sample in one.samples(name, labels)]
@@ -117,10 +119,22 @@ class RedisClientMonitor:
         return families
 
     def figures(self) -> Mapping[str, float]:
-        """The figures of the client's pool by metric name; what is unknown is absent."""
+        """The figures of the client's pool, or of all together, by metric name; what is unknown is absent."""
+        if is_cluster(self._client):
+            return together(self.pools().values())
         try:
             return pool_figures(self._client)
         except Exception:  # noqa: BLE001 - a pool of somebody's own making; what it cannot say is unknown
+            report("redis_client.pool")
+            return {}
+
+    def pools(self) -> Mapping[str, Mapping[str, float]]:
+        """The figures of the pools of a cluster's client by node; empty for any other."""
+        if not is_cluster(self._client):
+            return {}
+        try:
+            return cluster_figures(self._client)
+        except Exception:  # noqa: BLE001 - see above
             report("redis_client.pool")
             return {}
 

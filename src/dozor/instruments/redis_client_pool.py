@@ -1,8 +1,9 @@
-"""The connection pool of a redis-py client, read without touching it. Sync and async, redis-py 5 to 8.
+"""The connection pools of a redis-py client, read without touching them. Sync and async, redis-py 5 to 8.
 
-redis-py has no public way to ask; its pools have looked like this since version 2, and what one does not have is unknown.
+A client of a cluster has one for each node. redis-py has no public way to ask; its pools have looked like this since version 2, and what one does not have is unknown.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from dozor.model.sample import MetricType
@@ -27,6 +28,31 @@ POOL_METRICS: Final = {
 }
 
 
+def is_cluster(client: Any) -> bool:
+    """Whether *client* is a cluster's, which has a pool for each node."""
+    return hasattr(client, "nodes_manager")
+
+
+def cluster_figures(client: Any) -> dict[str, dict[str, float]]:
+    """The figures of the pools of a cluster's *client*, by node and metric name; what is unknown is absent."""
+    nodes = dict(client.nodes_manager.nodes_cache)
+    # A synchronous node has a client of its own, once it was needed; an asynchronous one is its own pool.
+    found = {
+        str(name): _of_node(node) if hasattr(node, "_connections") else pool_figures(node.redis_connection)
+        for name, node in nodes.items()
+    }
+    return {name: figures for name, figures in found.items() if figures}
+
+
+def together(pools: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The sums of the figures of *pools*."""
+    found: dict[str, float] = {}
+    for figures in pools:
+        for name, value in figures.items():
+            found[name] = found.get(name, 0.0) + value
+    return found
+
+
 def pool_figures(client: Any) -> dict[str, float]:
     """The figures of *client*'s pool by metric name; what is unknown is absent.
 
@@ -36,7 +62,21 @@ def pool_figures(client: Any) -> dict[str, float]:
     if pool is None:
         return {}
     queue = getattr(pool, "pool", None)
-    figures = _of_queue(pool, queue) if queue is not None else _of_lists(pool)
+    return _with_limit(_of_queue(pool, queue) if queue is not None else _of_lists(pool), pool)
+
+
+def _of_node(node: Any) -> dict[str, float]:
+    """The pool that an asynchronous client of a cluster has for one node: when it is exhausted, it raises."""
+    idle = len(node._free)
+    figures = {
+        "redis_client_pool_in_use": float(max(0, len(node._connections) - idle)),
+        "redis_client_pool_idle": float(idle),
+        "redis_client_pool_waiting": 0.0,
+    }
+    return _with_limit(figures, node)
+
+
+def _with_limit(figures: dict[str, float], pool: Any) -> dict[str, float]:
     limit = getattr(pool, "max_connections", None)
     if isinstance(limit, int) and limit < UNLIMITED:
         figures["redis_client_pool_max"] = float(limit)

@@ -24,6 +24,13 @@ _ANSWERS: Final[dict[str, str]] = {
     "maxclients": "takes no more clients: maxclients is reached",
     "denied": "runs in protected mode and refuses connections from other machines",
     "error": "answers INFO with an error",
+    "nocluster": "is no node of a cluster: watch it with a redis:// URL",
+    "nosentinel": "is no sentinel; sentinels mostly listen on port 26379",
+    "noservice": "is a sentinel and knows no primary of the name given: SENTINEL MASTERS tells which it knows",
+    "noview": (
+        "does not allow this user to ask who belongs together: grant it with ACL SETUSER NAME +cluster|nodes +cluster|info, on a "
+        "sentinel +sentinel|master +sentinel|replicas +sentinel|sentinels +sentinel|myid"
+    ),
 }
 _SILENCE: Final[dict[str, str]] = {
     "refused": "refuses the connection: is it running, and is the port right?",
@@ -73,7 +80,8 @@ class RedisFailure(DozorError):  # noqa: N818 - named for what is the case
 
     Attributes:
         kind: `refused`, `timeout`, `reset`, `dns`, `unreachable`, `tls`, `garbage`, `credentials`; or, of a server that
-            answers, `loading`, `noauth`, `wrongpass`, `noperm`, `misconf`, `masterdown`, `maxclients`, `denied`, `error`.
+            answers, `loading`, `noauth`, `wrongpass`, `noperm`, `misconf`, `masterdown`, `maxclients`, `denied`, `error`; or, of
+            one asked for the others, `nocluster`, `nosentinel`, `noservice`, `noview`.
         answered: whether the server answered, be it with an error: then it is not down.
     """
 

@@ -55,6 +55,17 @@ LABELLED: Final[Mapping[str, tuple[MetricType, str, str]]] = {
     "redis_sentinel_master_status": (_GAUGE, "", "Whether the sentinel finds the primary well: 1 or 0."),
     "redis_sentinel_master_slaves": (_GAUGE, "replicas", "Replicas of the primary that the sentinel knows."),
     "redis_sentinel_master_sentinels": (_GAUGE, "sentinels", "Sentinels that watch the primary."),
+    "redis_sentinel_master_ok_slaves": (
+        _GAUGE,
+        "replicas",
+        "Replicas of the primary that the sentinel does not find down.",
+    ),
+    "redis_sentinel_master_ok_sentinels": (
+        _GAUGE,
+        "sentinels",
+        "Sentinels of the primary that are not found down, the one asked counted.",
+    ),
+    "redis_sentinel_master_ckquorum_status": (_GAUGE, "", "Whether enough sentinels are there to fail over: 1 or 0."),
     "redis_sentinel_master_setting_ckquorum": (_GAUGE, "sentinels", "Sentinels that must find the primary down."),
     "redis_sentinel_master_setting_failover_timeout": (_GAUGE, "milliseconds", "Failover timeout, in milliseconds."),
     "redis_sentinel_master_setting_parallel_syncs": (

@@ -58,18 +58,21 @@ class RedisMonitor(LastReading):
 
     Args:
         name: the label `redis` of its series.
-        source: a URL, or a redis-py client, of which only address, TLS and credentials are read.
+        source: a URL, or a redis-py client, of which only address, TLS and credentials are read; or what was read already.
         clock: dates and measures.
         interval: seconds between two collections; one takes at most 0.8 of that, and at most one second.
+        group: the name of the cluster, or of what sentinels watch, that it belongs to.
 
     Raises:
         ConfigurationError: *source* cannot be watched.
     """
 
-    def __init__(self, name: str, source: object, clock: Clock, *, interval: float = 1.0) -> None:
+    def __init__(
+        self, name: str, source: object, clock: Clock, *, interval: float = 1.0, group: str | None = None
+    ) -> None:
         self.name = f"redis:{name}"
-        self.redis_name = name
-        self._target = RedisTarget.of(source)
+        self.redis_name, self.group = name, group
+        self._target = source if isinstance(source, RedisTarget) else RedisTarget.of(source)
         self._clock = clock
         self._limit_seconds = min(0.8 * interval, 1.0)
         self._labels = Labels(redis=name)

@@ -6,8 +6,8 @@ Only commands whose cost does not grow with the data. Each is optional: one that
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
 
 from dozor.instruments.redis_commands import CommandStats, parse_calls, parse_histograms, parse_percentiles
 from dozor.instruments.redis_failure import forbidden
@@ -22,6 +22,10 @@ FORBIDDEN_SECONDS: Final = 300.0
 _EVENTS: Final = 16
 _POINTS: Final = 160
 _SETTINGS: Final = ("slowlog-log-slower-than", "latency-monitor-threshold")
+
+_PRIMARIES: Final = 16
+_OF_PRIMARY: Final = ("replicas", "sentinels", "ckquorum")
+_DOWN: Final = ("s_down", "o_down")
 
 Question = tuple[str, ...]
 
@@ -65,6 +69,19 @@ class Surveyed:
     settings: Mapping[str, int] | None = None
     cluster: Mapping[str, InfoValue] | None = None
     primaries: tuple[Mapping[str, str], ...] | None = None
+    standings: Mapping[str, "Standing"] = field(default_factory=dict)
+
+
+class Standing(NamedTuple):
+    """How a primary stands that a sentinel watches; None: not known.
+
+    *ok_replicas* and *ok_sentinels* (this one counted) are those that it does not find down; *quorum*: whether enough
+    sentinels are there to fail over.
+    """
+
+    ok_replicas: int | None
+    ok_sentinels: int | None
+    quorum: bool | None
 
 
 class RedisSurvey:
@@ -109,13 +126,15 @@ class RedisSurvey:
             settings = [each for answer in (settings, *more) if isinstance(answer, list) for each in answer]
         self._take_commands(given, info, at, own)
         length = given.get("slowlog|len")
+        primaries = parse_primaries(given["sentinel|masters"]) if "sentinel|masters" in given else None
         self.surveyed = Surveyed(
             at,
             latency_events=events,
             slow_log_length=length if isinstance(length, int) else None,
             settings=parse_settings(settings) if settings is not None else None,
             cluster=_flat(given.get("cluster|info")),
-            primaries=parse_primaries(given["sentinel|masters"]) if "sentinel|masters" in given else None,
+            primaries=primaries,
+            standings=await self._standings(link, primaries or (), at),
         )
 
     def _wanted(self, name: str, info: Info) -> bool:
@@ -148,6 +167,23 @@ class RedisSurvey:
             replace(event, history=histories[event.name] if event.name in histories else known[event.name].history)
             for event in events
         )
+
+    async def _standings(
+        self, link: RedisLink, primaries: Sequence[Mapping[str, str]], at: float
+    ) -> dict[str, Standing]:
+        """How each of the first *primaries* stands, by its name."""
+        names = [one["name"] for one in primaries[:_PRIMARIES] if one.get("name")]
+        words = [word for word in _OF_PRIMARY if at >= self._closed_until.get(f"sentinel|{word}", -math.inf)]
+        asked = [(name, word) for name in names for word in words]
+        if not asked:
+            return {}
+        answers = await link.ask(*(("SENTINEL", word.upper(), name) for name, word in asked))
+        found: dict[str, dict[str, Any]] = {name: {} for name in names}
+        for (name, word), answer in zip(asked, answers, strict=True):
+            no_quorum = word == "ckquorum" and isinstance(answer, Exception) and "NOQUORUM" in str(answer)
+            if no_quorum or self._note(f"sentinel|{word}", answer, at):
+                found[name][word] = answer
+        return {name: parse_standing(given) for name, given in found.items()}
 
     def _take_commands(self, given: Mapping[str, Any], info: Info, at: float, own: Mapping[str, int]) -> None:
         stats = given.get("commandstats")
@@ -200,6 +236,21 @@ def parse_primaries(answer: Any) -> tuple[Mapping[str, str], ...]:
             flat = [_text(each) for each in entry]
             found.append(dict(zip(flat[::2], flat[1::2], strict=False)))
     return tuple(found)
+
+
+def parse_standing(given: Mapping[str, Any]) -> Standing:
+    """The answers to `SENTINEL REPLICAS`, `SENTINELS` and `CKQUORUM` of one primary, by their names in lower case."""
+    replicas, sentinels = (
+        sum(not any(flag in one.get("flags", "") for flag in _DOWN) for one in parse_primaries(given[word]))
+        if word in given
+        else None
+        for word in ("replicas", "sentinels")
+    )
+    return Standing(
+        replicas,
+        None if sentinels is None else sentinels + 1,
+        not isinstance(given["ckquorum"], Exception) if "ckquorum" in given else None,
+    )
 
 
 def _section(answer: Any, name: str) -> Mapping[str, InfoValue]:

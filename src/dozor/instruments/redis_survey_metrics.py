@@ -17,6 +17,11 @@ _OF_PRIMARY: Final = (
     ("redis_sentinel_master_config_epoch", "config-epoch", 1.0),
     ("redis_sentinel_master_last_ok_ping_reply_seconds", "last-ok-ping-reply", 1000.0),
 )
+_STANDING: Final = (
+    "redis_sentinel_master_ok_slaves",
+    "redis_sentinel_master_ok_sentinels",
+    "redis_sentinel_master_ckquorum_status",
+)
 
 
 def survey_families(survey: RedisSurvey, metrics: InfoMetrics) -> tuple[Family, ...]:
@@ -41,6 +46,10 @@ def _found(commands: CommandStats, found: Surveyed, metrics: InfoMetrics) -> Ite
         for name, key, by in _OF_PRIMARY:
             if one.get(key, "").isdecimal():
                 yield name, labels, float(one[key]) / by
+        if (standing := found.standings.get(one.get("name", ""))) is not None:
+            for name, value in zip(_STANDING, standing, strict=True):
+                if value is not None:
+                    yield name, labels, float(value)
 
 
 def _commands(commands: CommandStats, metrics: InfoMetrics) -> Iterator[Found]:

@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from dozor.errors import ConfigurationError
 from dozor.instruments.redis_failure import RedisFailure
+from dozor.instruments.redis_url import HOW as MANY
 
 CLIENT_NAME: Final = "dozor"
 
@@ -34,7 +35,8 @@ _TLS_PARAMETERS: Final = frozenset(
     name for name in inspect.signature(SSLConnection.__init__).parameters if name.startswith("ssl_")
 )
 _HOW: Final = (
-    "give a URL (redis://HOST:6379, rediss://…, unix:///PATH) or a redis-py client (redis.Redis or redis.asyncio.Redis)"
+    "give a URL (redis://HOST:6379, rediss://…, unix:///PATH, redis+cluster://…, redis+sentinel://…) or a redis-py client "
+    "(Redis or RedisCluster, sync or async)"
 )
 
 
@@ -42,7 +44,7 @@ class RedisTarget:
     """The address of one Redis, and what it takes to log in. Its text forms hold no credentials."""
 
     def __init__(self, kind: type[AbstractConnection], arguments: Mapping[str, Any]) -> None:
-        self._kind = kind
+        self._kind, self._given = kind, arguments
         self._arguments = dict(arguments)
         if provider := self._arguments.get("credential_provider"):
             self._arguments["credential_provider"] = _Credentials(provider, self.address)
@@ -55,12 +57,10 @@ class RedisTarget:
     @classmethod
     def _of_url(cls, url: str) -> "RedisTarget":
         scheme, separator, rest = url.partition("://")
-        if "cluster" in scheme or "sentinel" in scheme:
-            raise _not_yet("sentinel" if "sentinel" in scheme else "cluster")
         if not separator or scheme not in _SCHEMES:
             raise ConfigurationError(f"{scheme if separator else 'this'!r} is not the scheme of a Redis URL: {_HOW}")
         if scheme != "unix" and "," in urlsplit(url).netloc:
-            raise _not_yet("cluster")
+            raise ConfigurationError(f"there are several hosts in one redis:// URL; several have those like {MANY}")
         try:
             arguments: dict[str, Any] = dict(redis_connection.parse_url(f"{_SCHEMES[scheme]}://{rest}"))
         except ValueError as error:
@@ -78,27 +78,38 @@ class RedisTarget:
 
     @classmethod
     def _of_client(cls, client: object) -> "RedisTarget":
-        names = {base.__name__ for base in type(client).__mro__}
-        if names & {"RedisCluster", "ValkeyCluster"}:
-            raise _not_yet("cluster")
         pool = getattr(client, "connection_pool", None)
         arguments = getattr(pool, "connection_kwargs", None)
         if pool is None or not isinstance(arguments, Mapping):
             raise ConfigurationError(f"cannot watch a {type(client).__name__} as Redis: {_HOW}")
-        if "Sentinel" in type(pool).__name__:
-            raise _not_yet("sentinel")
-        used_by_client = getattr(pool, "connection_class", Connection)
+        return cls.like(arguments, getattr(pool, "connection_class", Connection))
+
+    @classmethod
+    def like(cls, arguments: Mapping[str, Any], used_by_client: type) -> "RedisTarget":
+        """The target of a client whose connections are of that class, with those *arguments*."""
         tls = any("SSL" in base.__name__ for base in used_by_client.__mro__)
         if "path" in arguments:
             return cls(UnixDomainSocketConnection, _kept(arguments, tls=False))
         return cls(SSLConnection if tls else Connection, _kept(arguments, tls=tls))
 
+    def at(self, host: str, port: int) -> "RedisTarget":
+        """The server at that address, with the same way to log in."""
+        return RedisTarget(self._kind, {**self._given, "host": host, "port": port})
+
+    def logged_in(self, username: str | None, password: str | None) -> "RedisTarget":
+        """The same server, with another way to log in."""
+        return RedisTarget(self._kind, {**self._given, "username": username, "password": password})
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port."""
+        return str(self._arguments.get("host", "localhost")), int(self._arguments.get("port", 6379))
+
     @property
     def address(self) -> str:
         """`HOST:PORT` or the path of the socket."""
         path = self._arguments.get("path")
-        host, port = self._arguments.get("host", "localhost"), self._arguments.get("port", 6379)
-        return str(path) if path else f"{host}:{port}"
+        return str(path) if path else address_of(*self.place)
 
     @property
     def tls(self) -> bool:
@@ -159,12 +170,11 @@ def _anonymous() -> dict[str, Any]:
 _ANONYMOUS: Final = _anonymous()
 
 
+def address_of(host: str, port: int) -> str:
+    """`HOST:PORT`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _kept(arguments: Mapping[str, Any], *, tls: bool) -> dict[str, Any]:
     names = _KEPT | _TLS_PARAMETERS if tls else _KEPT
     return {name: value for name, value in arguments.items() if name in names and value is not None}
-
-
-def _not_yet(what: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"a Redis {what} cannot be watched as a whole yet: name its nodes one by one, each with a redis:// URL"
-    )

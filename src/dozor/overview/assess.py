@@ -49,6 +49,10 @@ _COMPONENT_OF_RULE: Final = {
 }
 _COMPONENT_OF_LABEL: Final = {"database": "database", "redis": "redis", "system": "host", "business": "http"}
 
+WHOLES: Final = frozenset({"cluster", "service"})
+"""The roles of what is several servers."""
+_UNKNOWN_PARTS: Final = "does not tell which servers it consists of"
+
 _NO_POOL: Final = (
     "No database is watched. Give Dozor your SQLAlchemy engine, Dozor(engine=engine), or start the agent with "
     "--database-url."
@@ -220,7 +224,8 @@ def _server(server: RedisReading, alerts: tuple[Alert, ...], known: Known, at: f
         reasons.insert(0, f"Redis {server.name} does not answer{since}.{why}")
     elif server.failure:
         statuses.append(Status.WARNING)
-        reasons.insert(0, f"Redis {server.name} answers with an error.{why}")
+        said = _UNKNOWN_PARTS if server.role in WHOLES else "answers with an error"
+        reasons.insert(0, f"Redis {server.name} {said}.{why}")
     elif not _fresh(server.collected_at, known, at):
         statuses.append(Status.WARNING)
         reasons.append(_age("Redis", server.name, server.collected_at, at))
@@ -230,6 +235,8 @@ def _server(server: RedisReading, alerts: tuple[Alert, ...], known: Known, at: f
         reasons=(*reasons, *server.notes),
         figures=server.figures,
         checked_at=server.collected_at,
+        role=server.role,
+        part_of=server.part_of,
     )
 
 
@@ -322,7 +329,7 @@ def _unready(known: Known, pools: tuple[TargetStatus, ...], servers: tuple[Targe
         elif alert := firing.get(("pool", pool.name)):
             reasons.append(f"{alert.rule} fires for pool {pool.name}.")
     for server in servers:
-        if not _required(known, "redis", server.name):
+        if server.part_of is not None or not _required(known, "redis", server.name):
             continue
         if server.status is Status.DISCONNECTED:
             reasons.append(f"Redis {server.name} is disconnected.")

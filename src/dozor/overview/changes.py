@@ -31,6 +31,9 @@ class ChangeKind(StrEnum):
     TARGET_DOWN = "target_down"
     TARGET_UP = "target_up"
     SERVER_RESTARTED = "server_restarted"
+    FAILOVER = "failover"
+    NODE_ADDED = "node_added"
+    NODE_REMOVED = "node_removed"
     RULES_RELOADED = "rules_reloaded"
     DEPLOYED = "deployed"
     ANNOTATED = "annotated"
@@ -198,6 +201,8 @@ class TargetWatch:
             if self._answering.get(key, True) != answers:
                 found.append(_of_target(key, reason, at, answers=answers))
             self._answering[key] = answers
+        self._answering = {key: value for key, value in self._answering.items() if key in answering}
+        self._uptimes = {server.name: self._uptimes.get(server.name, 0.0) for server in known.servers}
         for server in known.servers:
             uptime = server.figures.get("redis_uptime_in_seconds")
             if uptime is not None:

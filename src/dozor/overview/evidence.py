@@ -12,7 +12,9 @@ from dozor.instruments.pool_holders import Holder, Waiter
 from dozor.instruments.pool_leaks import Leak
 from dozor.instruments.redis_client_monitor import SlowCall
 from dozor.instruments.redis_commands import CommandWindow
+from dozor.instruments.redis_info import InfoValue
 from dozor.instruments.redis_survey import Surveyed
+from dozor.instruments.redis_view import Node
 from dozor.instruments.slowlog import SlowCommand
 from dozor.instruments.statement_book import Source
 
@@ -125,8 +127,7 @@ class RedisDetails:
         surveyed: what is asked less often.
         slow_log: the newest entries, newest first.
         key_rates: keys evicted and expired a second, by the field of INFO.
-        client: the figures of the application's client by metric name; None where Dozor was given a URL.
-        slow_calls: of that client, newest first.
+        slow_calls: of the application's client of it, or of the whole that it is a node of, newest first.
     """
 
     name: str
@@ -137,5 +138,40 @@ class RedisDetails:
     surveyed: Surveyed = field(default_factory=Surveyed)
     slow_log: Sequence[SlowCommand] = ()
     key_rates: Mapping[str, float] = field(default_factory=dict)
-    client: Mapping[str, float] | None = None
     slow_calls: Sequence[SlowCall] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RedisClientDetails:
+    """What one of the application's clients does.
+
+    Attributes:
+        pool: the figures of its pool, or of all its pools together, by metric name; what is unknown is absent.
+        pools: those of a cluster's client by node; empty for any other.
+        slow_calls: newest first.
+    """
+
+    name: str
+    pool: Mapping[str, float]
+    pools: Mapping[str, Mapping[str, float]]
+    slow_calls: Sequence[SlowCall]
+
+
+@dataclass(frozen=True, slots=True)
+class RedisWhole:
+    """A cluster, or what sentinels watch.
+
+    Attributes:
+        kind: `cluster` or `sentinel`.
+        nodes: each with its name among the servers.
+        figures: what CLUSTER INFO says; empty where there is no cluster.
+        at: when it was last asked for; None where that failed.
+        problem: what is wrong with it in a sentence; None: nothing.
+    """
+
+    name: str
+    kind: str
+    nodes: tuple[tuple[str, Node], ...]
+    figures: Mapping[str, InfoValue]
+    at: float | None
+    problem: str | None

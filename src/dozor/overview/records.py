@@ -64,6 +64,8 @@ class RedisReading:
         failure: what went wrong last, by kind (`refused`, `timeout`, `noauth` …); None while all is well.
         hint: the same as a sentence that says what to do, without secrets.
         notes: what else the monitor has to say (a command that it may not use), each one sentence.
+        role: `primary`, `replica`, `sentinel`; of a whole, `cluster` or `service` (what sentinels watch); empty: not known.
+        part_of: of a node, the name of the whole; nothing but the whole decides on readiness.
     """
 
     name: str
@@ -73,6 +75,8 @@ class RedisReading:
     failure: str | None = None
     hint: str | None = None
     notes: tuple[str, ...] = ()
+    role: str = ""
+    part_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,8 @@ class TargetStatus:
     worker: str | None = None
     outside: bool = False
     limited: bool = False
+    role: str = ""
+    part_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from dozor.instruments.redis_info import Info, InfoValue, instance, pairs
+from dozor.instruments.redis_view import Role
+from dozor.overview.evidence import RedisWhole
 from dozor.overview.words import duration, figure
 
 _REPLICA: Final = re.compile(r"slave[0-9]+")
@@ -71,7 +73,7 @@ def topology(
     sentinel = tuple(_sentinel(info.get("sentinel", {}), primaries or ()))
     return Topology(
         kind["mode"] or ("cluster" if cluster is not None else ""),
-        {"master": "primary", "slave": "replica"}.get(kind["role"], "sentinel" if "sentinel" in info else kind["role"]),
+        role_of(info),
         kind["version"],
         kind["server"],
         replicas,
@@ -86,6 +88,12 @@ def topology(
             *_of_sentinel(sentinel, info.get("sentinel", {})),
         ),
     )
+
+
+def role_of(info: Info) -> str:
+    """`primary`, `replica` or `sentinel`; empty where *info* does not say."""
+    role = instance(info)["role"]
+    return {"master": "primary", "slave": "replica"}.get(role, "sentinel" if "sentinel" in info else role)
 
 
 _PERSISTENCE: Final = frozenset(
@@ -167,6 +175,21 @@ def _of_sentinel(primaries: Sequence[SentinelPrimary], said: Mapping[str, InfoVa
             yield f"Primary {one.name} at {one.address} is {one.status}."
         if one.quorum is not None and one.sentinels is not None and one.sentinels < one.quorum:
             yield f"Primary {one.name} has {one.sentinels} sentinels, and {one.quorum} must agree on a failover."
+
+
+def whole_problems(whole: RedisWhole) -> Iterator[str]:
+    """What is not as it should be with a cluster, or what sentinels watch, each a sentence."""
+    if whole.problem is not None:
+        yield f"{whole.problem.rstrip('.?')}."
+    if whole.kind == "cluster":
+        yield from _of_cluster(whole.figures or None)
+    replicated = {node.primary for _, node in whole.nodes if node.state == "ok" and node.primary}
+    expected = whole.kind == "sentinel" or bool(replicated)  # a cluster of caches may do without
+    for name, node in whole.nodes:
+        if node.state != "ok":
+            yield f"{node.role.capitalize()} {name} is {node.state} in the eyes of the others."
+        elif expected and node.role is Role.PRIMARY and node.id not in replicated and (node.slots or not whole.figures):
+            yield f"Primary {name} has no replica at work: if it fails, what it holds is gone."
 
 
 def _whole(text: str) -> int | None:

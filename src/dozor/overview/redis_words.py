@@ -14,6 +14,9 @@ _MISSING: Final[Mapping[str, tuple[str, str]]] = {
     "config|get": ("CONFIG GET", "from when on a command is slow, and whether latency events are recorded"),
     "cluster|info": ("CLUSTER INFO", "the state of the cluster"),
     "sentinel|masters": ("SENTINEL MASTERS", "quorum and settings of what the sentinel watches"),
+    "sentinel|replicas": ("SENTINEL REPLICAS", "how many replicas are at work"),
+    "sentinel|sentinels": ("SENTINEL SENTINELS", "how many sentinels are at work"),
+    "sentinel|ckquorum": ("SENTINEL CKQUORUM", "whether the sentinels could fail over"),
 }
 # https://redis.io/docs/latest/operate/oss_and_stack/management/optimization/latency-monitor/
 _EVENTS: Final[Mapping[str, str]] = {

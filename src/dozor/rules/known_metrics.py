@@ -13,7 +13,7 @@ PERCENT: Final = frozenset({
 
 YES_OR_NO: Final = frozenset({
     "db_up", "dozor_receiver_open", "dozor_receiver_up", "dozor_rules_reload_success", "pgbouncer_up", "redis_connected",
-    "redis_master_link_up", "redis_up", "up",
+    "redis_cluster_state", "redis_master_link_up", "redis_sentinel_master_ckquorum_status", "redis_up", "up",
 })  # fmt: skip
 """1 or 0."""
 

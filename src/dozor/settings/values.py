@@ -8,7 +8,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from typing_extensions import override
 
 from dozor.duration import format_duration, parse_duration
+from dozor.instruments import redis_url
 from dozor.model.alert import Severity
 from dozor.settings.secrets import shown_url
 
@@ -69,12 +70,14 @@ class UrlKind:
         refused: (pattern of scheme, sentence): what users try and cannot have yet.
         example: how to write one.
         needs_host: whether `scheme:///path` is wrong.
+        parsed: by scheme, what reads such a URL and raises ValueError with a sentence for the user; it may have several hosts.
     """
 
     schemes: Mapping[str, str]
     example: str
     refused: tuple[tuple[str, str], ...] = ()
     needs_host: bool = True
+    parsed: Mapping[str, Callable[[str], object]] = field(default_factory=dict)
 
 
 class PartsError(ValueError):
@@ -100,15 +103,11 @@ DATABASE: Final = UrlKind(
     needs_host=False,
 )
 REDIS: Final = UrlKind(
-    {**_same("redis", "rediss", "unix"), "valkey": "redis", "valkeys": "rediss"},
+    {**_same("redis", "rediss", "unix"), "valkey": "redis", "valkeys": "rediss", **redis_url.SCHEMES},
     example="redis://:password@host:6379/0",
-    refused=(
-        (
-            r".*(cluster|sentinel).*",
-            "Redis Cluster and Sentinel are not yet supported; give each server a redis:// URL and a name of its own",
-        ),
-    ),
+    refused=((r".*(cluster|sentinel).*", f"{{scheme}}:// is not known here; write {redis_url.HOW}"),),
     needs_host=False,
+    parsed=dict.fromkeys(redis_url.SCHEMES.values(), redis_url.parse_many),
 )
 STORE: Final = UrlKind(
     {**_same("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"), "postgres": "postgresql"},
@@ -384,13 +383,19 @@ def _checked_url(given: str, kind: UrlKind) -> str:
         raise ValueError(f"{scheme}:// is not known here; write a URL like {kind.example}")
     if re.search(r"\s", given):
         raise ValueError("there is white space in the URL; in a password write it as %20")
-    _check_address(given, kind)
+    if (parse := kind.parsed.get(known)) is not None:
+        parse(given)
+    else:
+        _check_address(given, kind)
     return f"{known}://{rest}"
 
 
 def _check_address(given: str, kind: UrlKind) -> None:
     if "," in re.split(r"[/?#]", given.partition("://")[2].rpartition("@")[2])[0]:
-        raise ValueError("there are several hosts in one URL; give each server a URL of its own, with its scheme")
+        several = f", or as one {redis_url.HOW}" if kind is REDIS else ""
+        raise ValueError(
+            f"there are several hosts in one URL; give each server a URL of its own, with its scheme{several}"
+        )
     # urlsplit's own messages repeat parts of the URL, which may be parts of a password.
     try:
         parts = urlsplit(given)

@@ -1,0 +1,330 @@
+"""Several Redis servers that are one thing: a cluster, or a primary with its replicas and sentinels.
+
+Each is watched by a monitor of its own; this asks one of them who they are, and follows as that changes.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from redis import exceptions
+
+from dozor.clock import Clock
+from dozor.containment import contained
+from dozor.instruments.last_reading import LastReading
+from dozor.instruments.redis_cluster import ClusterEnquiry
+from dozor.instruments.redis_failure import RedisFailure, kind_of
+from dozor.instruments.redis_fields import OWN
+from dozor.instruments.redis_link import RedisLink
+from dozor.instruments.redis_metrics import InfoMetrics
+from dozor.instruments.redis_monitor import RedisMonitor
+from dozor.instruments.redis_sentinel import SentinelEnquiry
+from dozor.instruments.redis_source import ClusterSource, Place, SentinelSource
+from dozor.instruments.redis_target import RedisTarget
+from dozor.instruments.redis_view import Enquiry, Node, Role, View
+from dozor.model.labels import Labels
+from dozor.model.sample import Family, MetricType, Sample
+
+GONE_SECONDS: Final = 15.0
+"""For how long nobody may speak of a node before it is watched no longer: a sentinel that was reset knows nobody at first."""
+MOST_NODES: Final = 128
+"""Of more than these the rest is not watched, and the whole says so."""
+
+# How many are asked in one collection where the first does not answer, or finds the whole not well.
+_MOST_ASKED: Final = 4
+
+
+class TurnKind(StrEnum):
+    """What kind of turn."""
+
+    FAILOVER = "failover"
+    ADDED = "added"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A change of who belongs together, in a sentence. *subject* is the name of what is watched."""
+
+    kind: TurnKind
+    text: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeChanges:
+    """What a collection changed: whom to watch from now on, whom no longer, and what there is to tell."""
+
+    added: Sequence[RedisMonitor] = ()
+    removed: Sequence[RedisMonitor] = ()
+    turns: Sequence[Turn] = ()
+    first: bool = False
+    """Whether this is the first that is known of the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    failure: RedisFailure | None = None
+    at: float | None = None
+    families: tuple[Family, ...] = ()
+
+
+class RedisGroup(LastReading):
+    """Watches a cluster, or what sentinels watch, as a whole, and says which nodes there are.
+
+    Its connections to them are its own. `refresh` and `close` belong to one event loop; what reads may be called in any thread.
+
+    Args:
+        name: the label `redis` of the whole; a node's is `NAME/HOST:PORT`, a sentinel's `NAME/sentinel/HOST:PORT`.
+        on_change: called on that loop when nodes come and go, or another one is primary.
+    """
+
+    def __init__(
+        self, name: str, source: ClusterSource | SentinelSource, clock: Clock, *, interval: float = 1.0
+    ) -> None:
+        self.name = f"redis:{name}"
+        self.redis_name = name
+        self._enquiry: Enquiry = (
+            ClusterEnquiry(source) if isinstance(source, ClusterSource) else SentinelEnquiry(source)
+        )
+        self._clock, self._interval = clock, interval
+        self._limit_seconds = min(0.8 * interval, 1.0)
+        self._labels = Labels(redis=name)
+        self._metrics = InfoMetrics(self._labels)
+        self._links: dict[Place, RedisLink] = {}
+        self._asked: list[RedisTarget] = list(self._enquiry.seeds)
+        self._missing_since: dict[str, float] = {}
+        self._reading: _Reading = _Reading()
+        self.view = View()
+        """What is known of the whole."""
+        self.nodes: Mapping[str, RedisMonitor] = {}
+        """Who is watched, by the label `redis`; replaced as a whole."""
+        self.on_change: Callable[[NodeChanges], None] = lambda _: None
+
+    @property
+    def kind(self) -> str:
+        """`cluster` or `sentinel`."""
+        return self._enquiry.kind
+
+    @property
+    def connected(self) -> bool | None:
+        """Whether the cluster answers, or the primary that the sentinels name; None before that is known."""
+        failure = self._reading.failure
+        if self.kind == "cluster" or self.view.primary is None:
+            return None if self._reading.at is None else failure is None or failure.answered
+        return self._primary_monitor.connected if self._primary_monitor is not None else None
+
+    @property
+    def hint(self) -> str | None:
+        """What is wrong, as a sentence that says what to do; None if nothing is."""
+        if self._reading.failure is not None or self._primary_monitor is None:
+            return super().hint
+        return self._primary_monitor.hint if not self._primary_monitor.connected else None
+
+    @property
+    def unwatched(self) -> int:
+        """How many nodes there are beyond those that are watched."""
+        return max(0, len(self.view.nodes) - MOST_NODES)
+
+    def figures(self) -> dict[str, float]:
+        """The current value of each metric of the whole, by its name; what is unknown is absent."""
+        return {one.name: one.samples[0].value for one in self.families()}
+
+    def families(self) -> tuple[Family, ...]:
+        """The metrics of the whole: `redis_connected`, and what a cluster says of itself."""
+        connected = self.connected
+        own = () if connected is None else (_gauge("redis_connected", self._labels, float(connected)),)
+        return (*own, *self._reading.families)
+
+    def name_of(self, node: Node) -> str:
+        """The label `redis` of *node*."""
+        role = "sentinel/" if node.role is Role.SENTINEL else ""
+        return f"{self.redis_name}/{role}{node.address}"
+
+    def node_of(self, redis_name: str) -> Node | None:
+        """The node whose label that is."""
+        return next((node for node in self.view.nodes if self.name_of(node) == redis_name), None)
+
+    async def refresh(self) -> None:
+        """Ask who belongs together. Raises `RedisFailure` if nobody says so."""
+        try:
+            async with asyncio.timeout(self._limit_seconds):
+                view = await self._ask_around()
+        except asyncio.CancelledError:
+            await self.close_links()
+            self._failed(RedisFailure("timeout", self._asked[0].address))
+            raise
+        except (RedisFailure, TimeoutError) as error:
+            # Without the cause: its text may hold credentials, and logs print it.
+            failure = error if isinstance(error, RedisFailure) else RedisFailure("timeout", self._asked[0].address)
+            raise self._failed(failure) from None
+        await self._follow(view)
+        figures = {name: value for name, value in view.figures.items() if name.startswith("cluster_")}
+        self._reading = _Reading(at=self._clock.timestamp(), families=tuple(self._metrics.scalars(figures)))
+
+    async def close(self) -> None:
+        """Close all connections, those to the nodes too."""
+        await self.close_links()
+        for monitor in self.nodes.values():
+            await monitor.close()
+
+    async def close_links(self) -> None:
+        """Close the connections of its own."""
+        for link in self._links.values():
+            link.drop()
+        self._links.clear()
+
+    @property
+    def _primary_monitor(self) -> RedisMonitor | None:
+        """Of what sentinels watch, the primary's monitor."""
+        primary = self.view.primary if self.kind == "sentinel" else None
+        return None if primary is None else self.nodes.get(self.name_of(primary))
+
+    # -- asking --------------------------------------------------------------------------------------------------------
+
+    async def _ask_around(self) -> View:
+        """What the first says that finds all well; else what the first says that answers."""
+        found: View | None = None
+        failure: RedisFailure | None = None
+        answered, silent = [], []
+        began = self._clock.monotonic()
+        for target in self._asked[:_MOST_ASKED]:
+            left = self._limit_seconds - (self._clock.monotonic() - began)
+            try:
+                async with asyncio.timeout(left / 2):  # so that there is time for the next one if this one hangs
+                    view = await self._ask(target)
+            except Exception as error:  # noqa: BLE001 - a library's, a system's or a credential provider's: told apart below
+                failure = failure or _failure(error, target)
+                self._drop(target)
+                silent.append(target)
+                continue
+            answered.append(target)
+            if view.well:
+                found = view
+                break
+            found = found or view
+        if found is not None and found.well:
+            answered = answered[-1:]
+        # One that answers comes first; then those whose turn it has not been.
+        self._asked = _in_order(answered[:1], self._asked[_MOST_ASKED:], answered, self._asked, last=silent)
+        if found is None:
+            raise failure or RedisFailure("timeout", self._asked[0].address)
+        for place in [place for place in self._links if place != self._asked[0].place]:
+            self._links.pop(place).drop()
+        return found
+
+    async def _ask(self, target: RedisTarget) -> View:
+        link = self._links.get(target.place)
+        if link is None:
+            link = self._links[target.place] = RedisLink(target, self._limit_seconds)
+        await link.open()
+        return self._enquiry.read(await link.ask(*self._enquiry.questions), target)
+
+    def _drop(self, target: RedisTarget) -> None:
+        if link := self._links.pop(target.place, None):
+            link.drop()
+
+    def _failed(self, failure: RedisFailure) -> RedisFailure:
+        self._reading = _Reading(failure, self._clock.timestamp())
+        return failure
+
+    # -- following -----------------------------------------------------------------------------------------------------
+
+    async def _follow(self, view: View) -> None:
+        """Watch the nodes of *view* from now on."""
+        now = self._clock.monotonic()
+        # Who is watched already comes first: each node tells of the others in an order of its own.
+        order = sorted(view.nodes, key=lambda node: (self.name_of(node) not in self.nodes, node.role is Role.SENTINEL))
+        found = {self.name_of(node): node for node in order[:MOST_NODES]}
+        added = {name: self._monitor(name, node) for name, node in found.items() if name not in self.nodes}
+        removed = [self.nodes[name] for name in self._gone(found, now, certain=view.well)]
+        self._know_peers(view)
+        before, self.view = self.view, view
+        if added or removed:
+            gone = {monitor.redis_name for monitor in removed}
+            kept = {name: monitor for name, monitor in self.nodes.items() if name not in gone}
+            self.nodes = {**kept, **added}
+        for monitor in removed:
+            await monitor.close()
+        turns = [*self._failovers(before, view)]
+        if before.nodes:
+            turns += [Turn(TurnKind.ADDED, f"Redis {name} belongs to {self.redis_name} now.", name) for name in added]
+            turns += [Turn(TurnKind.REMOVED, f"{self.gone_words(name)}.", name) for name in map(_name, removed)]
+        if added or removed or turns:
+            with contained("redis.nodes"):
+                self.on_change(NodeChanges([*added.values()], removed, turns, first=not before.nodes))
+
+    def gone_words(self, name: str) -> str:
+        """What is said of a node that has gone: the reason why its alerts end."""
+        return f"Redis {name} no longer belongs to {self.redis_name}"
+
+    def _gone(self, found: Mapping[str, Node], now: float, *, certain: bool) -> list[str]:
+        """Who has not been spoken of for long enough, by those who find all well."""
+        missing = self.nodes.keys() - found.keys() if certain else set()
+        self._missing_since = {name: self._missing_since.get(name, now) for name in missing}
+        return [name for name, since in self._missing_since.items() if now - since >= GONE_SECONDS]
+
+    def _monitor(self, name: str, node: Node) -> RedisMonitor:
+        return RedisMonitor(name, node.target, self._clock, interval=self._interval, group=self.redis_name)
+
+    def _know_peers(self, view: View) -> None:
+        """Ask those of *view* too from now on, and no more who is neither among them nor was given."""
+        known = {one.place: one for one in (*self._enquiry.peers(view), *self._enquiry.seeds)}
+        first = [known.pop(one.place) for one in self._asked if one.place in known]
+        self._asked = [*first, *known.values()]
+
+    def _failovers(self, before: View, after: View) -> list[Turn]:
+        """Who is primary now and was not before."""
+        if not before.nodes:
+            return []
+        roles = {node.id: node for node in before.nodes}
+        turns = []
+        for node in after.nodes:
+            known = roles.get(node.id)
+            if node.role is not Role.PRIMARY or (known is not None and known.role is Role.PRIMARY):
+                continue
+            former = self._former(before, known)
+            if former is None or (self.kind == "cluster" and not node.slots):  # it has joined, or was set free
+                continue
+            turns.append(
+                Turn(
+                    TurnKind.FAILOVER,
+                    f"Redis {self.redis_name} failed over: {node.address} is primary now, in place of {former.address}.",
+                    self.name_of(node),
+                )
+            )
+        return turns
+
+    def _former(self, before: View, known: Node | None) -> Node | None:
+        """Whose place a new primary has taken, which was *known* as a replica, or not at all."""
+        if self.kind == "sentinel":
+            return before.primary
+        return next((node for node in before.nodes if known is not None and node.id == known.primary), None)
+
+
+def _in_order(*lists: Sequence[RedisTarget], last: Sequence[RedisTarget]) -> list[RedisTarget]:
+    """Those of *lists*, each once, in their order; those of *last* at the end."""
+    late = {one.place for one in last}
+    found = {one.place: one for each in lists for one in each}
+    return [one for one in found.values() if one.place not in late] + [*last]
+
+
+def _name(monitor: RedisMonitor) -> str:
+    return monitor.redis_name
+
+
+def _failure(error: Exception, target: RedisTarget) -> RedisFailure:
+    if isinstance(error, RedisFailure):
+        return error
+    kind = kind_of(error)
+    # A server that refuses to log Dozor in says so at connect; what it says later is read with the answers.
+    if kind == "error" and isinstance(error, exceptions.ResponseError):
+        kind = "noview"
+    return RedisFailure(kind, target.address, tls=target.tls)
+
+
+def _gauge(name: str, labels: Labels, value: float) -> Family:
+    unit, text = OWN[name]
+    return Family(name, MetricType.GAUGE, text, unit, (Sample(name, labels, value),))
