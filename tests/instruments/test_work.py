@@ -75,14 +75,19 @@ def test_work_that_is_kept_keeps_nothing_of_its_request_and_still_knows_its_name
         assert work is not None
         kept.append(work)
 
-    async def outer(scope: Any, receive: Any, send: Any) -> None:
-        scope["content"] = content = Content()
-        contents.append(weakref.ref(content))
-        await app(scope, receive, send)
+    watched = DozorMiddleware(app, HttpMonitor())
 
-    TestClient(DozorMiddleware(outer, HttpMonitor())).get("/orders/7")
+    async def outer(scope: Any, receive: Any, send: Any) -> None:
+        async def sending(message: Any) -> None:
+            await send(message)
+
+        scope["content"] = content = Content()
+        contents.extend((weakref.ref(content), weakref.ref(sending)))
+        await watched(scope, receive, sending)
+
+    TestClient(outer).get("/orders/7")
     gc.collect()
-    assert [content() for content in contents] == [None]
+    assert [content() for content in contents] == [None, None]
     assert [work.name for work in kept] == ["GET /orders/{order}"]
 
 

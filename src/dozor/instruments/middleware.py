@@ -195,7 +195,7 @@ class DozorMiddleware:
             if path.startswith(monitor.left_out) and monitor.leaves_out(path):
                 responder = None
             else:
-                responder = _Responder(monitor, scope, root_path, send)
+                responder = _Responder(monitor, scope, root_path)
                 monitor.in_progress.add(responder)
         except Exception:  # noqa: BLE001 - the request is answered whatever happens to the count
             responder = None
@@ -205,7 +205,7 @@ class DozorMiddleware:
             return
         around = current_work.set(responder)
         try:
-            await self.app(scope, receive, responder.send)
+            await self.app(scope, receive, responder.counting(send))
         except BaseException as error:
             responder.failed(error)
             raise
@@ -231,7 +231,9 @@ class DozorMiddleware:
 class _Responder(Work):
     """One request. Counts it once: when the response begins, or when it failed before that.
 
-    Whoever has a connection of a pool out keeps its responder, perhaps for long, so it lets go of the request when that ends.
+    Whoever has a connection of a pool out keeps its responder, perhaps for long, and so does whatever began within the request: the
+    timers with which a server watches its connections stand in asyncio's list for some hundred requests after they were cancelled.
+    So it has no `send`, and lets go of the scope when the request ends.
 
     Attributes:
         began: when it came, by the monitor's timer.
@@ -240,16 +242,16 @@ class _Responder(Work):
         scope: of the request, until that ends.
     """
 
-    __slots__ = ("_monitor", "_send", "app", "began", "method", "root_path", "route", "scope", "status")
+    __slots__ = ("_monitor", "app", "began", "method", "root_path", "route", "scope", "status")
 
-    def __init__(self, monitor: HttpMonitor, scope: Scope, root_path: str, send: Send) -> None:
+    def __init__(self, monitor: HttpMonitor, scope: Scope, root_path: str) -> None:
         # As Work does: a call of its method would cost as much as all of this.
         self.wait_seconds = self.database_seconds = self.redis_seconds = 0.0
         self.statements = self.redis_commands = 0
         self.sent, self.repeated = {}, None
         self.status: int | None = None
         self.route: str | None = None
-        self._monitor, self._send = monitor, send
+        self._monitor = monitor
         self.scope: Scope | None = scope
         self.method: str = scope["method"]
         # Routing changes these two in the scope.
@@ -262,12 +264,16 @@ class _Responder(Work):
         """Method and route. Before routing, and where it finds none, the route is `(unmatched)`."""
         return f"{self.method} {self.route or self._monitor.route(self)}"
 
-    # Not a coroutine: what the server's `send` returns is awaited by the caller just as well.
-    def send(self, message: Message) -> Awaitable[None]:
-        """Pass *message* on, as it is."""
-        if self.status is None and message["type"] == "http.response.start":
-            self.count(message["status"])
-        return self._send(message)
+    def counting(self, send: Send) -> Send:
+        """*send*, with the request counted when its response begins."""
+
+        # Not a coroutine: what the server's `send` returns is awaited by the caller just as well.
+        def counting(message: Message) -> Awaitable[None]:
+            if self.status is None and message["type"] == "http.response.start":
+                self.count(message["status"])
+            return send(message)
+
+        return counting
 
     def failed(self, error: BaseException) -> None:
         """Count the request that *error* ended, unless its response had begun."""
