@@ -229,6 +229,30 @@ def test_what_is_shown_stands_in_the_address_and_the_back_button_works(window: V
     window.complaints.clear()  # Chromium's console names every answer that is not a success
 
 
+def test_the_history_is_narrowed_by_what_its_alerts_have_in_common(window: Visit) -> None:
+    page = open_page(window, "alerts?tab=history")
+    facets = page.locator(".facets > div")
+    expect(facets.filter(has_text="Severity").get_by_role("button")).to_contain_text(["Warning", "Critical", "Info"])
+    whole = len(rows(page))
+    team = facets.filter(has_text="team").get_by_role("button", name="red")
+    expect(team).to_have_attribute("aria-pressed", "false")
+    team.click()
+    expect(page).to_have_url(re.compile("filter=team%3D%22red%22"))
+    expect(team).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".alerts > li")).to_have_count(2)
+    facets.filter(has_text="Severity").get_by_role("button", name="Critical").click()
+    expect(page.locator(".alerts > li .rule")).to_have_text(["First"])
+    page.go_back()
+    expect(page.locator(".alerts > li")).to_have_count(2)
+    team.click()
+    expect(page.locator(".alerts > li")).to_have_count(whole)
+
+
+def test_the_charts_of_a_page_are_asked_for_together(window: Visit) -> None:
+    with window.page.expect_request(lambda one: "/series?" in one.url and one.url.count("query=") > 1):
+        open_page(window, "host")
+
+
 def test_a_range_dragged_on_one_chart_is_that_of_all_and_stands_in_the_address(window: Visit) -> None:
     page = open_page(window, "overview")
     chart = page.locator(".chart").filter(has_text="CPU of this host")

@@ -13,8 +13,10 @@ import { ask, asked, place } from "../core/location";
 import { useResource } from "../core/resource";
 import { isOpen, worstSeverity } from "../core/standing";
 import { csv, save } from "../core/take-away";
-import { splitMatchers } from "../core/words";
+import { matcher, splitMatchers } from "../core/words";
+import { Badge } from "../components/badge";
 import { Icon } from "../components/icon";
+import { Told } from "../components/text";
 import AlertPage from "./alert";
 
 export default function AlertsPage() {
@@ -84,7 +86,7 @@ function AlertLists() {
       <Filter value={filter} fault={error.value?.status === 422 ? error.value.message : null} />
       <Tabs name="tab" tabs={tabs} label={t("Lists of alerts")} />
       {tab === HISTORY ? (
-        <History filter={filter} />
+        <History filter={filter} matchers={matchers} />
       ) : (
         <>
           {error.value?.status !== 422 && <Fault error={error.value} retry={reload} />}
@@ -203,11 +205,16 @@ function Chosen({ alerts, empty, filtered, done }: ChosenProps) {
   );
 }
 
+interface Filtered {
+  filter: string;
+  /** The same, one by one. */
+  matchers: string[];
+}
+
 /** What ever fired, a page at a time. */
-function History({ filter }: { filter: string }) {
+function History({ filter, matchers }: Filtered) {
   const [older, setOlder] = useState<Alert[]>([]);
   const [cursor, setCursor] = useState<string | null>(null);
-  const matchers = splitMatchers(filter);
   const read = (signal: AbortSignal | undefined, at: string | null) =>
     get("alerts/history", {
       query: { limit: 50, filter: matchers, ...(at ? { cursor: at } : {}) },
@@ -235,6 +242,7 @@ function History({ filter }: { filter: string }) {
     );
   return (
     <>
+      <Facets filter={filter} matchers={matchers} />
       <div class="bulk">
         <span class="dim">{tn(data.value.total, "{n} alert|{n} alerts")}</span>
         <span class="grow" />
@@ -249,6 +257,44 @@ function History({ filter }: { filter: string }) {
       </ul>
       {cursor && <button onClick={() => void more()}>{t("Earlier ones")}</button>}
     </>
+  );
+}
+
+const FACETS: Record<string, string> = { alertname: "Rule", severity: "Severity", component: "Component" };
+
+/** What those that are found have in common. A click asks for those that share it, another takes that back. */
+function Facets({ filter, matchers }: Filtered) {
+  const { data } = useResource(
+    (signal) => get("alerts/history/facets", { query: { filter: matchers, values: 6 }, signal }),
+    [filter],
+  );
+  const facets = (data.value?.facets ?? []).map(({ label, values, others }) => ({
+    label,
+    others,
+    values: values.map(({ value, count }) => ({ value, count, matcher: matcher(label, value) })),
+  }));
+  const telling = facets.filter(({ values }) => values.length > 1 || matchers.includes(values[0]!.matcher)).slice(0, 6);
+  if (!telling.length) return null;
+  return (
+    <dl class="facets card">
+      {telling.map(({ label, values, others }) => (
+        <div key={label}>
+          <dt>{FACETS[label] ? t(FACETS[label]) : <Told most={40}>{label}</Told>}</dt>
+          <dd>
+            {values.map(({ value, count, matcher }) => {
+              const on = matchers.includes(matcher);
+              const next = on ? matchers.filter((one) => one !== matcher) : [...matchers, matcher];
+              return (
+                <button key={value} aria-pressed={on} onClick={() => ask({ filter: next.join(", ") })}>
+                  {label === "severity" ? <Badge of={value} /> : <Told most={40}>{value}</Told>} <span class="count">{count}</span>
+                </button>
+              );
+            })}
+            {others > 0 && <span class="dim">{t("and {n} more", { n: others })}</span>}
+          </dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 
