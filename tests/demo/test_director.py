@@ -17,6 +17,7 @@ from dozor.demo import faults
 from dozor.demo.director import Director
 from dozor.demo.faults import Fault, Stage
 from dozor.demo.narrator import Narrator
+from dozor.instruments.own_cost import cpu_seconds_by_thread
 
 
 class Scene:
@@ -74,6 +75,19 @@ def test_visitors_come_and_a_fault_is_caused_and_put_right_at_the_end(
     director.stop()
     assert time.monotonic() - began < promised(2)
     assert scene.ended == ["stop", "start"]
+
+
+def test_what_the_visitors_cost_is_not_taken_for_what_dozor_costs(
+    scene: Scene, shop_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(director_module, "_SETTLE_SECONDS", 0.0)
+    director = Director(shop_url, scene, Narrator(), fault="redis-stopped")
+    director.start()
+    eventually(lambda: scene.requests > 3)
+    try:
+        assert director._thread.native_id not in cpu_seconds_by_thread()
+    finally:
+        director.stop()
 
 
 def test_a_fault_that_is_on_is_not_caused_twice(

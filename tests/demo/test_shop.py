@@ -224,7 +224,7 @@ def test_the_timetable_names_faults_and_each_fault_comes_up() -> None:
 
 
 async def test_request_and_line_of_the_mistakes_with_connections_are_found(shop: Open) -> None:
-    pool = ConnectionPoolMonitor("default", shop.engine, Clock(), stacks="all")
+    pool = ConnectionPoolMonitor("default", shop.engine, Clock())
     queries = QueryMonitor("default", shop.engine, Clock(), last=pool.statements)
     pool.attach()
     queries.attach()

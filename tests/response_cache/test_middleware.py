@@ -19,6 +19,7 @@ from tests.patience import PATIENCE_SECONDS
 
 from dozor.errors import ConfigurationError
 from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
+from dozor.instruments.work import current_work
 from dozor.response_cache import ResponseCacheMetrics, ResponseCacheMiddleware
 
 pytestmark = pytest.mark.anyio
@@ -371,6 +372,27 @@ async def test_hits_and_revalidations_are_counted_under_the_route_that_made_them
     assert last.headers["cache-status"].startswith("dozor; hit")
     (counted,) = next(family for family in monitor.families() if family.name == "http_requests_total").samples
     assert (counted.labels["route"], counted.value) == ("/shops/{shop}/items/{number}", 4)
+    await app.middleware_stack.app.app.aclose()  # type: ignore[union-attr]
+
+
+async def test_while_the_handler_works_its_request_has_the_name_of_its_route(valkey_database: str) -> None:
+    names: list[str] = []
+
+    async def handle(_request: Request) -> Response:
+        work = current_work.get()
+        assert work is not None
+        names.append(work.name)
+        return PlainTextResponse("x", headers={"cache-control": "max-age=60"})
+
+    app = Starlette(routes=[Route("/items/{number}", handle)])
+    app.add_middleware(
+        ResponseCacheMiddleware, redis=valkey_database, timeout_seconds=PATIENCE_SECONDS, metrics=ResponseCacheMetrics()
+    )
+    app.add_middleware(DozorMiddleware, monitor=HttpMonitor())
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://shop") as client:
+        await client.get("/items/5")
+        await client.get("/items/5")
+    assert names == ["GET /items/{number}"]
     await app.middleware_stack.app.app.aclose()  # type: ignore[union-attr]
 
 

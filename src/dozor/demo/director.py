@@ -32,7 +32,8 @@ class Director:
 
     def __init__(self, shop_url: str, redis: Server, narrator: Narrator, *, fault: str | None = None) -> None:
         self._shop_url, self._redis, self._narrator, self._only = shop_url, redis, narrator, fault
-        self._thread = threading.Thread(target=self._run, name="dozor-demo-visitors", daemon=True)
+        # Not "dozor-…": by that name Dozor knows its own threads, whose CPU time is its own cost.
+        self._thread = threading.Thread(target=self._run, name="visitors", daemon=True)
         self._loop = asyncio.new_event_loop()
         self._ending: asyncio.Event = asyncio.Event()
         self._stage: Stage | None = None

@@ -15,7 +15,7 @@ from dozor.response_cache import policy
 from dozor.response_cache.connection import CacheUnavailable
 from dozor.response_cache.entries import EntryStore, Found, StoredResponse
 from dozor.response_cache.metrics import ResponseCacheMetrics, Result
-from dozor.response_cache.rfc9111 import Plan, RawHeaders, conditional, confirmed, header_name, judge, plan
+from dozor.response_cache.rfc9111 import Plan, conditional, confirmed, header_name, judge, plan
 from dozor.response_cache.routing import Routing
 
 # What a 304 repeats of the response that it stands for (RFC 9110, 15.4.5).
@@ -77,16 +77,19 @@ class Exchange:
             return None
 
     async def _ask_handler(self, planned: Plan, found: Found) -> None:
+        # The request's own scope: who counts requests sees in it, while the handler works, how it was routed.
+        scope = self._scope
         if planned.confirm is not None and found.response is not None:
             confirmation = _Confirmation(self, found, found.response, planned.confirm, planned.reason)
-            await self._ask(conditional(self._scope["headers"], planned.confirm), confirmation.send)
+            headers = conditional(self._scope["headers"], planned.confirm)
+            await self._ask({**self._unrouted, "headers": headers}, confirmation.send)
             if not confirmation.must_ask_again:
                 return
-        await self._ask(self._scope["headers"], _Passage(self, found, planned.reason).send)
+            scope = dict(self._unrouted)
+        await self._ask(scope, _Passage(self, found, planned.reason).send)
 
-    async def _ask(self, headers: RawHeaders, send: Send) -> None:
-        """Let the handler answer a request with these *headers*, each time from a scope that nobody has routed yet."""
-        scope = {**self._unrouted, "headers": headers}
+    async def _ask(self, scope: Scope, send: Send) -> None:
+        """Let the handler answer the request in *scope*, which nobody has routed yet."""
 
         async def adopt_and_send(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -26,8 +26,9 @@ class Routing:
         return "" if name in {UNMATCHED, NO_TEMPLATE} else name
 
     def adopt(self, routed: Scope) -> None:
-        """Take over what routing left in *routed*, a copy of the scope with other headers."""
-        self._scope.update((key, value) for key, value in routed.items() if key != "headers")
+        """Take over what routing left in *routed*, which is the scope or a copy of it with other headers."""
+        if routed is not self._scope:
+            self._scope.update((key, value) for key, value in routed.items() if key != "headers")
 
     def stand_in(self, template: str) -> None:
         """Let the scope look as if the route of *template* had been found."""
