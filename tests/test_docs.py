@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from yaml import safe_load
 
+from dozor.demo.faults import FAULTS, Fault
 from dozor.duration import format_duration
 from dozor.rules import builtin_groups
 from dozor.rules.alerting import AlertingRule
@@ -47,6 +48,14 @@ def test_no_page_describes_a_rule_that_is_not_there() -> None:
 def test_each_setting_is_described(key: object) -> None:
     variable = key.variable.removesuffix("_PORT")  # type: ignore[attr-defined]
     assert f"`{variable}" in (ROOT / "docs/guides/configuration.md").read_text()
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=lambda fault: fault.name)
+def test_each_fault_of_the_demo_stands_beside_the_address_that_it_names(fault: Fault) -> None:
+    rows = [
+        line for line in (ROOT / "docs/guides/which-line.md").read_text().splitlines() if f"`{fault.name}` |" in line
+    ]
+    assert any(f"`{fault.look.removeprefix('/api/v1/monitoring/')}`" in row for row in rows)
 
 
 def test_rules_in_the_guides_are_rules() -> None:

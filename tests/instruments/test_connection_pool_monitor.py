@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 import threading
 import time
 import warnings
@@ -93,6 +94,7 @@ def test_gauges_are_those_of_the_pool(make_engine: Callable[..., Engine]) -> Non
         "db_pool_available": 1,
         "db_pool_utilization": 75,
         "db_pool_idle": 0,
+        "db_pool_idle_min": 0,
         "db_pool_overflow": 1,
         "db_pool_waiting": 0,
         "db_pool_leaked": 0,
@@ -213,6 +215,30 @@ def test_every_series_carries_the_pool_and_the_base_labels(make_engine: Callable
         assert family.help
         for sample in family.samples:
             assert (sample.labels["pool"], sample.labels["worker"]) == ("orders", "3")
+
+
+def test_all_nine_signals_of_opentelemetry_are_there_as_the_guide_maps_them(
+    make_engine: Callable[..., Engine],
+) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "connection-pools.md"
+    rows = re.findall(
+        r"^\| `db\.client\.connection\.([a-z_.]+)(?:\{.*\})?` \| `(\w+)`", guide.read_text(), re.MULTILINE
+    )
+    assert {signal for signal, _ in rows} == {
+        "count", "idle.max", "idle.min", "max", "pending_requests", "timeouts", "create_time", "wait_time", "use_time"
+    }  # fmt: skip
+    engine = make_engine(pool_size=3, max_overflow=4)
+    monitor = watch(engine)
+    out = [engine.connect() for _ in range(2)]
+    engine.connect().close()
+    values = {sample.name: sample.value for family in monitor.families() for sample in family.samples}
+    told = [(signal, values.get(name, values.get(f"{name}_count"))) for signal, name in rows]
+    assert told == [
+        ("count", 2), ("count", 1), ("idle.max", 3), ("idle.min", 0), ("max", 7), ("pending_requests", 0), ("timeouts", 0),
+        ("create_time", 3), ("wait_time", 3), ("use_time", 1),
+    ]  # fmt: skip
+    for connection in out:
+        connection.close()
 
 
 # -- holders and leaks -------------------------------------------------------------------------------------------------

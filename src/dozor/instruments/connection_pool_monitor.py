@@ -170,6 +170,7 @@ class ConnectionPoolMonitor:
             "db_pool_available": gauges.available,
             "db_pool_utilization": gauges.utilization,
             "db_pool_idle": gauges.idle,
+            "db_pool_idle_min": None if gauges.idle is None else 0,
             "db_pool_overflow": gauges.overflow,
             "db_pool_waiting": gauges.waiting,
             "db_pool_leaked": len(self._occupancy.leaked()),

@@ -12,6 +12,11 @@ METRICS: Final = {
     "db_pool_available": (_GAUGE, "connections", "Connections that could be handed out without waiting."),
     "db_pool_utilization": (_GAUGE, "percent", "Connections in use, in percent of the capacity."),
     "db_pool_idle": (_GAUGE, "connections", "Connections open and in the pool."),
+    "db_pool_idle_min": (
+        _GAUGE,
+        "connections",
+        "Connections that the pool opens before anybody asks and keeps idle: always 0, SQLAlchemy opens them when asked.",
+    ),
     "db_pool_overflow": (_GAUGE, "connections", "Connections open beyond pool_size."),
     "db_pool_waiting": (_GAUGE, "callers", "Threads or tasks that wait for a connection now."),
     "db_pool_leaked": (_GAUGE, "connections", "Connections held longer than the leak threshold."),
