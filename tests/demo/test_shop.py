@@ -153,7 +153,8 @@ async def test_every_fault_is_put_right_again(shop: Open) -> None:
 @pytest.mark.parametrize("name", ["exhausted-pool", "idle-in-transaction"])
 async def test_one_that_holds_connections_gives_them_back_when_it_is_ended(shop: Open, name: str) -> None:
     pool: Any = shop.engine.pool
-    task = asyncio.create_task(FAULTS[name].cause(Stage(shop.client, Switchable(), str)))
+    said: list[str] = []
+    task = asyncio.ensure_future(FAULTS[name].cause(Stage(shop.client, Switchable(), said.append)))
     while pool.checkedout() < 3:
         await asyncio.sleep(0.01)
     task.cancel()
