@@ -149,6 +149,16 @@ const who = (one: { endpoint: string | null; task: string | null; thread: string
   </>
 );
 
+/** Where it was taken, or where its endpoint usually takes them, as such. */
+const taken = (one: Pick<Holder, "taken_at" | "usually_taken_at">, title: string) => (
+  <>
+    <Lines title={title} of={one.taken_at} />
+    {one.usually_taken_at.map((place) => (
+      <Lines key={place.lines[0]} title={t("usually")} of={place.lines} />
+    ))}
+  </>
+);
+
 const holderColumns = (several: boolean): Column<Holder>[] => [
   { title: t("Who"), value: (one) => one.endpoint ?? one.who, cell: who },
   ...(several ? [{ title: t("Pool"), value: (one: Holder) => one.pool, cell: (one: Holder) => <Told most={40}>{one.pool}</Told> }] : []),
@@ -172,7 +182,7 @@ const holderColumns = (several: boolean): Column<Holder>[] => [
     value: (one) => one.taken_at[0] ?? one.now_at[0] ?? null,
     cell: (one) => (
       <>
-        <Lines title={t("taken")} of={one.taken_at} />
+        {taken(one, t("taken"))}
         <Lines title={t("now")} of={one.now_at} />
       </>
     ),
@@ -226,7 +236,7 @@ const Leaks = ({ keep }: Keep) => (
       { title: t("Who"), value: (one) => one.holder.endpoint ?? one.holder.who, cell: (one) => who(one.holder) },
       { title: t("What became of it"), value: (one) => one.outcome, cell: (one) => <Tag tone={one.outcome === "returned" ? "" : "warning"}>{t(one.outcome)}</Tag> },
       { title: t("Held for"), value: (one) => one.holder.held_seconds, cell: (one) => duration(one.holder.held_seconds), kind: "num" },
-      { title: t("Taken at"), value: (one) => one.holder.taken_at[0] ?? null, cell: (one) => <Lines title="" of={one.holder.taken_at} />, kind: "wide" },
+      { title: t("Taken at"), value: (one) => one.holder.taken_at[0] ?? null, cell: (one) => taken(one.holder, ""), kind: "wide" },
       { title: t("Last statement"), value: (one) => one.holder.statement, cell: (one) => <code><Told most={200}>{one.holder.statement ?? "–"}</Told></code>, kind: "wide" },
     ]}
   />
