@@ -4,12 +4,15 @@ import re
 import shutil
 import subprocess
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from tests.alerts.world import START, World, counter
 
+from dozor.alerts import Lifecycle
 from dozor.model.alert import AlertState, Severity
 from dozor.rules import builtin_groups, load_rules
+from dozor.rules.unittest import run_test_file
 
 POOL = {"pool": "default", "worker": "0"}
 NAMES = {
@@ -18,6 +21,7 @@ NAMES = {
     "HttpErrorsHigh", "HttpRequestsSlow", "PoolTimeouts", "MonitoringStale", "DatabaseDown",
     "StoreUnavailable", "NotificationsFailing", "ConnectionBudgetExceeded",
     "RedisReplicationDown", "RedisPersistenceFailing", "RedisClusterDown", "RedisFailoverImpossible",
+    "EventLoopBlocked",
 }  # fmt: skip
 
 
@@ -114,6 +118,7 @@ def placeholders(template: str) -> set[str]:
         ("MonitoringStale", None, "seconds"),  # of the collector's own interval
         ("DatabaseDown", "== 0", None),
         ("StoreUnavailable", "> 30", "seconds"),
+        ("EventLoopBlocked", None, "seconds"),  # often, or for long
         ("NotificationsFailing", None, None),  # given up, or failed again and again
     ],
 )
@@ -147,6 +152,7 @@ def test_their_thresholds_and_units(name: str, threshold: str | None, unit: str 
         ("DatabaseDown", 15, "CRITICAL", "database", 30, set()),
         ("StoreUnavailable", 0, "WARNING", "system", 30, set()),
         ("NotificationsFailing", 0, "WARNING", "system", 0, set()),
+        ("EventLoopBlocked", 0, "WARNING", "business", 30, {"DatabaseDown", "RedisDisconnected"}),
     ],
 )  # fmt: skip
 def test_they_are_as_specified(
@@ -163,6 +169,17 @@ def test_prometheus_accepts_them() -> None:
     paths = [str(path) for path in files("dozor.rules.builtin").iterdir() if path.name.endswith(".yml")]
     found = subprocess.run(["promtool", "check", "rules", *paths], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+UNIT_TESTS = sorted((Path(__file__).parent / "builtin").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
+def test_they_pass_their_unit_tests(path: Path) -> None:
+    found = run_test_file(path, Lifecycle)
+    assert found.error is None
+    assert [(one.name, one.failures) for one in found.outcomes if one.failures] == []
+    assert found.outcomes
 
 
 # Pools
@@ -848,3 +865,39 @@ def test_a_message_that_was_given_up_fires_at_once_and_one_that_came_late_does_n
     assert world.alert("NotificationsFailing").labels["receiver"] == "pagerduty"
     world.run(900)
     assert world.state("NotificationsFailing") is None
+
+
+# The process
+
+
+def stalls(world: World, times: float, seconds: float) -> None:
+    """So many *times* an hour, of so many *seconds* altogether."""
+    world.put("event_loop_watched_seconds", lambda elapsed: 600 + elapsed, worker="0")
+    world.put("event_loop_stalls_total", counter(times / 3600), worker="0")
+    world.put("event_loop_stall_seconds_total", counter(seconds / 3600), worker="0")
+
+
+def test_a_loop_that_is_blocked_again_and_again_fires_and_ends_when_it_is_not(world: World) -> None:
+    stalls(world, 600, 600)  # ten a minute, of a second each
+    world.run(60)
+    alert = world.alert("EventLoopBlocked")
+    assert alert.state is AlertState.FIRING
+    assert dict(alert.labels) == {"alertname": "EventLoopBlocked", "component": "business", "worker": "0"}
+    assert "10s" in alert.annotations["description"]
+    stalls(world, 600, 120)  # and still two seconds of each minute
+    world.run(600)
+    assert not world.alert("EventLoopBlocked").holds
+    stalls(world, 0, 0)
+    world.run(90)
+    assert world.state("EventLoopBlocked") is AlertState.FIRING
+    world.run(60)
+    assert world.state("EventLoopBlocked") is None
+
+
+def test_a_blocked_loop_is_told_of_by_the_database_that_is_gone(world: World) -> None:
+    world.put("db_up", 0, pool="default")
+    world.run(30)
+    stalls(world, 600, 600)
+    world.run(60)
+    assert world.alert("EventLoopBlocked").inhibited_by == ("DatabaseDown",)
+    assert {word for word, _ in world.words} == {"DatabaseDown"}

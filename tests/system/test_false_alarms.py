@@ -21,9 +21,13 @@ moves. Beside it, closer in:
 | streaming, SSE, WebSocket                | `test_responses_that_last`             | instruments/test_middleware.py `…time_ends…`         |
 | background tasks after the response      | `test_work_after_the_response`         | the same                                             |
 | a clock that jumps                       | `test_a_clock_that_jumps`              | test_clock.py, test_scrape.py                        |
+| a loop that is slow at first, debugged,  | `test_loops_that_nobody_blocks`        | rules/builtin/runtime.yml, test_loop_stalls.py       |
+| stopped or suspended                     |                                        |                                                      |
 """
 
 import asyncio
+import pdb  # noqa: T100 - its path
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
@@ -51,6 +55,7 @@ from dozor.instruments.host_monitor import HostMonitor
 from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
 from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.redis_monitor import RedisMonitor
+from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.alert import AlertState
 from dozor.rules import load_rules
 from dozor.scrape import Collector, Scraper
@@ -536,3 +541,100 @@ async def test_a_clock_that_jumps_ends_no_wait_and_prolongs_none(
     scene.clock.set_wall(-jump)
     await scene.run(5)
     assert scene.state("PoolUtilizationHigh") is None
+
+
+# -- the event loop ----------------------------------------------------------------------------------------------------
+
+
+class WatchedLoop:
+    """An application's loop in a thread, real, watched in time that a test moves; `used` is what it had of a processor."""
+
+    def __init__(self) -> None:
+        self.scene, self.used = Scene(step=1.0), 0.0
+        self.monitor = RuntimeMonitor(
+            self.scene.clock, timer=self.scene.clock.monotonic, processor_timer=lambda: self.used
+        )
+        self.scene.add(self.monitor)
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever)
+        self._thread.start()
+        self.monitor.watch_loop(self.loop)
+
+    async def idle(self, seconds: float) -> None:
+        for _ in range(round(10 * seconds)):
+            await self._look(0.1)
+            await self._settle()
+
+    async def block(self, seconds: float, *, file: str = "shop.py") -> None:
+        """Something in *file* does not let go of the loop."""
+        begun, let_go = threading.Event(), threading.Event()
+        names: dict[str, Any] = {"begun": begun.set, "wait": let_go.wait}
+        exec(compile("def work():\n    begun()\n    wait()\n", file, "exec"), names)
+        self.loop.call_soon_threadsafe(names["work"])
+        assert await asyncio.to_thread(begun.wait, PATIENCE_SECONDS)
+        for _ in range(round(10 * seconds)):
+            await self._look(0.1)
+        let_go.set()
+        await self._settle()
+
+    async def stop_the_process(self, seconds: float) -> None:
+        """SIGSTOP, a machine that is suspended, a container that is paused: the clock goes on, and nothing else."""
+        await self.monitor.watch()  # asks
+        self.scene.clock.advance(seconds)
+        await self._look(0.0)
+        await self._settle()
+
+    async def _look(self, seconds: float) -> None:
+        second = int(self.scene.clock.monotonic())
+        self.scene.clock.advance(seconds)
+        await self.monitor.watch()
+        if int(self.scene.clock.monotonic()) != second:
+            await self.scene.scraper.cycle()
+
+    async def _settle(self) -> None:
+        done = threading.Event()
+        self.loop.call_soon_threadsafe(done.set)
+        assert await asyncio.to_thread(done.wait, PATIENCE_SECONDS)
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+@pytest.fixture
+def watched_loop() -> Iterator[WatchedLoop]:
+    watched = WatchedLoop()
+    yield watched
+    watched.close()
+
+
+@pytest.mark.parametrize("what", ["start", "first use", "debugger", "stopped", "suspended"])
+async def test_loops_that_nobody_blocks(watched_loop: WatchedLoop, what: str) -> None:
+    if what == "start":
+        for _ in range(6):
+            await watched_loop.block(5)
+    await watched_loop.idle(125)
+    if what == "first use":
+        await watched_loop.block(8)
+        await watched_loop.block(7)
+    elif what == "debugger":
+        for _ in range(4):
+            await watched_loop.block(10, file=pdb.__file__)
+    elif what == "stopped":
+        for _ in range(4):
+            await watched_loop.stop_the_process(10)
+            await watched_loop.idle(1)
+    elif what == "suspended":
+        await watched_loop.stop_the_process(8 * 3600)
+    await watched_loop.idle(70)
+    assert watched_loop.scene.seen - {"MonitoringStale"} == set()
+
+
+async def test_a_loop_that_is_blocked_is_told_of(watched_loop: WatchedLoop) -> None:
+    """The same loop, and the same ways to look at it: it is blocked in earnest."""
+    await watched_loop.idle(125)
+    for _ in range(3):
+        await watched_loop.block(2)
+        await watched_loop.idle(1)
+    assert watched_loop.scene.state("EventLoopBlocked") is AlertState.FIRING

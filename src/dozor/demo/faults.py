@@ -195,7 +195,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         Fault(
             "blocked-loop",
             "/invoice blocks the event loop for 2 s, five times",
-            "EventLoopBlocked, a rule of the demo's own, fires; Dozor, in its own thread, says which line blocked the loop",
+            "EventLoopBlocked fires (from two minutes after the start on); Dozor, in its own thread, says which line it is",
             f"{_API}/runtime/stalls",
             _blocked_loop,
         ),

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -27,7 +26,6 @@ from dozor.main import Dozor
 from dozor.settings import Settings
 
 _HOST: Final = "127.0.0.1"
-_RULES: Final = Path(__file__).with_name("rules.yml")
 # How long a caller waits for a connection. SQLAlchemy's default is 30 s, which is long to look at.
 _POOL_TIMEOUT_SECONDS: Final = 5
 # For requests still running when the demo ends.
@@ -98,7 +96,7 @@ def _build(servers: EmbeddedServers, port: int, director: Director, narrator: Na
     app = create_shop(engine, redis, servers.redis_url, director)
     # What makes the demo a demo stands in the second line; an application of your own needs only the first.
     dozor = Dozor(engine=engine, redis=redis, listen=f"{_HOST}:{port}",
-                  rules=[_RULES], notifiers=[narrator], settings=_settings())  # fmt: skip
+                  notifiers=[narrator], settings=_settings())  # fmt: skip
     dozor.install(app)
     return app
 

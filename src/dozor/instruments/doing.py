@@ -13,8 +13,10 @@ from dozor.instruments.work import Work, current_work
 
 _MOST_TASKS: Final = 5000
 _POOL_QUEUE: Final = "sqlalchemy/util/queue.py"
+DEBUGGED: Final = "in a debugger"
 # What the innermost frame of a kind says of what is done; path, names of functions (none: any), in the order of looking.
 _SIGNS: Final[tuple[tuple[str, frozenset[str], str], ...]] = (
+    *((path, frozenset[str](), DEBUGGED) for path in ("/bdb.py", "/pdb.py", "/pydevd.py", "/debugpy/")),
     (_POOL_QUEUE, frozenset({"get", "get_nowait"}), "waiting for a connection"),
     ("sqlalchemy/pool/base.py", frozenset({"__connect", "_ConnectionRecord__connect"}), "connecting"),
     ("sqlalchemy/engine/cursor.py", frozenset(), "fetching rows"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dozor.instruments.detail import DETAIL
-from dozor.instruments.doing import Moment, of_frames, thread_frames
+from dozor.instruments.doing import DEBUGGED, Moment, of_frames, thread_frames
 from dozor.metrics import Histogram
 from dozor.metrics.instruments import histogram_samples
 from dozor.model.labels import Labels
@@ -14,6 +14,7 @@ from dozor.model.sample import Family, MetricType, Sample
 STALL_SECONDS: Final = 0.25
 LOOK_SECONDS: Final = 0.1
 """How often a watched loop is asked: a stall that is longer than the threshold by this is never missed."""
+STOOD_STILL: Final = "standing still with the whole process"
 _KEPT: Final = 100
 _LAG_BOUNDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -26,7 +27,8 @@ class Stall:
         began_at: in Unix seconds; early by LOOK_SECONDS at most.
         seconds: how long, so far where it is not `ended`.
         doing, place, stack: what the loop's thread was at when the threshold was passed; see `Moment`. No place and no
-            stack: it could not be seen, since what blocked the loop held up all threads, or ended just then.
+            stack: it could not be seen, since what blocked the loop held up all threads, or ended just then. *doing* is
+            `STOOD_STILL` where no thread ran: the process was stopped, suspended or had no processor.
     """
 
     began_at: float
@@ -35,6 +37,11 @@ class Stall:
     doing: str | None
     place: str | None
     stack: tuple[str, ...]
+
+    @property
+    def counted(self) -> bool:
+        """Whether the application blocked its loop: not while somebody debugs it, nor while the whole process stood still."""
+        return self.doing not in {DEBUGGED, STOOD_STILL}
 
 
 @dataclass(slots=True)
@@ -52,10 +59,16 @@ class Stalls:
     seconds_total: float = 0.0
     _kept: deque[Stall] = field(default_factory=lambda: deque(maxlen=_KEPT))
     _under_way: dict[int, Stall] = field(default_factory=dict)
+    _still: dict[int, float] = field(default_factory=dict)
     _lag: Histogram = field(default_factory=lambda: Histogram(_LAG_BOUNDS))
+
+    def stood_still(self, key: int, seconds: float) -> None:
+        """While loop *key* was asked for its sign of life no thread of the process ran, for *seconds*; not for want of the loop."""
+        self._still[key] = self._still.get(key, 0.0) + seconds
 
     def overdue(self, key: int, thread: int | None, seconds: float, at: float) -> None:
         """The sign of life of loop *key*, which runs in *thread*, is out for *seconds* at *at*, and has not come back."""
+        seconds -= self._still.get(key, 0.0)
         known = self._under_way.get(key)
         if known is not None:
             self._under_way[key] = replace(known, seconds=seconds)
@@ -68,17 +81,23 @@ class Stalls:
     def came_back(self, key: int, seconds: float, at: float) -> None:
         """The sign of life of loop *key* has come, *seconds* after it was asked for, some time before *at*."""
         self._lag.observe(seconds)
-        known = self._under_way.pop(key, None)
+        known, blocked = self._under_way.pop(key, None), seconds - self._still.pop(key, 0.0)
         if known is None and seconds < self.threshold_seconds:
             return
         stall = known or Stall(at - seconds, seconds, False, None, None, ())  # noqa: FBT003
-        self.total += 1
-        self.seconds_total += seconds
-        self._kept.append(replace(stall, seconds=seconds, ended=True))
+        if blocked >= self.threshold_seconds:
+            stall = replace(stall, seconds=blocked, ended=True)
+        else:
+            stall = replace(stall, seconds=seconds, ended=True, doing=STOOD_STILL)
+        self._kept.append(stall)
+        if stall.counted:
+            self.total += 1
+            self.seconds_total += stall.seconds
 
     def forget(self, key: int) -> None:
         """Loop *key* is watched no longer."""
         self._under_way.pop(key, None)
+        self._still.pop(key, None)
 
     def all(self) -> list[Stall]:
         """The newest first; those under way before them."""
@@ -88,15 +107,15 @@ class Stalls:
         """`event_loop_stall…` and how late signs of life came."""
         name = "event_loop_delay_seconds"
         samples = histogram_samples(name, self.labels, self._lag.bucket_labels, self._lag.snapshot())
-        under_way = sum(one.seconds for one in self._under_way.values())
+        under_way = [one.seconds for one in self._under_way.values() if one.counted]
         return [
             _counter(
-                "event_loop_stalls_total", "Times that the application's event loop was blocked.", "stalls", self.labels,
-                float(self.total + len(self._under_way)),
+                "event_loop_stalls_total", "Times that the application blocked its event loop.", "stalls", self.labels,
+                float(self.total + len(under_way)),
             ),
             _counter(
                 "event_loop_stall_seconds_total", "How long it was, in seconds.", "seconds", self.labels,
-                self.seconds_total + under_way,
+                self.seconds_total + sum(under_way),
             ),
             Family(
                 name, MetricType.HISTOGRAM, "How late callbacks ran, asked for ten times a second, in seconds.", "seconds",

@@ -16,11 +16,12 @@ from typing import Any, Final
 from dozor.clock import Clock
 from dozor.instruments.gc_pauses import GcPauses
 from dozor.instruments.loop_probe import LoopProbe
-from dozor.instruments.loop_stalls import STALL_SECONDS, Stalls
+from dozor.instruments.loop_stalls import LOOK_SECONDS, STALL_SECONDS, Stalls
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
 _TASKS_EVERY: Final = 10
+_BUSY_SHARE: Final = 0.5
 
 
 class RuntimeMonitor:
@@ -31,6 +32,7 @@ class RuntimeMonitor:
         base_labels: labels that every series has.
         stall_seconds: from when on a loop that does not answer is blocked.
         timer: monotonic seconds.
+        processor_timer: seconds that this process has had a processor.
     """
 
     name = "runtime"
@@ -42,7 +44,11 @@ class RuntimeMonitor:
         *,
         stall_seconds: float = STALL_SECONDS,
         timer: Callable[[], float] = time.monotonic,
+        processor_timer: Callable[[], float] = time.process_time,
     ) -> None:
+        self._processor_timer = processor_timer
+        self._watched: tuple[float, float] | None = None
+        self._watching_since: float | None = None
         self._timer, self._labels, self._clock = timer, base_labels, clock or Clock()
         self.stalls = Stalls(base_labels, stall_seconds)
         self.pauses = GcPauses()
@@ -70,22 +76,41 @@ class RuntimeMonitor:
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Measure the lag of *loop*, an application's, until it is closed or `unwatch_loop`."""
         self._probes.setdefault(id(loop), LoopProbe(loop, self._timer))
+        if self._watching_since is None:
+            self._watching_since = self._timer()
 
     def unwatch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Measure the lag of *loop* no longer."""
         self._probes.pop(id(loop), None)
         self.stalls.forget(id(loop))
+        if not self._probes:
+            self._watching_since = None
 
     async def watch(self) -> None:
         """Look whether a watched loop is blocked, and by what. To be called every LOOK_SECONDS, in Dozor's thread."""
-        at = self._clock.timestamp()
+        at, still = self._clock.timestamp(), self._stood_still()
         for key, probe in list(self._probes.items()):
+            if still:
+                self.stalls.stood_still(key, still)
             for seconds in probe.take():
                 self.stalls.came_back(key, seconds, at)
             waiting = probe.waiting_seconds()
             if waiting is not None:
                 self.stalls.overdue(key, probe.thread, waiting, at)
             probe.ask()
+
+    def _stood_still(self) -> float:
+        """How long, since this was last asked, no thread of the process ran, Dozor's included.
+
+        Something that computes and keeps the GIL holds up Dozor's thread too, but uses a processor meanwhile.
+        """
+        now, used = self._timer(), self._processor_timer()
+        before, self._watched = self._watched, (now, used)
+        if before is None:
+            return 0.0
+        missed = now - before[0] - LOOK_SECONDS
+        idle = missed >= self.stalls.threshold_seconds and used - before[1] < _BUSY_SHARE * missed
+        return missed if idle else 0.0
 
     def probe(self) -> None:
         """Ask each watched loop for a sign of life; more often than `refresh` finds shorter stalls."""
@@ -112,6 +137,8 @@ class RuntimeMonitor:
         lag = self.lag_seconds()
         if lag is not None:
             figures["event_loop_lag_seconds"] = lag
+        if self._watching_since is not None:
+            figures["event_loop_watched_seconds"] = self._timer() - self._watching_since
         if self._tasks is not None:
             figures["event_loop_tasks"] = self._tasks
         return figures
@@ -200,6 +227,11 @@ _METRICS: Final = {
     "process_max_fds": (_GAUGE, "descriptors", "File descriptors that may be open at once."),
     "python_threads": (_GAUGE, "threads", "Python threads that are alive."),
     "event_loop_tasks": (_GAUGE, "tasks", "Tasks on the application's event loop, counted every ten cycles."),
+    "event_loop_watched_seconds": (
+        _GAUGE,
+        "seconds",
+        "How long the application's event loop has been watched, in seconds.",
+    ),
     "event_loop_lag_seconds": (_GAUGE, "seconds", "How late the application's event loop runs a callback, in seconds."),
 }
 _COLLECTIONS: Final = {

@@ -43,7 +43,7 @@ _OTHERS: Final = frozenset({
     "dozor_notifications_postponed_total", "dozor_notifications_total", "dozor_outbox_depth",
     "dozor_outbox_oldest_seconds", "dozor_query_texts_folded_total", "dozor_rules_reload_timestamp_seconds", "dozor_store_samples", "dozor_store_series",
     "dozor_store_size_bytes", "dozor_store_unavailable_seconds",
-    "event_loop_lag_seconds", "event_loop_stall_seconds_total", "event_loop_stalls_total", "event_loop_tasks",
+    "event_loop_lag_seconds", "event_loop_stall_seconds_total", "event_loop_stalls_total", "event_loop_tasks", "event_loop_watched_seconds",
     "http_request_database_seconds_total", "http_request_pool_wait_seconds_total",
     "http_request_redis_commands_total", "http_request_redis_seconds_total", "http_request_statements_total",
     "http_requests_in_progress", "http_requests_total", "http_slow_requests_total",
