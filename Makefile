@@ -50,7 +50,7 @@ check: $(VENV)/ready $(VENV)/page-checked  ## Lint, formatting, types (the page'
 
 bench: $(VENV)/ready $(VENV)/peers/ready  ## Measure what Dozor costs, beside others in the same run
 	@echo '== overhead'; PYTHONPATH=src $(VENV)/peers/bin/python -m benchmarks.overhead
-	@for program in $(filter-out common overhead served variants,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py))); do \
+	@for program in $(filter-out common load overhead served variants,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py))); do \
 	  echo "== $$program"; $(BIN)/python -m benchmarks.$$program || exit 1; done
 
 fix: $(VENV)/ready  ## Mend what can be mended by a program: lint and formatting

@@ -147,23 +147,28 @@ def imports(known: Mapping[str, Variant]) -> Row:
 
 
 def through_uvicorn(found: Mapping[str, Served]) -> list[Row]:
-    """What visitors feel: a request's time under load, its p99 as a ratio to bare, and memory beyond bare."""
+    """What a request costs the server, what visitors feel (p99 as a ratio to bare), and memory beyond bare."""
     bare = found[BARE]
     others = {name: one for name, one in found.items() if name != BARE}
-    # Each round against the bare round beside it: the machine's speed drifts.
-    ratios = {
-        name: statistics.median(
-            ours.p99_ms / theirs.p99_ms for ours, theirs in zip(one.rounds, bare.rounds, strict=True)
-        )
-        for name, one in others.items()
-    }
-    micro = {
-        name: 1e6 / one.median("requests_per_second") - 1e6 / bare.median("requests_per_second")
-        for name, one in others.items()
-    }
+
+    def ratios(figure: str) -> dict[str, float]:
+        return {name: one.ratio(bare, figure) for name, one in others.items()}
+
     return [
-        ("request with a statement, through uvicorn", "us", micro, ""),
-        ("p99 under load, with to without", "ratio", ratios, "<= 1.05"),
+        (
+            "request with a statement, CPU of the server",
+            "us",
+            {name: one.added(bare, "cpu_us") for name, one in others.items()},
+            "",
+        ),
+        ("p99 at a steady rate, with to without", "ratio", ratios("steady_p99_ms"), "<= 1.05"),
+        ("p99 under full load, with to without", "ratio", ratios("full_p99_ms"), "<= 1.05"),
+        (
+            "requests a second, without to with",
+            "ratio",
+            {name: 1 / one for name, one in ratios("requests_per_second").items()},
+            "",
+        ),
         ("memory (PSS)", "MiB", {name: one.pss_mib - bare.pss_mib for name, one in others.items()}, ""),
     ]
 

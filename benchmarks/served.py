@@ -3,8 +3,8 @@
 python -m benchmarks.served VARIANT PORT serves; `compare` does the rest.
 """
 
-import asyncio
 import contextlib
+import json
 import os
 import socket
 import statistics
@@ -22,18 +22,23 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import QueuePool
 
-ROUNDS = 7
-SECONDS = 1.5
-CONNECTIONS = 8
-_REQUEST = b"GET /items/7 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+ROUNDS = 9
+FULL_SECONDS, STEADY_SECONDS = 1.5, 3.0
+STEADY_RATE = 800.0
+"""Requests a second: a quarter of what the application can answer on a slow core, as servers are run."""
 
 
 class Felt(NamedTuple):
-    """What one round of load has found."""
+    """What one round has found: as fast as answers come, and at a steady rate below that.
+
+    *cpu_us* is the CPU time of the server's process for each request, its other threads included.
+    """
 
     requests_per_second: float
-    p50_ms: float
-    p99_ms: float
+    cpu_us: float
+    full_p99_ms: float
+    steady_p50_ms: float
+    steady_p99_ms: float
 
 
 class Served(NamedTuple):
@@ -42,8 +47,17 @@ class Served(NamedTuple):
     rounds: list[Felt]
     pss_mib: float
 
-    def median(self, figure: str) -> float:
-        return float(statistics.median(getattr(one, figure) for one in self.rounds))
+    def beside(self, other: "Served", figure: str) -> list[tuple[float, float]]:
+        """The figure of each round here, and of the round of *other* beside it: the machine's speed drifts."""
+        return [(getattr(a, figure), getattr(b, figure)) for a, b in zip(self.rounds, other.rounds, strict=True)]
+
+    def added(self, other: "Served", figure: str) -> float:
+        """What is more here than there, in the median round."""
+        return statistics.median(ours - theirs for ours, theirs in self.beside(other, figure))
+
+    def ratio(self, other: "Served", figure: str) -> float:
+        """How many times more, in the median round."""
+        return statistics.median(ours / theirs for ours, theirs in self.beside(other, figure))
 
 
 def shop() -> tuple[FastAPI, Engine]:
@@ -84,12 +98,28 @@ def compare(names: Sequence[str], rounds: int = ROUNDS) -> dict[str, Served]:
     felt: dict[str, list[Felt]] = {name: [] for name in names}
     with _servers(names) as running:
         for port, _ in running.values():
-            asyncio.run(_load(port, SECONDS))
-        for _round in range(rounds):
-            for name, (port, _) in running.items():
-                felt[name].append(asyncio.run(_load(port, SECONDS)))
+            _load(port, STEADY_SECONDS)
+        for number in range(rounds):
+            # Each begins a round in its turn: whatever comes first may find the machine otherwise than what comes last.
+            for name in [*names[number % len(names) :], *names[: number % len(names)]]:
+                felt[name].append(_felt(*running[name]))
         memory = {name: _pss_mib(process.pid) for name, (_, process) in running.items()}
     return {name: Served(found, memory[name]) for name, found in felt.items()}
+
+
+def _felt(port: int, process: "subprocess.Popen[bytes]") -> Felt:
+    before = _cpu_seconds(process.pid)
+    full = _load(port, FULL_SECONDS)
+    cpu_us = 1e6 * (_cpu_seconds(process.pid) - before) / full["requests"]
+    steady = _load(port, STEADY_SECONDS, STEADY_RATE)
+    return Felt(full["requests_per_second"], cpu_us, full["p99_ms"], steady["p50_ms"], steady["p99_ms"])
+
+
+def _load(port: int, seconds: float, rate: float = 0.0) -> dict[str, float]:
+    # In a process of its own: one that has imported all that is compared is held up by its own garbage collector.
+    command = [sys.executable, "-m", "benchmarks.load", str(port), str(seconds), str(rate)]
+    found: dict[str, float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return found
 
 
 @contextlib.contextmanager
@@ -102,7 +132,7 @@ def _servers(names: Sequence[str]) -> "Iterator[dict[str, tuple[int, subprocess.
                     probe.bind(("127.0.0.1", 0))
                     port = probe.getsockname()[1]
                 command = [sys.executable, "-m", "benchmarks.served", name, str(port)]
-                environment = {**os.environ, "HOME": folder, "DOZOR_STORE_URL": "sqlite://"}
+                environment = {**os.environ, "HOME": folder, "XDG_STATE_HOME": folder}
                 process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
                 running[name] = (port, process)
             for name, (port, process) in running.items():
@@ -122,26 +152,9 @@ def _await_port(name: str, port: int, process: "subprocess.Popen[bytes]") -> Non
     raise SystemExit(f"the application with {name} ended with {process.returncode}")
 
 
-async def _load(port: int, seconds: float) -> Felt:
-    until = time.perf_counter() + seconds
-    found = await asyncio.gather(*(_visitor(port, until) for _ in range(CONNECTIONS)))
-    times = sorted(taken for one in found for taken in one)
-    return Felt(len(times) / seconds, 1000 * times[len(times) // 2], 1000 * times[int(len(times) * 0.99)])
-
-
-async def _visitor(port: int, until: float) -> list[float]:
-    """One request after the other on one connection; answers are small and come in one piece."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    times: list[float] = []
-    while (began := time.perf_counter()) < until:
-        writer.write(_REQUEST)
-        answer = await reader.readuntil(b"\r\n\r\n")
-        await reader.readexactly(int(answer.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]))
-        if not answer.startswith(b"HTTP/1.1 200"):
-            raise SystemExit(f"the application answers {answer[:40]!r}")
-        times.append(time.perf_counter() - began)
-    writer.close()
-    return times
+def _cpu_seconds(pid: int) -> float:
+    """Of all threads; to the nanosecond, which a process's own sum is not."""
+    return sum(int(one.read_text().split()[0]) for one in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 def _pss_mib(pid: int) -> float:
