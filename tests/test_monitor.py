@@ -37,7 +37,7 @@ def monitor_of(dozor: Dozor) -> Monitor:
 
 def asking(monitor: Monitor) -> Callable[[str], Any]:
     """Gets JSON of a path below the API's."""
-    client = TestClient(monitor.application(), base_url="http://localhost", client=("127.0.0.1", 4711))
+    client = TestClient(monitor.reception.application(), base_url="http://localhost", client=("127.0.0.1", 4711))
     return lambda path: client.get(f"{API}/{path}").json()
 
 

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import socket
+import threading
 from typing import Any
 
 import httpx2
 import pytest
+from tests.patience import PATIENCE_SECONDS
 
 from dozor.errors import ConfigurationError
 from dozor.serving import EarlyServer, Front, bind, parse_address
@@ -50,36 +52,105 @@ def test_a_bound_socket_names_its_protocol_for_asyncio() -> None:
         assert listener.proto == socket.IPPROTO_TCP
 
 
-async def _asked(app: Front, path: str) -> tuple[int, bytes]:
+async def _asked(app: Front, path: str, method: str = "GET") -> tuple[int, bytes]:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await app({"type": "http", "method": "GET", "path": path}, None, send)
+    await app({"type": "http", "method": method, "path": path}, None, send)
     return sent[0]["status"], sent[1]["body"]
 
 
-async def _made(scope: Any, _receive: Any, send: Any) -> None:
+async def _app(scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": scope["path"].encode()})
 
 
-def test_while_the_application_is_made_liveness_is_answered_and_all_else_waits_for_it() -> None:
+def test_until_dozor_has_started_liveness_is_answered_and_all_else_waits() -> None:
     async def scene() -> None:
         front = Front()
         assert await _asked(front, "/health") == (200, b'{"status":"ok"}')
-        waiting = asyncio.create_task(_asked(front, "/metrics"))
+        waiting = [asyncio.create_task(_asked(front, path)) for path in ("/metrics", "/readyz")]
         await asyncio.sleep(0)
-        assert not waiting.done()
-        front.become(_made)
-        assert await waiting == (200, b"/metrics")
-        assert await _asked(front, "/livez") == (200, b"/livez")
+        assert not any(one.done() for one in waiting)
+        front.open(lambda: _app, tuple)
+        assert await waiting[0] == (200, b"/metrics")
+        assert await waiting[1] == (200, b'{"status":"ready","reasons":[]}')
 
     asyncio.run(scene())
 
 
-def test_where_the_application_does_not_come_a_problem_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_application_is_made_for_the_first_to_ask_for_more_than_a_probe_and_once() -> None:
+    made: list[int] = []
+    go = threading.Event()
+
+    def make() -> Any:
+        made.append(threading.get_ident())
+        go.wait(PATIENCE_SECONDS)
+        return _app
+
+    async def scene() -> None:
+        front = Front()
+        front.open(make, lambda: ["the database is down"])
+        for path in ("/health", "/livez"):
+            assert await _asked(front, path) == (200, b'{"status":"ok"}')
+        assert await _asked(front, "/readyz") == (503, b'{"status":"not ready","reasons":["the database is down"]}')
+        assert made == []
+        waiting = [asyncio.create_task(_asked(front, f"/{number}")) for number in range(5)]
+        await asyncio.sleep(0)
+        assert await _asked(front, "/health", "HEAD") == (200, b'{"status":"ok"}')
+        go.set()
+        assert await asyncio.gather(*waiting) == [(200, f"/{number}".encode()) for number in range(5)]
+        assert await _asked(front, "/health", "POST") == (200, b"/health")
+        assert len(made) == 1
+        assert made[0] != threading.get_ident()
+
+    asyncio.run(scene())
+
+
+def test_one_who_goes_away_while_the_application_is_made_takes_nothing_from_the_others() -> None:
+    go = threading.Event()
+
+    def make() -> Any:
+        go.wait(PATIENCE_SECONDS)
+        return _app
+
+    async def scene() -> None:
+        front = Front()
+        front.open(make, tuple)
+        gone, stays = asyncio.create_task(_asked(front, "/a")), asyncio.create_task(_asked(front, "/b"))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.sleep(0)
+        go.set()
+        assert await stays == (200, b"/b")
+
+    asyncio.run(scene())
+
+
+def test_an_application_that_cannot_be_made_is_a_problem_and_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    outcomes: list[Any] = [ImportError("broken"), _app]
+
+    def make() -> Any:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def scene() -> None:
+        front = Front()
+        front.open(make, tuple)
+        status, body = await _asked(front, "/")
+        assert (status, json.loads(body)["title"]) == (500, "Internal Server Error")
+        assert "broken" not in body.decode()
+        assert await _asked(front, "/") == (200, b"/")
+
+    asyncio.run(scene())
+    assert "broken" in caplog.text
+
+
+def test_where_dozor_does_not_start_a_problem_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Front, "_LONGEST_WAIT_SECONDS", 0.01)
 
     async def scene() -> tuple[int, bytes]:

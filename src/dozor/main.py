@@ -68,7 +68,7 @@ class Dozor:
         listen: str | None = None,
         settings: "Settings | None" = None,
     ) -> None:
-        # Imported here: pydantic-settings is heavy, and `import dozor` is everybody's.
+        # Imported here, since `import dozor` is everybody's.
         from dozor.settings import Settings  # noqa: PLC0415
 
         self._settings = settings if settings is not None else Settings.load()
@@ -115,13 +115,13 @@ class Dozor:
         from dozor.embedding import Guest, install  # noqa: PLC0415
 
         self._app = app
-        monitor = self._monitor
+        reception = self._monitor.reception
         guest = Guest(
-            monitor=monitor.watch_http(),
-            loopback_only=monitor.access.loopback_only,
-            routes=monitor.routes,
-            probes=monitor.probes,
-            application=monitor.application,
+            monitor=self._monitor.watch_http(),
+            loopback_only=reception.desk().access.loopback_only,
+            routes=reception.routes,
+            probes=reception.probes,
+            application=reception.application,
             start=self._start_in_lifespan,
             stop=self._stop_in_lifespan,
             first_request=self._start_at_request,

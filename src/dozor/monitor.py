@@ -9,28 +9,24 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final
 
-from dozor import dashboard
-from dozor.api import build_probes, build_router, create_app
-from dozor.api.backend import Access
 from dozor.clock import Clock
 from dozor.containment import contained
-from dozor.desk import Desk
 from dozor.errors import ConfigurationError, StoreUnavailable
 from dozor.following import follow
 from dozor.instruments.calibration import request_seconds
-from dozor.instruments.exposition_monitor import ExpositionMonitor
 from dozor.instruments.host_monitor import HostMonitor
 from dozor.instruments.loop_stalls import LOOK_SECONDS
 from dozor.instruments.middleware import HttpMonitor
 from dozor.instruments.runtime_monitor import RuntimeMonitor
+from dozor.model.collector import SCRAPE_PREFIX
 from dozor.model.labels import Labels
 from dozor.model.rule import RuleChanges
 from dozor.notify import table
-from dozor.notify.slack import SlackChannel
-from dozor.overview import Known, TargetWatch
+from dozor.overview import Known, TargetWatch, assess
 from dozor.picture import Circumstances, Picture
+from dozor.reception import Reception
 from dozor.rules import Rule, RuleSource, load_rules
 from dozor.runtime import Runtime
 from dozor.scrape import Collector
@@ -39,13 +35,7 @@ from dozor.session import Identity, Session
 from dozor.settings import Settings
 from dozor.targets import Targets, build_targets
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
-    from starlette.routing import BaseRoute
-
 logger = logging.getLogger("dozor")
-
-T = TypeVar("T")
 
 _START_SECONDS: Final = 10.0
 _ACTION_SECONDS: Final = 2.0
@@ -100,13 +90,6 @@ class Monitor:
             ),
         )
         self._receivers = table(settings.channels, notifiers, self.clock, settings.locale)
-        key = settings.api_key
-        self.access = Access(
-            key.get_secret_value() if key is not None else None,
-            auth,
-            _signing_secret(settings),
-            remote_write=settings.remote_write,
-        )
         self._address = parse_address(listen) if listen else None
         self._host, self._process = (
             HostMonitor(self.clock),
@@ -118,9 +101,10 @@ class Monitor:
         self._http: HttpMonitor | None = None
         self._session: Session | None = None
         self._starting = threading.Lock()
-        self._desk = Desk(
+        self.reception = Reception(
+            settings,
+            auth,
             clock=self.clock,
-            access=self.access,
             runtime=self._runtime,
             targets=self._targets,
             known=self.known,
@@ -128,7 +112,6 @@ class Monitor:
             working=self._working,
             process=self._process,
             http=lambda: self._http,
-            max_streams=settings.max_streams,
         )
 
     # -- start and stop ----------------------------------------------------------------------------------------------
@@ -239,18 +222,6 @@ class Monitor:
             self._http = HttpMonitor(self.clock, slow_seconds=self._settings.slow_request_seconds)
         return self._http
 
-    def routes(self) -> "list[BaseRoute]":
-        """The API and the page, below their prefix, for a FastAPI application."""
-        return build_router(self._desk, pages=dashboard).routes
-
-    def probes(self, paths: list[str]) -> "list[BaseRoute]":
-        """Those of the probes that *paths* names, at the root, for a FastAPI application."""
-        return build_probes(self._desk, paths).routes
-
-    def application(self) -> "FastAPI":
-        """API, page and probes as an application of their own."""
-        return create_app(self._desk, pages=dashboard)
-
     def _launch(self) -> "Future[None]":
         listener = bind(*self._address) if self._address else None
         for pool in self._targets.pools.values():
@@ -273,7 +244,7 @@ class Monitor:
             receivers=self._receivers,
             evidence=self._picture.evidence,
             on_cycle=self._look,
-            on_changes=self._desk.tell,
+            on_changes=self.reception.tell,
             strict=self._strict,
         )
         follow(self._targets, session, self.clock.timestamp)
@@ -287,20 +258,17 @@ class Monitor:
         if self._http is not None:
             with contained("calibration"):
                 session.cost.hot_path_seconds["request"] = await asyncio.to_thread(request_seconds)
-        self._desk.live.open()
+        self.reception.open()
         if listener is not None:
-            server = OwnServer(await asyncio.to_thread(self.application), listener)
+            server = OwnServer(await asyncio.to_thread(self.reception.application), listener)
             server.start()
             self._runtime.on_stop("listen", server.stop)
         elif self._server is not None:
-            self._server.front.become(await asyncio.to_thread(self.application))
+            self._server.front.open(self.reception.application, self.unready)
             # Served from before all else, and to be ended before all else.
             self._runtime.on_stop("listen", self._server.stop)
         # First of all, since servers wait for responses that have not ended.
-        self._runtime.on_stop("streams", self._end_streams)
-
-    async def _end_streams(self) -> None:
-        self._desk.live.close()
+        self._runtime.on_stop("streams", self.reception.close)
 
     def _collectors(self) -> list[Collector]:
         collectors: list[Collector] = [self._process, self._host]
@@ -324,7 +292,7 @@ class Monitor:
         for collector in collectors:
             session.forget(collector)
         labels = ["pool", "redis"]
-        if any(isinstance(collector, ExpositionMonitor) for collector in collectors):
+        if any(collector.name.startswith(SCRAPE_PREFIX) for collector in collectors):
             labels.append("job")
         for label, name in product(labels, names):
             session.apply(session.lifecycle.remove_target(Labels({label: name}), f"{name} is no longer watched", at))
@@ -333,6 +301,10 @@ class Monitor:
     def known(self) -> Known:
         """The picture that the last evaluation or action left."""
         return self._picture.known
+
+    def unready(self) -> Sequence[str]:
+        """Why no traffic should come, a sentence each. In any thread: it takes microseconds and waits for nothing."""
+        return assess(self.known(), self.clock.timestamp()).unready
 
     def _look(self, at: float) -> None:
         """Make the picture anew: on Dozor's loop, after each evaluation and action."""
@@ -345,23 +317,12 @@ class Monitor:
             self._circumstances,
         )
         session.changes.add(self._target_watch.look(self._picture.known, at))
-        self._desk.live.look()
+        self.reception.look()
 
     def _working(self) -> Session:
         if self._session is None:
             raise StoreUnavailable("Dozor is starting, or has stopped")
         return self._session
-
-
-def _signing_secret(settings: Settings) -> str | None:
-    """What Slack signs the presses of its buttons with, whichever channel they stand in."""
-    secrets = {channel.signing_secret for channel in settings.channels.values() if isinstance(channel, SlackChannel)}
-    secrets.discard(None)
-    if len(secrets) > 1:
-        raise ConfigurationError(
-            "the Slack channels have different signing secrets; buttons work for one Slack app only", key="channels"
-        )
-    return next(iter(secrets), None)
 
 
 def _check_names(required: frozenset[str] | None, targets: Targets) -> None:

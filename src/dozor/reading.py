@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dozor.clock import Clock
 from dozor.instruments.connection_budget import ServerBudget
-from dozor.instruments.exposition_monitor import ExpositionMonitor
 from dozor.instruments.http_answers import RequestInFlight, SlowRequest
 from dozor.instruments.loop_stalls import Stalls
 from dozor.instruments.middleware import SLOW_SECONDS, HttpMonitor
@@ -42,6 +42,9 @@ from dozor.overview import (
 )
 from dozor.session import Session
 from dozor.targets import Targets, WatchedPool
+
+if TYPE_CHECKING:
+    from dozor.instruments.exposition_monitor import ExpositionMonitor
 
 
 class Reading:
@@ -291,7 +294,7 @@ class Reading:
         return self._working().delivery.channels()
 
 
-def _scraped(health: CollectorHealth, page: ExpositionMonitor) -> CollectorHealth:
+def _scraped(health: CollectorHealth, page: "ExpositionMonitor") -> CollectorHealth:
     """*health*, which is that of asking how the last scrape of *page* went, with what that scrape itself was."""
     return replace(
         health,

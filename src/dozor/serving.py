@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+import ctypes
 import errno
+import gc
 import json
 import socket
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import uvicorn
 
 from dozor.clock import Clock
+from dozor.containment import report
 from dozor.errors import ConfigurationError
 from dozor.runtime import Runtime
 
@@ -79,35 +83,65 @@ class OwnServer:
 
 
 class Front:
-    """Answers for an application that is still being made: that the process lives at once, all else when it is there."""
+    """Stands before the application: answers the three probes itself, and has the rest made when somebody asks for it.
+
+    That the process lives is said at once. All else waits until Dozor has started, and the first to ask for more than a
+    probe waits until the application is made, with all those who come meanwhile. Belongs to the loop that serves.
+    """
 
     _ALIVE: Final = frozenset({"/health", "/livez"})
     _LONGEST_WAIT_SECONDS: Final = 30.0
 
     def __init__(self) -> None:
+        self._started = asyncio.Event()
+        self._make: Callable[[], Any] = object
+        self._unready: Callable[[], Sequence[str]] = tuple
+        self._making: asyncio.Future[Any] | None = None
         self._app: Any = None
-        self._made = asyncio.Event()
 
-    def become(self, app: Any) -> None:
-        """Hand everything to *app* from now on. Call it on the loop that serves."""
-        self._app = app
-        self._made.set()
+    def open(self, make: Callable[[], Any], unready: Callable[[], Sequence[str]]) -> None:
+        """Dozor has started. *make* is called in a thread, for the application; *unready* says why no traffic should come."""
+        self._make, self._unready = make, unready
+        self._started.set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
-        if self._app is None and scope["type"] == "http":
-            if scope["path"] in self._ALIVE and scope["method"] in {"GET", "HEAD"}:
-                await _answer(send, 200, {"status": "ok"})
-                return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._LONGEST_WAIT_SECONDS):
-                    await self._made.wait()
-        if self._app is None:
-            if scope["type"] == "http":
-                problem = {"type": "about:blank", "title": "Service Unavailable", "status": 503}
-                await _answer(send, 503, {**problem, "detail": "Dozor is still starting; ask again in a moment."})
+        probe = scope["path"] if scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} else ""
+        if probe in self._ALIVE:
+            await _answer(send, 200, {"status": "ok"})
             return
-        await self._app(scope, receive, send)
+        try:
+            async with asyncio.timeout(self._LONGEST_WAIT_SECONDS):
+                await self._started.wait()
+                app = None if probe == "/readyz" else await self._made()
+        except TimeoutError:
+            await _refuse(scope, send, 503, "Service Unavailable", "Dozor is still starting; ask again in a moment.")
+            return
+        except Exception:  # noqa: BLE001 - nothing is wrong with the request, which wants an answer
+            report("application")
+            await _refuse(
+                scope, send, 500, "Internal Server Error", "The API could not be loaded; Dozor's log says why."
+            )
+            return
+        if app is None:
+            reasons = list(self._unready())
+            status = 503 if reasons else 200
+            await _answer(send, status, {"status": "not ready" if reasons else "ready", "reasons": reasons})
+        else:
+            await app(scope, receive, send)
+
+    async def _made(self) -> Any:
+        """The application. Where it could not be made, the next request tries anew."""
+        if self._app is None:
+            if self._making is None or self._making.done():
+                self._making = asyncio.ensure_future(asyncio.to_thread(self._load))
+            self._app = await asyncio.shield(self._making)
+        return self._app
+
+    def _load(self) -> Any:
+        app = self._make()
+        return_memory()
+        return app
 
 
 class EarlyServer:
@@ -138,12 +172,27 @@ class EarlyServer:
         self.runtime.stop(1.0)
 
 
-async def _answer(send: Any, status: int, body: dict[str, Any]) -> None:
-    kind = b"application/json" if status == 200 else b"application/problem+json"
+def return_memory() -> None:
+    """Give back what loading took: the C library keeps what was freed, some 8 MiB here, until it is asked."""
+    gc.collect()
+    gc.freeze()  # what is there now stays; looking through it again and again would be most of each collection
+    with contextlib.suppress(OSError, AttributeError):  # only the GNU C library can be asked
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+async def _refuse(scope: Any, send: Any, status: int, title: str, detail: str) -> None:
+    """Answer a request for which there is no application."""
+    if scope["type"] == "http":
+        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        later = [(b"retry-after", b"1")] if status == 503 else []
+        await _answer(send, status, problem, b"application/problem+json", later)
+
+
+async def _answer(
+    send: Any, status: int, body: dict[str, Any], kind: bytes = b"application/json", more: Sequence[Any] = ()
+) -> None:
     content = json.dumps(body, separators=(",", ":")).encode()
-    headers = [
-        (b"content-type", kind), (b"content-length", str(len(content)).encode()), (b"cache-control", b"no-store"),
-        *([(b"retry-after", b"1")] if status == 503 else []),
-    ]  # fmt: skip
+    length = str(len(content)).encode()
+    headers = [(b"content-type", kind), (b"content-length", length), (b"cache-control", b"no-store"), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 from uuid import uuid4
 
 from dozor import containment
@@ -16,20 +16,19 @@ from dozor.clock import Clock
 from dozor.containment import contained
 from dozor.database import Database, StoreThread
 from dozor.instruments.detail import DETAIL
-from dozor.instruments.exposition_monitor import SCRAPE_PREFIX
 from dozor.instruments.own_cost import Budget, OwnCost
 from dozor.keeping import RETENTION_SECONDS, Keeper
 from dozor.model.alert import Alert
 from dozor.model.annotation import DEPLOY, VERSION, Annotation
+from dozor.model.collector import SCRAPE_PREFIX
 from dozor.model.labels import Labels
 from dozor.model.notification import Changes
 from dozor.model.rule import RuleChanges
 from dozor.model.sample import Family, MetricType, Sample
-from dozor.notify import Delivery, Heartbeat, Receiver, Speaker
+from dozor.notify import Delivery, Receiver, Speaker
 from dozor.overview import Change, ChangeKind, ChangeLog, Trends, of_alert, of_annotation, of_changes
 from dozor.overview.routes import Routes
 from dozor.reloading import WATCH_SECONDS, Reloader, in_words
-from dozor.remote import Merged, MetricsLink
 from dozor.rules import RuleSet, RuleSource, builtin_groups
 from dozor.runtime import Runtime
 from dozor.scrape import Collector, Scraper
@@ -37,6 +36,10 @@ from dozor.settings import Settings
 from dozor.store.intake import Intake
 from dozor.store.memory import MemoryStore
 from dozor.store.remote_write import RemoteWrite
+
+if TYPE_CHECKING:
+    from dozor.notify.heartbeat import Heartbeat
+    from dozor.remote import Merged, MetricsLink
 
 logger = logging.getLogger("dozor")
 
@@ -160,7 +163,7 @@ class Session:
             thread=self.thread,
             on_restored=self._restored,
         )
-        self._heartbeat = Heartbeat(settings.heartbeat_url, clock) if settings.heartbeat_url else None
+        self._heartbeat = self._make_heartbeat()
         self._evaluated_at: float | None = None
 
     def rehearsal(self, rules: Rules) -> Lifecycle:
@@ -267,7 +270,7 @@ class Session:
             )
         return found
 
-    def series_at(self, at: float) -> MemoryStore | Merged:
+    def series_at(self, at: float) -> "MemoryStore | Merged":
         """What rules are evaluated over as of *at* (Unix seconds), until this is asked again; it never waits."""
         if self.metrics_link is None:
             return self.store
@@ -275,7 +278,7 @@ class Session:
         return self.metrics_link.rules
 
     @property
-    def queried(self) -> MemoryStore | Merged:
+    def queried(self) -> "MemoryStore | Merged":
         """What people's queries are evaluated over, in the thread for queries; it may wait."""
         return self.store if self.metrics_link is None else self.metrics_link.queries
 
@@ -283,10 +286,22 @@ class Session:
         """How the heartbeat fares; nothing where there is none."""
         return self._heartbeat.families() if self._heartbeat is not None else ()
 
-    def _link_metrics(self) -> MetricsLink | None:
+    # What asks others by HTTP is imported where there is somebody to ask: an HTTP client takes megabytes.
+
+    def _make_heartbeat(self) -> "Heartbeat | None":
+        url = self._settings.heartbeat_url
+        if url is None:
+            return None
+        from dozor.notify.heartbeat import Heartbeat  # noqa: PLC0415
+
+        return Heartbeat(url, self._clock)
+
+    def _link_metrics(self) -> "MetricsLink | None":
         url = self._settings.metrics_url
         if url is None:
             return None
+        from dozor.remote import MetricsLink  # noqa: PLC0415
+
         named = {name for group in builtin_groups() for rule in group.rules for name in rule.query.metric_names()}
         # What the default rules watch is Dozor's, whether or not something is there to be watched. HTTP is what everybody counts
         # under these names, and an agent counts none itself.

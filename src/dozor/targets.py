@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine, make_url
 
@@ -12,18 +12,18 @@ from dozor.instruments.connection_budget import ConnectionBudget, PoolClaim
 from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
 from dozor.instruments.database_server_monitor import DatabaseServerMonitor
 from dozor.instruments.database_statistics_monitor import DatabaseStatisticsMonitor
-from dozor.instruments.exposition_monitor import ExpositionMonitor
 from dozor.instruments.pgbouncer_monitor import PgBouncerMonitor
 from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.redis_client_monitor import RedisClientMonitor
-from dozor.instruments.redis_group import RedisGroup
-from dozor.instruments.redis_monitor import RedisMonitor
-from dozor.instruments.redis_source import source_of
-from dozor.instruments.redis_target import RedisTarget
 from dozor.instruments.workers import Workers, count_workers
 from dozor.model.labels import Labels
 from dozor.scrape import Collector
-from dozor.settings import Settings
+from dozor.settings import NamedUrl, Settings
+
+if TYPE_CHECKING:
+    from dozor.instruments.exposition_monitor import ExpositionMonitor
+    from dozor.instruments.redis_group import RedisGroup
+    from dozor.instruments.redis_monitor import RedisMonitor
 
 OWN_POOL: Final = "dozor"
 """The `owner` of pools that Dozor itself needs to watch a server; the rules leave them out."""
@@ -80,12 +80,12 @@ class Targets:
     """All that was given to watch, by name."""
 
     pools: dict[str, WatchedPool]
-    redis: dict[str, RedisMonitor]
+    redis: "dict[str, RedisMonitor]"
     bouncers: dict[str, PgBouncerMonitor]
-    expositions: dict[str, ExpositionMonitor]
+    expositions: "dict[str, ExpositionMonitor]"
     redis_clients: dict[str, RedisClientMonitor] = field(default_factory=dict)
     """Of the servers in `redis` and of groups, the application's own clients where it gave one."""
-    redis_groups: dict[str, RedisGroup] = field(default_factory=dict)
+    redis_groups: "dict[str, RedisGroup]" = field(default_factory=dict)
     """Clusters, and what sentinels watch. Their nodes come and go in `redis`."""
     workers: Workers = field(default_factory=count_workers)
     budget: ConnectionBudget = field(init=False)
@@ -129,22 +129,36 @@ def build_targets(engines: Mapping[str, Any], redis: Mapping[str, Any], settings
         _claim(given.name, (targets.redis, targets.redis_groups), "redis_url")
         _watch_redis(targets, given.name, given.url, settings, clock)
     for given in settings.scrape_urls:
-        targets.expositions[given.name] = ExpositionMonitor(
-            given.name,
-            given.url,
-            clock,
-            interval_seconds=settings.scrape_interval_seconds,
-            token_file=settings.scrape_token_file,
-        )
+        targets.expositions[given.name] = _exposition(given, settings, clock)
     return targets
 
 
+# Imported where there is one: redis-py and an HTTP client take megabytes each.
+
+
 def _watch_redis(targets: Targets, name: str, given: object, settings: Settings, clock: Clock) -> None:
+    from dozor.instruments.redis_group import RedisGroup  # noqa: PLC0415
+    from dozor.instruments.redis_monitor import RedisMonitor  # noqa: PLC0415
+    from dozor.instruments.redis_source import source_of  # noqa: PLC0415
+    from dozor.instruments.redis_target import RedisTarget  # noqa: PLC0415
+
     source = source_of(given)
     if isinstance(source, RedisTarget):
         targets.redis[name] = RedisMonitor(name, source, clock, interval=settings.interval_seconds)
     else:
         targets.redis_groups[name] = RedisGroup(name, source, clock, interval=settings.interval_seconds)
+
+
+def _exposition(given: NamedUrl, settings: Settings, clock: Clock) -> "ExpositionMonitor":
+    from dozor.instruments.exposition_monitor import ExpositionMonitor  # noqa: PLC0415
+
+    return ExpositionMonitor(
+        given.name,
+        given.url,
+        clock,
+        interval_seconds=settings.scrape_interval_seconds,
+        token_file=settings.scrape_token_file,
+    )
 
 
 def _watched_engine(name: str, engine: Any, settings: Settings, clock: Clock) -> WatchedPool:

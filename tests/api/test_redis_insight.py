@@ -9,7 +9,7 @@ from tests.api.fake_backend import AT, FakeBackend
 from dozor.instruments.redis_client_monitor import SlowCall
 from dozor.instruments.redis_commands import CommandCost, CommandWindow
 from dozor.instruments.redis_info import parse_info
-from dozor.instruments.redis_survey import LatencyEvent, Surveyed
+from dozor.instruments.redis_surveyed import LatencyEvent, Surveyed
 from dozor.instruments.redis_target import RedisTarget
 from dozor.instruments.redis_view import Node, Role
 from dozor.instruments.slowlog import SlowCommand

@@ -3,6 +3,7 @@
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,3 +99,66 @@ def test_switched_off_it_does_nothing(tmp_path: Path) -> None:
     ended = run("serve", cwd=tmp_path, DOZOR_ENABLED="0")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "DOZOR_ENABLED" in ended.stdout
+
+
+_LOADED = """
+import os, signal, sys, threading, time, urllib.error, urllib.request
+from dozor.cli import main
+
+def ask(path):
+    try:
+        with urllib.request.urlopen("http://127.0.0.1:%s" + path) as answer:
+            return answer.read()
+    except urllib.error.HTTPError as error:
+        return error.read()
+
+def look():
+    while True:
+        try:
+            ask("/readyz")  # answered once all has started
+            break
+        except OSError:
+            time.sleep(0.02)
+    before = sorted(sys.modules)
+    ask("/")
+    print(*before, "|", *sys.modules, file=sys.stderr)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=look).start()
+sys.argv[1:] = ["serve", "--port", "%s", *sys.argv[1:]]
+sys.exit(main())
+"""
+
+
+def _loaded(home: Path, port: int, *arguments: str) -> tuple[set[str], set[str]]:
+    """The modules in `dozor serve` when only a probe has been answered, and after the page."""
+    program = _LOADED.replace("%s", str(port))
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=home, env=environment(home), capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True,
+    )  # fmt: skip
+    before, after = next(line for line in ended.stderr.splitlines() if " | " in line).split(" | ")
+    return set(before.split()), set(after.split())
+
+
+def test_what_a_run_does_not_use_it_does_not_load(tmp_path: Path, port: int) -> None:
+    never = {
+        "alembic",
+        "mako",
+        "pygments",
+        "rich",
+        "typer",
+        "aiosmtplib",
+        "apprise",
+        "httpx2",
+        "hishel",
+    }
+    for_who_asks = {"fastapi", "starlette", "pydantic", "dozor.api", "dozor.dashboard", "dozor.desk"}
+    for_redis = {"redis", "dozor.instruments.redis_monitor"}
+    before, after = _loaded(tmp_path, port)
+    assert before & (never | for_who_asks | for_redis | {"psycopg"}) == set()
+    assert after & never == set()
+    assert after >= for_who_asks
+    before, _ = _loaded(tmp_path, port, "--redis-url", "redis://127.0.0.1:9/0")
+    assert before & (never | for_who_asks) == set()
+    assert before >= for_redis

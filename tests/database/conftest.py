@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 from uuid import uuid4
@@ -28,7 +29,13 @@ class Server(Protocol):
 @pytest.fixture(scope="session")
 def shared_postgres_url(postgres_server: Server) -> Iterator[str]:
     """A database for all tests of the store; to create one for each would take most of their time."""
-    url = make_url(postgres_server.url)
+    with _new_database(postgres_server) as url:
+        yield url
+
+
+@contextmanager
+def _new_database(server: Server) -> Iterator[str]:
+    url = make_url(server.url)
     name = f"dozor_store_{uuid4().hex[:12]}"
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as connection:
@@ -36,6 +43,17 @@ def shared_postgres_url(postgres_server: Server) -> Iterator[str]:
     yield url.set(database=name).render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(params=["sqlite-file", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind in which there is nothing."""
+    if request.param == "sqlite-file":
+        yield f"sqlite:///{tmp_path}/store.db"
+        return
+    server: Server = request.getfixturevalue("postgres_server")
+    with _new_database(server) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

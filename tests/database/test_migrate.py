@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Engine, inspect, text
 from tests.database.processes import CONTEXT, begin_store
 from tests.database.records import make_alert
+from tests.database.test_upgrade import write_first_store
 from tests.patience import PATIENCE_SECONDS
 
 import dozor.database.migrations
@@ -36,14 +38,59 @@ def test_the_newest_revision_is_the_one_the_schema_names() -> None:
     assert ScriptDirectory(folder).get_heads() == [REVISION]
 
 
-def test_a_store_that_is_up_to_date_is_opened_without_alembic(tmp_path: Path) -> None:
+def test_a_new_store_has_the_tables_that_all_migrations_make(new_url: str) -> None:
+    engine = build_engine(parse_url(new_url))
+    try:
+        upgrade(engine)
+        created = _described(engine)
+        with engine.begin() as connection:
+            for name in created:
+                connection.execute(text(f"DROP TABLE {name}"))
+        _migrate_from_nothing(engine)
+        migrated = _described(engine)
+    finally:
+        engine.dispose()
+    assert {*created} == {*metadata.tables, VERSION_TABLE}
+    assert created == migrated
+
+
+def _migrate_from_nothing(engine: Engine) -> None:
+    (folder,) = dozor.database.migrations.__path__
+    script = ScriptDirectory(folder)
+    with engine.begin() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        for revision in reversed([*script.walk_revisions()]):
+            revision.module.upgrade(Operations(context))
+            context.stamp(script, revision.revision)
+
+
+def _described(engine: Engine) -> dict[str, object]:
+    """All that the database says of its tables, and the revision; in whatever order columns were added."""
+    found = inspect(engine)
+    with engine.connect() as connection:
+        revision = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
+    return {
+        name: (
+            revision,
+            sorted(str(sorted(column.items(), key=str)) for column in found.get_columns(name)),
+            sorted(map(str, found.get_indexes(name))),
+            found.get_pk_constraint(name),
+            sorted(map(str, found.get_unique_constraints(name))),
+            found.get_foreign_keys(name),
+            found.get_check_constraints(name),
+        )
+        for name in found.get_table_names()
+    }
+
+
+def test_a_new_store_and_one_that_is_up_to_date_are_opened_without_alembic(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
-    Database(url).open()
     program = (
         f"import sys; from dozor.database import Database; Database({url!r}).open(); print('alembic' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert done.stdout == "False\n"
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+        assert done.stdout == "False\n"
 
 
 def test_upgrading_says_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -69,12 +116,21 @@ def test_a_newer_schema_is_refused_and_left_alone(store: Database) -> None:
 
 
 def test_a_failed_migration_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = build_engine(parse_url(f"sqlite:///{tmp_path}/store.db"))
-    monkeypatch.setattr("alembic.runtime.migration.MigrationContext.stamp", _fail)
+    url = f"sqlite:///{tmp_path}/store.db"
+    engine = build_engine(parse_url(url))
+    monkeypatch.setattr("dozor.database.migrate.insert", _fail)  # of the revision, last of all
     with pytest.raises(RuntimeError, match="in the middle"):
         upgrade(engine)
     monkeypatch.undo()
-    upgrade(engine)
+    assert inspect(engine).get_table_names() == []
+    write_first_store(url)
+    monkeypatch.setattr("alembic.runtime.migration.MigrationContext.stamp", _fail)
+    before = _described(engine)
+    with pytest.raises(RuntimeError, match="in the middle"):
+        upgrade(engine)
+    monkeypatch.undo()
+    assert _described(engine) == before
+    assert upgrade(engine)
     engine.dispose()
 
 

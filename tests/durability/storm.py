@@ -11,7 +11,8 @@ from tests.patience import PATIENCE_SECONDS
 from dozor.clock import Clock
 from dozor.database import Database, OutboxRow, StoreThread
 from dozor.model.notification import Changes
-from dozor.notify import Delivery, RetryPolicy, WebhookNotifier
+from dozor.notify import Delivery, RetryPolicy
+from dozor.notify.webhook import WebhookNotifier
 
 QUICKLY = RetryPolicy(first_seconds=0.01, longest_seconds=0.05)
 

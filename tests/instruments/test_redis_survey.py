@@ -3,7 +3,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dozor.instruments.redis_survey import LatencyEvent, parse_events, parse_history, parse_primaries, parse_settings
+from dozor.instruments.redis_survey import parse_events, parse_history, parse_primaries, parse_settings
+from dozor.instruments.redis_surveyed import LatencyEvent
 
 
 def test_what_the_server_says_is_read() -> None:

@@ -18,7 +18,8 @@ from dozor.clock import Clock
 from dozor.database import Database, StoreThread
 from dozor.errors import DeliveryError, StoreUnavailable
 from dozor.model.notification import Changes, Notification
-from dozor.notify import Delivery, RetryPolicy, WebhookNotifier
+from dozor.notify import Delivery, RetryPolicy
+from dozor.notify.webhook import WebhookNotifier
 from dozor.testing import FakeClock, RecordingNotifier
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ from tests.notify import receiver
 from tests.notify.receiver import answer, receiving
 
 from dozor.errors import ConfigurationError
-from dozor.notify import Heartbeat
+from dozor.notify.heartbeat import Heartbeat
 from dozor.testing import FakeClock
 
 pytestmark = pytest.mark.anyio

@@ -6,9 +6,9 @@ import pytest
 
 from dozor.clock import Clock
 from dozor.errors import ConfigurationError
-from dozor.notify import LogNotifier, Notifier, Receiver, WebhookNotifier, table
+from dozor.notify import LogNotifier, Notifier, Receiver, table
 from dozor.notify.notifier import Channel
-from dozor.notify.webhook import WebhookChannel
+from dozor.notify.webhook import WebhookChannel, WebhookNotifier
 from dozor.testing import RecordingNotifier
 
 HOOK = WebhookChannel("https://hooks.example/s3cr3t", "c2VjcmV0")

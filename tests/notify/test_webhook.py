@@ -17,9 +17,8 @@ from dozor.errors import ConfigurationError, DeliveryError
 from dozor.model.alert import Severity
 from dozor.model.labels import Labels
 from dozor.model.notification import Notification
-from dozor.notify import WebhookNotifier
 from dozor.notify.sending import SEND_LIMIT_SECONDS
-from dozor.notify.webhook import WebhookChannel, body, fingerprint
+from dozor.notify.webhook import WebhookChannel, WebhookNotifier, body, fingerprint
 from dozor.testing import FakeClock
 
 pytestmark = pytest.mark.anyio

@@ -8,6 +8,7 @@ import pytest
 from dozor.errors import ConfigurationError
 from dozor.model.alert import Severity
 from dozor.settings import NamedUrl, Settings
+from dozor.settings.secrets import Secret
 
 
 @pytest.fixture(autouse=True)
@@ -122,9 +123,24 @@ def test_a_program_gives_fields_or_keys_and_nothing_else_is_read(monkeypatch: py
     assert settings.redis_urls == (NamedUrl("default", "redis://h"),)
 
 
+def test_what_has_no_default_may_be_given_as_none() -> None:
+    settings = Settings(name=None, workers=None, api_key=None, store_url=None)
+    assert (settings.name, settings.workers, settings.api_key, settings.store_url) == (None, None, None, None)
+    with pytest.raises(ConfigurationError, match="interval"):
+        Settings(interval=None)
+
+
+def test_a_key_is_taken_as_text_or_as_a_secret_and_not_shown() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    for given in ("abc", Secret("abc"), pydantic.SecretStr("abc")):
+        settings = Settings(api_key=given)
+        assert settings.api_key == Secret("abc")
+        assert "abc" not in f"{settings} {settings!r} {settings.api_key} {settings.api_key!r}"
+
+
 def test_settings_do_not_change() -> None:
-    with pytest.raises(ValueError, match="frozen"):
-        Settings().port = 1
+    with pytest.raises(AttributeError, match="port"):
+        Settings().port = 1  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ from dozor.api.auth import check_size, read_body
 from dozor.api.backend import Backend
 from dozor.api.problems import Problem
 from dozor.errors import ActionForbidden, AlertNotFound, StoreUnavailable
-from dozor.notify.http import ExchangeFailed, HttpReceiver
 from dozor.notify.message import plain
 from dozor.notify.slack_blocks import ACKNOWLEDGE, SILENCE, SILENCE_SECONDS, mrkdwn
 
@@ -214,6 +213,8 @@ def _begin(url: str, said: str) -> None:
 
 
 async def _reply(url: str, said: str) -> None:
+    from dozor.notify.http import ExchangeFailed, HttpReceiver  # noqa: PLC0415 - an HTTP client takes megabytes
+
     http = HttpReceiver(url, key="response_url", timeout_seconds=_REPLY_SECONDS)
     message = {"response_type": "ephemeral", "replace_original": False, "text": mrkdwn(said, 1000)}
     try:

@@ -10,6 +10,7 @@ import sys
 
 from dozor._version import __version__
 from dozor.cli.outcome import CommandFailed
+from dozor.cli.serve_flags import plain_flags
 from dozor.errors import ConfigurationError, DozorError
 
 __all__ = ["main"]
@@ -24,10 +25,7 @@ def main() -> int:
     try:
         if sys.argv[1:] in (["version"], ["--version"]):  # without what the other commands have to load
             return print_version()
-        # Imported here, so that an interruption of the import is quiet too.
-        from dozor.cli.app import app  # noqa: PLC0415
-
-        status = _run(app)
+        status = _run(sys.argv[1:])
         sys.stdout.flush()
     except (ConfigurationError, CommandFailed) as error:
         return _say(str(error), error.status if isinstance(error, CommandFailed) else _WRONG)
@@ -51,9 +49,17 @@ def print_version() -> int:
     return 0
 
 
-def _run(app: object) -> int:
+def _run(arguments: list[str]) -> int:
+    # All is imported here, so that an interruption of an import is quiet too.
+    flags = plain_flags(arguments[1:]) if arguments[:1] == ["serve"] else None
+    if flags is not None:
+        from dozor.cli.serve import serve  # noqa: PLC0415
+
+        return serve(flags)
+    from dozor.cli.app import app  # noqa: PLC0415
+
     try:
-        app(prog_name="dozor")  # type: ignore[operator]
+        app(prog_name="dozor")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else _FAILED if end.code else 0
     return 0

@@ -1,8 +1,6 @@
 """`dozor serve`: Dozor as a program of its own."""
 
 import contextlib
-import ctypes
-import gc
 import logging
 import os
 import queue
@@ -11,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-import typer
-
 from dozor import __version__
 from dozor.errors import ConfigurationError, StoreUnavailable
 from dozor.main import Agent
+from dozor.serving import return_memory
 from dozor.settings import Settings
 from dozor.settings.values import is_loopback
 
@@ -37,16 +34,16 @@ def serve(flags: Mapping[str, object]) -> int:
     _log_to_stderr()
     dozor = Agent(name=settings.name or AGENT, listen=_address(settings), settings=settings)
     if dozor.monitor is None:
-        typer.echo("Dozor is switched off by DOZOR_ENABLED.")
+        _say("Dozor is switched off by DOZOR_ENABLED.")
         return 0
     signals = _Signals(dozor.monitor)
     dozor.start()
-    _return_memory()
+    return_memory()
     try:
         for line in _greeting(settings, dozor.monitor.store_location):
-            typer.echo(line)
+            _say(line)
         received = signals.ending()
-        typer.echo(f"Stopping ({received.name}).")
+        _say(f"Stopping ({received.name}).")
     finally:
         dozor.stop()
     return 0 if received == signal.SIGTERM else 128 + received
@@ -112,17 +109,13 @@ def _address(settings: Settings) -> str:
     return f"{host}:{settings.port}"
 
 
-def _return_memory() -> None:
-    """Give back what loading took: the C library keeps what was freed, some 8 MiB here, until it is asked."""
-    gc.collect()
-    gc.freeze()  # what is there now stays; looking through it again and again would be most of each collection
-    with contextlib.suppress(OSError, AttributeError):  # only the GNU C library can be asked
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("dozor").setLevel(logging.INFO)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
 
 
 def _greeting(settings: Settings, store: str) -> Iterator[str]:

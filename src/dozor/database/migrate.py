@@ -1,4 +1,4 @@
-"""Brings the tables to the newest revision, in one transaction."""
+"""Makes the tables, or brings older ones to the newest revision, in one transaction."""
 
 import logging
 import threading
@@ -7,11 +7,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Engine, column, inspect, select, table, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    insert,
+    inspect,
+    select,
+    text,
+)
 from typing_extensions import override
 
 from dozor.database.engine import writing
-from dozor.database.schema import REVISION, VERSION_TABLE
+from dozor.database.schema import REVISION, VERSION_TABLE, metadata
 from dozor.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -19,6 +31,14 @@ if TYPE_CHECKING:
 
 # Any number will do, as long as every Dozor takes the same: PostgreSQL lets one of them at a time pass.
 _LOCK: Final = 0x646F7A6F72
+
+# As Alembic makes it.
+_version: Final = Table(
+    VERSION_TABLE,
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)
 
 _CHATTY_LOGGERS: Final = ("alembic", "alembic.runtime.migration", "alembic.runtime.plugins")
 
@@ -46,18 +66,28 @@ def upgrade(engine: Engine, before: Callable[[str], None] | None = None) -> bool
         current = _revision(connection)
         if current == REVISION:
             return False
+        if current is None:
+            _create(connection)
+            return False
         with _quietly():
             _apply(connection, current, before)
-    return current is not None
+    return True
 
 
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
-    return connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
+    return connection.scalar(select(_version.c.version_num))
 
 
-def _apply(connection: Connection, current: str | None, before: Callable[[str], None] | None) -> None:
+def _create(connection: Connection) -> None:
+    """Make what all migrations together make; without Alembic, which would stay in memory for this."""
+    metadata.create_all(connection, checkfirst=False)
+    _version.create(connection)
+    connection.execute(insert(_version).values(version_num=REVISION))
+
+
+def _apply(connection: Connection, current: str, before: Callable[[str], None] | None) -> None:
     # Imported here, since it takes longer than all else of Dozor's and is wanted once for each release.
     from alembic.operations import Operations  # noqa: PLC0415
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
@@ -67,19 +97,17 @@ def _apply(connection: Connection, current: str | None, before: Callable[[str], 
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
     operations = Operations(context)
     pending = _pending(script, current)
-    if before is not None and current is not None:
+    if before is not None:
         before(REVISION)
     for revision, module in pending:
         module.upgrade(operations)
         context.stamp(script, revision)
 
 
-def _pending(script: "ScriptDirectory", current: str | None) -> list[tuple[str, Any]]:
+def _pending(script: "ScriptDirectory", current: str) -> list[tuple[str, Any]]:
     revisions: list[tuple[str, Any]] = [(found.revision, found.module) for found in script.walk_revisions()]
     revisions.reverse()
     known = [revision for revision, _ in revisions]
-    if current is None:
-        return revisions
     if current not in known:
         raise ConfigurationError(
             f"Dozor's store was written by a newer Dozor (its tables are at revision {current}, this release knows those "

@@ -22,11 +22,11 @@ from dozor.instruments.exposition_text import (
     TimedSample,
 )
 from dozor.instruments.side_thread import SideThread, StillBusyError
+from dozor.model.collector import SCRAPE_PREFIX
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, Sample
 from dozor.web import USER_AGENT, Address, in_words, read_async, unlogged
 
-SCRAPE_PREFIX: Final = "scrape:"
 """Of the names of these collectors."""
 BODY_LIMIT_BYTES: Final = 16 * 2**20
 LONGEST_SCRAPE_SECONDS: Final = 10.0

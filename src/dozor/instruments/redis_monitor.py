@@ -28,8 +28,9 @@ from dozor.instruments.redis_labelled import Found
 from dozor.instruments.redis_labelled import families as labelled
 from dozor.instruments.redis_link import RedisLink
 from dozor.instruments.redis_metrics import InfoMetrics
-from dozor.instruments.redis_survey import FORBIDDEN_SECONDS, RedisSurvey, Surveyed
+from dozor.instruments.redis_survey import FORBIDDEN_SECONDS, RedisSurvey
 from dozor.instruments.redis_survey_metrics import survey_families
+from dozor.instruments.redis_surveyed import Surveyed
 from dozor.instruments.redis_target import CLIENT_NAME, RedisTarget
 from dozor.instruments.slowlog import SlowCommand, SlowLog
 from dozor.model.labels import Labels

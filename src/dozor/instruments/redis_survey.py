@@ -6,13 +6,14 @@ Only commands whose cost does not grow with the data. Each is optional: one that
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from dataclasses import replace
+from typing import Any, Final
 
 from dozor.instruments.redis_commands import CommandStats, parse_calls, parse_histograms, parse_percentiles
 from dozor.instruments.redis_failure import forbidden
 from dozor.instruments.redis_info import Info, InfoValue, parse_info, run_id
 from dozor.instruments.redis_link import RedisLink
+from dozor.instruments.redis_surveyed import LatencyEvent, Standing, Surveyed
 from dozor.instruments.text import printable
 
 SURVEY_SECONDS: Final = 10.0
@@ -39,49 +40,6 @@ ASKED: Final[Mapping[str, Question]] = {
     "cluster|info": ("CLUSTER", "INFO"),
     "sentinel|masters": ("SENTINEL", "MASTERS"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyEvent:
-    """One kind of delay that the server's latency monitor noticed.
-
-    Attributes:
-        name: as the server calls it (`command`, `fork`, `aof-write`, `expire-cycle` …).
-        at: when it last happened, in Unix seconds of the server's clock.
-        last_seconds, max_seconds: how long it lasted then, and at worst.
-        history: the last of them, oldest first: time and seconds.
-    """
-
-    name: str
-    at: float
-    last_seconds: float
-    max_seconds: float
-    history: tuple[tuple[float, float], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Surveyed:
-    """What was found out beside `INFO`; replaced as a whole. None or empty is unknown."""
-
-    at: float = -math.inf
-    latency_events: tuple[LatencyEvent, ...] | None = None
-    slow_log_length: int | None = None
-    settings: Mapping[str, int] | None = None
-    cluster: Mapping[str, InfoValue] | None = None
-    primaries: tuple[Mapping[str, str], ...] | None = None
-    standings: Mapping[str, "Standing"] = field(default_factory=dict)
-
-
-class Standing(NamedTuple):
-    """How a primary stands that a sentinel watches; None: not known.
-
-    *ok_replicas* and *ok_sentinels* (this one counted) are those that it does not find down; *quorum*: whether enough
-    sentinels are there to fail over.
-    """
-
-    ok_replicas: int | None
-    ok_sentinels: int | None
-    quorum: bool | None
 
 
 class RedisSurvey:

@@ -6,7 +6,8 @@ from typing import Final
 from dozor.instruments.redis_commands import CommandStats
 from dozor.instruments.redis_labelled import PERCENTILES, Found, families
 from dozor.instruments.redis_metrics import SHOWN, InfoMetrics
-from dozor.instruments.redis_survey import RedisSurvey, Surveyed
+from dozor.instruments.redis_survey import RedisSurvey
+from dozor.instruments.redis_surveyed import Surveyed
 from dozor.model.sample import Family
 
 _OF_PRIMARY: Final = (

@@ -1,8 +1,12 @@
 """How what is watched is read, as others are told of it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from dozor.model.labels import Labels
+
+SCRAPE_PREFIX: Final = "scrape:"
+"""What the names of collectors that read somebody's metrics begin with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,11 @@
 
 from dozor.notify.channel_state import ChannelCondition, ChannelState
 from dozor.notify.delivery import Delivery
-from dozor.notify.heartbeat import Heartbeat
 from dozor.notify.log import LogNotifier
 from dozor.notify.notifier import AnyNotifier, BlockingNotifier, Channel, Notifier, Receiver, table
 from dozor.notify.retry import RetryPolicy
 from dozor.notify.routing import Route, Router
 from dozor.notify.trial import Speaker
-from dozor.notify.webhook import WebhookNotifier
 
 __all__ = [
     "AnyNotifier",
@@ -17,7 +15,6 @@ __all__ = [
     "ChannelCondition",
     "ChannelState",
     "Delivery",
-    "Heartbeat",
     "LogNotifier",
     "Notifier",
     "Receiver",
@@ -25,6 +22,5 @@ __all__ = [
     "Route",
     "Router",
     "Speaker",
-    "WebhookNotifier",
     "table",
 ]

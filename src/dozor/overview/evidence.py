@@ -13,7 +13,7 @@ from dozor.instruments.pool_leaks import Leak
 from dozor.instruments.redis_client_monitor import SlowCall
 from dozor.instruments.redis_commands import CommandWindow
 from dozor.instruments.redis_info import InfoValue
-from dozor.instruments.redis_survey import Surveyed
+from dozor.instruments.redis_surveyed import Surveyed
 from dozor.instruments.redis_view import Node
 from dozor.instruments.slowlog import SlowCommand
 from dozor.instruments.statement_book import Source

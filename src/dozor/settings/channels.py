@@ -75,7 +75,7 @@ def parse_channels(value: object) -> Mapping[str, Channel]:
         PartsError: what is wrong, by the path of the key: `ops.token`.
     """
     if not isinstance(value, Mapping):
-        # Not TypeError: of what a validator raises, pydantic reports ValueError only.
+        # Not TypeError: what is wrong with a value is said by ValueError only.
         raise ValueError("channels are written as tables: [channels.NAME]")  # noqa: TRY004
     found: dict[str, Channel] = {}
     mistakes: dict[str, str] = {}

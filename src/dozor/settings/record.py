@@ -2,12 +2,10 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self
-
-from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, get_type_hints
 
 from dozor.alerts.inhibition import InhibitRule
 from dozor.duration import format_duration
@@ -18,18 +16,21 @@ from dozor.notify.routing import Route
 from dozor.settings import sources, values
 from dozor.settings.channels import VARIABLES, parse_channels, shown_channel
 from dozor.settings.routes import parse_inhibit_rules, parse_routes, shown_inhibit_rule, shown_route
-from dozor.settings.secrets import HIDDEN, shown_url, shown_webhook
-from dozor.settings.sources import Given, GivenSource, Key, Origin
+from dozor.settings.secrets import HIDDEN, Secret, shown_url, shown_webhook
+from dozor.settings.sources import Given, Key, Origin
 from dozor.settings.values import NamedUrl
 
 logger = logging.getLogger("dozor")
 
 DEFAULT_FILE: Final = Path("dozor.toml")
 
-Text = Annotated[str, BeforeValidator(values.text)]
-WebUrl = Annotated[str, BeforeValidator(values.url(values.WEB))]
-StoreUrl = Annotated[str, BeforeValidator(values.url(values.STORE))]
-ApiKey = Annotated[SecretStr, BeforeValidator(values.secret(values.key))]
+_read_web_url: Final = values.url(values.WEB)
+
+
+class Read(NamedTuple):
+    """How the value of a field is read: *parse* takes what was written, or raises ValueError with a sentence."""
+
+    parse: Callable[[object], Any]
 
 
 class Shown(NamedTuple):
@@ -40,7 +41,8 @@ class Shown(NamedTuple):
     origin: str
 
 
-class Settings(BaseSettings):
+@dataclass(frozen=True, init=False)
+class Settings:
     """Everything that can be set. Immutable, and checked: an instance holds nothing that does not make sense.
 
     `Settings(interval_seconds=0.5)` takes what it is given and reads nothing else; `Settings.load` reads flags, the
@@ -50,103 +52,99 @@ class Settings(BaseSettings):
         ConfigurationError: something is wrong; the message says what, and where it is written.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=False)
-
     # What is watched, and how closely.
-    enabled: Annotated[bool, BeforeValidator(values.switch), Key("enabled")] = True
+    enabled: Annotated[bool, Read(values.switch), Key("enabled")] = True
     database_urls: Annotated[
-        tuple[NamedUrl, ...], PlainValidator(values.urls(values.DATABASE)), Key("database_url", secret=True)
+        tuple[NamedUrl, ...], Read(values.urls(values.DATABASE)), Key("database_url", secret=True)
     ] = ()
-    redis_urls: Annotated[
-        tuple[NamedUrl, ...], PlainValidator(values.urls(values.REDIS)), Key("redis_url", secret=True)
-    ] = ()
+    redis_urls: Annotated[tuple[NamedUrl, ...], Read(values.urls(values.REDIS)), Key("redis_url", secret=True)] = ()
     # The shortest window of a default rule is 1m; a rate needs two samples in it.
-    interval_seconds: Annotated[float, BeforeValidator(values.duration(0.1, 30)), Key("interval")] = 1.0
-    slow_query_seconds: Annotated[
-        float, BeforeValidator(values.duration(0.001, 3600)), Key("slow_query_ms", unit="ms")
-    ] = 1.0
-    repeated_query_count: Annotated[int, BeforeValidator(values.count(2, 100_000)), Key("n_plus_one")] = 10
+    interval_seconds: Annotated[float, Read(values.duration(0.1, 30)), Key("interval")] = 1.0
+    slow_query_seconds: Annotated[float, Read(values.duration(0.001, 3600)), Key("slow_query_ms", unit="ms")] = 1.0
+    repeated_query_count: Annotated[int, Read(values.count(2, 100_000)), Key("n_plus_one")] = 10
     """From how often on a request repeats a statement (N+1)."""
-    slow_request_seconds: Annotated[
-        float, BeforeValidator(values.duration(0.001, 3600)), Key("slow_request_ms", unit="ms")
-    ] = 1.0
-    stall_seconds: Annotated[float, BeforeValidator(values.duration(0.02, 60)), Key("stall_ms", unit="ms")] = 0.25
+    slow_request_seconds: Annotated[float, Read(values.duration(0.001, 3600)), Key("slow_request_ms", unit="ms")] = 1.0
+    stall_seconds: Annotated[float, Read(values.duration(0.02, 60)), Key("stall_ms", unit="ms")] = 0.25
     """From when on an event loop that does not answer is blocked."""
-    cpu_budget_percent: Annotated[float, BeforeValidator(values.percent(0.1, 100)), Key("cpu_budget")] = 10.0
+    cpu_budget_percent: Annotated[float, Read(values.percent(0.1, 100)), Key("cpu_budget")] = 10.0
     """Of one core. Beyond it Dozor leaves detail out."""
     scrape_urls: Annotated[
         tuple[NamedUrl, ...],
-        PlainValidator(values.urls(values.SCRAPED, values.host_name)),
+        Read(values.urls(values.SCRAPED, values.host_name)),
         Key("scrape", secret=True),
     ] = ()
-    scrape_interval_seconds: Annotated[float, BeforeValidator(values.duration(1, 300)), Key("scrape_interval")] = 5.0
-    scrape_token_file: Annotated[Path | None, BeforeValidator(values.path), Key("scrape_token_file")] = None
+    scrape_interval_seconds: Annotated[float, Read(values.duration(1, 300)), Key("scrape_interval")] = 5.0
+    scrape_token_file: Annotated[Path | None, Read(values.path), Key("scrape_token_file")] = None
     """The file itself is read before each scrape: such tokens are renewed while Dozor runs."""
-    remote_write: Annotated[bool, BeforeValidator(values.switch), Key("remote_write")] = False
+    remote_write: Annotated[bool, Read(values.switch), Key("remote_write")] = False
     """Whether others may send series."""
-    leak_after_seconds: Annotated[float, BeforeValidator(values.duration(0.1, 86400)), Key("leak_after")] = 60.0
+    leak_after_seconds: Annotated[float, Read(values.duration(0.1, 86400)), Key("leak_after")] = 60.0
     pool_stacks: Annotated[
-        Literal["off", "auto", "all"], BeforeValidator(values.choice("off", "auto", "all")), Key("pool_stacks")
+        Literal["off", "auto", "all"], Read(values.choice("off", "auto", "all")), Key("pool_stacks")
     ] = "auto"
     """Whether to note in which line of code connections are taken."""
-    workers: Annotated[int | None, BeforeValidator(values.count(1, 10_000)), Key("workers")] = None
+    workers: Annotated[int | None, Read(values.count(1, 10_000)), Key("workers")] = None
     """How many processes run the application; None: found out as far as possible."""
 
     # Dozor itself.
-    name: Annotated[Text | None, Key("name")] = None
-    environment: Annotated[Text | None, Key("environment")] = None
-    version: Annotated[Text | None, Key("version")] = None
+    name: Annotated[str | None, Read(values.text), Key("name")] = None
+    environment: Annotated[str | None, Read(values.text), Key("environment")] = None
+    version: Annotated[str | None, Read(values.text), Key("version")] = None
     """Of the application; when it is another than before, that is marked as a deploy."""
-    host: Annotated[str, BeforeValidator(values.host), Key("host")] = "127.0.0.1"
-    port: Annotated[int, BeforeValidator(values.port), Key("port")] = 8002
-    api_key: Annotated[ApiKey | None, Key("api_key", secret=True)] = None
-    max_streams: Annotated[int, BeforeValidator(values.count(1, 1000)), Key("max_streams")] = 50
+    host: Annotated[str, Read(values.host), Key("host")] = "127.0.0.1"
+    port: Annotated[int, Read(values.port), Key("port")] = 8002
+    api_key: Annotated[Secret | None, Read(values.secret(values.key)), Key("api_key", secret=True)] = None
+    max_streams: Annotated[int, Read(values.count(1, 1000)), Key("max_streams")] = 50
     """How many pages may be kept up to date at once."""
-    external_url: Annotated[WebUrl | None, Key("external_url")] = None
-    heartbeat_url: Annotated[WebUrl | None, Field(repr=False), Key("heartbeat_url", secret=True)] = None
-    url: Annotated[WebUrl, Field(repr=False), Key("url")] = "http://127.0.0.1:8002"
-    config: Path | None = None
-    strict: bool = False
+    external_url: Annotated[str | None, Read(_read_web_url), Key("external_url")] = None
+    heartbeat_url: Annotated[str | None, Read(_read_web_url), Key("heartbeat_url", secret=True)] = field(
+        default=None, repr=False
+    )
+    url: Annotated[str, Read(_read_web_url), Key("url")] = field(default="http://127.0.0.1:8002", repr=False)
+    config: Annotated[Path | None, Read(values.path)] = None
+    strict: Annotated[bool, Read(values.switch)] = False
     """Whether this is an agent, which would rather not start than start half, and no guest in an application."""
 
     # What is kept.
-    store_url: Annotated[StoreUrl | None, Field(repr=False), Key("store_url", secret=True)] = None
-    store_memory_bytes: Annotated[int, BeforeValidator(values.size), Key("store_memory")] = 32 * 2**20
-    history_bytes: Annotated[int, BeforeValidator(values.size), Key("history_size")] = 2**30
-    history_days: Annotated[int, BeforeValidator(values.count(1, 3650)), Key("history_days")] = 90
+    store_url: Annotated[str | None, Read(values.url(values.STORE)), Key("store_url", secret=True)] = field(
+        default=None, repr=False
+    )
+    store_memory_bytes: Annotated[int, Read(values.size), Key("store_memory")] = 32 * 2**20
+    history_bytes: Annotated[int, Read(values.size), Key("history_size")] = 2**30
+    history_days: Annotated[int, Read(values.count(1, 3650)), Key("history_days")] = 90
 
-    metrics_url: Annotated[WebUrl | None, Field(repr=False), Key("metrics_url", secret=True)] = None
+    metrics_url: Annotated[str | None, Read(_read_web_url), Key("metrics_url", secret=True)] = field(
+        default=None, repr=False
+    )
     """A Prometheus-compatible server whose series rules and queries see beside Dozor's own."""
 
     # Rules.
-    rules: Annotated[tuple[Path, ...], BeforeValidator(values.paths), Key("rules")] = ()
-    disabled_rules: Annotated[frozenset[str], BeforeValidator(values.words), Key("disabled_rules")] = frozenset()
-    cooldowns: Annotated[Mapping[Severity, float], PlainValidator(values.cooldowns), Key("cooldown")] = Field(
+    rules: Annotated[tuple[Path, ...], Read(values.paths), Key("rules")] = ()
+    disabled_rules: Annotated[frozenset[str], Read(values.words), Key("disabled_rules")] = frozenset()
+    cooldowns: Annotated[Mapping[Severity, float], Read(values.cooldowns), Key("cooldown")] = field(
         default_factory=lambda: values.cooldowns({})
     )
 
     # Who is told.
-    channels: Annotated[Mapping[str, Channel], PlainValidator(parse_channels), Key("channels")] = Field(
+    channels: Annotated[Mapping[str, Channel], Read(parse_channels), Key("channels")] = field(
         default_factory=lambda: parse_channels({})
     )
     """The channels by name. What has a variable of its own, as `slack_token`, is also taken as an argument of that name."""
-    routes: Annotated[tuple[Route, ...], PlainValidator(parse_routes), Key("routes")] = ()
-    inhibit: Annotated[tuple[InhibitRule, ...], PlainValidator(parse_inhibit_rules), Key("inhibit")] = ()
-    locale: Annotated[str, BeforeValidator(values.choice("en", "ru")), Key("locale")] = "en"
-    group_interval_seconds: Annotated[float, BeforeValidator(values.duration(0, 86400)), Key("group_interval")] = 60.0
-    reminder_interval_seconds: Annotated[
-        float, BeforeValidator(values.duration(60, 30 * 86400)), Key("reminder_interval")
-    ] = 14400.0
+    routes: Annotated[tuple[Route, ...], Read(parse_routes), Key("routes")] = ()
+    inhibit: Annotated[tuple[InhibitRule, ...], Read(parse_inhibit_rules), Key("inhibit")] = ()
+    locale: Annotated[str, Read(values.choice("en", "ru")), Key("locale")] = "en"
+    group_interval_seconds: Annotated[float, Read(values.duration(0, 86400)), Key("group_interval")] = 60.0
+    reminder_interval_seconds: Annotated[float, Read(values.duration(60, 30 * 86400)), Key("reminder_interval")] = (
+        14400.0
+    )
 
     # Alerts that come and go.
-    flapping_count: Annotated[int, BeforeValidator(values.count(0, 1000)), Key("flapping_count")] = 4
+    flapping_count: Annotated[int, Read(values.count(0, 1000)), Key("flapping_count")] = 4
     """How often an alert fires within the window before it counts as flapping; 0: none ever does."""
-    flapping_window_seconds: Annotated[float, BeforeValidator(values.duration(60, 86400)), Key("flapping_window")] = (
-        1800.0
-    )
-    flapping_quiet_seconds: Annotated[float, BeforeValidator(values.duration(0, 86400)), Key("flapping_quiet")] = 900.0
+    flapping_window_seconds: Annotated[float, Read(values.duration(60, 86400)), Key("flapping_window")] = 1800.0
+    flapping_quiet_seconds: Annotated[float, Read(values.duration(0, 86400)), Key("flapping_quiet")] = 900.0
 
-    _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
+    _origins: Mapping[str, Origin] = field(default_factory=dict, repr=False, compare=False)
 
     def __init__(self, **given: Any) -> None:
         self._build((sources.from_arguments(KEYS, given),))
@@ -187,12 +185,20 @@ class Settings(BaseSettings):
         origins: dict[str, Origin] = {}
         for one in reversed(given):
             origins |= one.origins
-        pieces: tuple[PydanticBaseSettingsSource, ...] = tuple(GivenSource(type(self), one) for one in given)
-        try:
-            super().__init__(_build_sources=(pieces, {}))
-        except ValidationError as error:
-            raise _mistakes(error, origins) from None
-        self._origins = origins
+        written = sources.merged(given)
+        found = {one.name: one.default_factory() for one in fields(self) if one.default_factory is not MISSING}
+        mistakes: list[ConfigurationError] = []
+        for name, parse in _PARSERS.items():
+            if name in written:
+                value, unset = written[name], getattr(type(self), name, MISSING)
+                try:
+                    found[name] = None if value is None is unset else parse(value)
+                except ValueError as error:
+                    mistakes += _mistakes(name, error, origins)
+        mistakes += [_mistake(name, "there is no such setting", origins) for name in written.keys() - _PARSERS.keys()]
+        if mistakes:
+            raise _together(mistakes)
+        self.__dict__.update(found, _origins=origins)
         if self.strict:
             self._check_routes()
 
@@ -212,14 +218,14 @@ class Settings(BaseSettings):
 
     def shown(self) -> Iterator[Shown]:
         """Every setting as it may be shown to people."""
-        for field, key in KEYS.items():
-            if field == "channels":
+        for name, key in KEYS.items():
+            if name == "channels":
                 yield from self._shown_channels()
                 continue
-            origin = self._origins.get(field) or next(
-                (origin for path, origin in self._origins.items() if path.startswith(f"{field}.")), None
+            origin = self._origins.get(name) or next(
+                (origin for path, origin in self._origins.items() if path.startswith(f"{name}.")), None
             )
-            yield Shown(key.name, _shown(field, key, getattr(self, field)), _said(origin))
+            yield Shown(key.name, _shown(name, key, getattr(self, name)), _said(origin))
 
     def _shown_channels(self) -> Iterator[Shown]:
         """Those of a variable of their own under its name, all other keys of channels by their path."""
@@ -235,9 +241,13 @@ class Settings(BaseSettings):
                 yield Shown(path, value, _said(self._origins.get(path) or self._origins.get(f"channels.{name}")))
 
 
-KEYS: Final[Mapping[str, Key]] = {
-    name: key for name, field in Settings.model_fields.items() for key in field.metadata if isinstance(key, Key)
+_NOTES: Final = {
+    name: hint.__metadata__ for name, hint in get_type_hints(Settings, include_extras=True).items() if name[0] != "_"
 }
+KEYS: Final[Mapping[str, Key]] = {
+    name: note for name, notes in _NOTES.items() for note in notes if isinstance(note, Key)
+}
+_PARSERS: Final = {name: note.parse for name, notes in _NOTES.items() for note in notes if isinstance(note, Read)}
 
 
 def _config_file(flags: Mapping[str, object], environ: Mapping[str, str]) -> tuple[Path | None, Origin | None]:
@@ -267,19 +277,10 @@ def _complain(given: list[Given], *, strict: bool) -> None:
         logger.warning("%s", error)
 
 
-def _mistakes(error: ValidationError, origins: Mapping[str, Origin]) -> ConfigurationError:
-    """What pydantic found, in words, each with the place where the value was written."""
-    found = []
-    for detail in error.errors(include_url=False, include_input=False):
-        field = str(detail["loc"][0]) if detail["loc"] else ""
-        reason = detail.get("ctx", {}).get("error")
-        message = str(reason) if isinstance(reason, ValueError) else detail["msg"]
-        if detail["type"] == "extra_forbidden":
-            message = "there is no such setting"
-        parts = reason.parts if isinstance(reason, values.PartsError) else {"": message}
-        for part, said in parts.items():
-            found.append(_mistake(f"{field}.{part}" if part else field, said, origins))
-    return _together(found)
+def _mistakes(name: str, error: ValueError, origins: Mapping[str, Origin]) -> list[ConfigurationError]:
+    """What is wrong with the field *name*, or with parts of it, each with the place where it was written."""
+    parts = error.parts if isinstance(error, values.PartsError) else {"": str(error)}
+    return [_mistake(f"{name}.{part}" if part else name, said, origins) for part, said in parts.items()]
 
 
 def _mistake(path: str, message: str, origins: Mapping[str, Origin]) -> ConfigurationError:
@@ -321,7 +322,7 @@ def _shown(field: str, key: Key, value: object) -> str:
     match value:
         case None:
             text = ""
-        case SecretStr():
+        case Secret():
             text = HIDDEN
         case bool():
             text = "1" if value else "0"

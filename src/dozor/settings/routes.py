@@ -55,7 +55,7 @@ def _listed(value: object, kind: type[T], make: Callable[["_Table"], T], header:
         except msgspec.DecodeError:
             raise ValueError(f"this is not JSON; in a file, write tables: {header}") from None
     if not isinstance(value, (list, tuple)):
-        raise ValueError(f"this must be a list of tables: {header}")  # noqa: TRY004 - pydantic reports ValueError only
+        raise ValueError(f"this must be a list of tables: {header}")  # noqa: TRY004 - said by ValueError only
     made: list[T] = []
     mistakes: dict[str, str] = {}
     for number, one in enumerate(value, 1):

@@ -1,7 +1,9 @@
-"""URLs as they may be shown: to a terminal, a log, an error."""
+"""Secrets, and URLs as they may be shown: to a terminal, a log, an error."""
 
 import re
 from typing import Final
+
+from typing_extensions import override
 
 HIDDEN: Final = "***"
 
@@ -11,6 +13,41 @@ _SECRET_PARAMETER: Final = re.compile(
     r"([?&;][^=&;#]*(?:pass|pwd|secret|token|key|auth|credential|signature)[^=&;#]*=)[^&;#]*", re.IGNORECASE
 )
 _SCHEME_AND_HOST: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#]*@)?([^/?#@]*)(.*)", re.DOTALL)
+
+
+class Secret:
+    """A text that is not shown by accident. Pydantic's `SecretStr` has the same method, and is taken in its place."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def get_secret_value(self) -> str:
+        """The text itself."""
+        return self._text
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    @override
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    @override
+    def __repr__(self) -> str:
+        return f"Secret('{HIDDEN}')"
+
+    @override
+    def __str__(self) -> str:
+        return HIDDEN
+
+
+def plain(value: object) -> object:
+    """What a secret hides; any other *value* as it is."""
+    reveal = getattr(value, "get_secret_value", None)
+    return value if reveal is None else reveal()
 
 
 def shown_url(url: str) -> str:

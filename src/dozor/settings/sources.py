@@ -3,18 +3,16 @@
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import SecretStr
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from typing_extensions import override
 
 from dozor.errors import ConfigurationError
 from dozor.settings.channels import FILE_KEYS, VARIABLES
+from dozor.settings.secrets import plain
 from dozor.settings.toml_lines import line_at, lines_of
 
 PREFIX: Final = "DOZOR_"
@@ -93,20 +91,20 @@ class Given:
         return None
 
 
-class GivenSource(PydanticBaseSettingsSource):
-    """A `Given` as pydantic-settings takes it, which merges the sources, tables part by part."""
+def merged(given: Sequence[Given]) -> dict[str, Any]:
+    """The values of all, the first over the others; tables part by part."""
+    found: dict[str, Any] = {}
+    for one in reversed(given):
+        found = _over(one.values, found)
+    return found
 
-    def __init__(self, settings: type[BaseSettings], given: Given) -> None:
-        super().__init__(settings)
-        self._given = given
 
-    @override
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        return self._given.values.get(field_name), field_name, False
-
-    @override
-    def __call__(self) -> dict[str, Any]:
-        return self._given.values
+def _over(upper: Mapping[str, Any], lower: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(lower)
+    for name, value in upper.items():
+        below = found.get(name)
+        found[name] = _over(value, below) if isinstance(value, dict) and isinstance(below, dict) else value
+    return found
 
 
 def from_flags(keys: Mapping[str, Key], flags: Mapping[str, object]) -> Given:
@@ -129,8 +127,7 @@ def from_arguments(keys: Mapping[str, Key], arguments: Mapping[str, object]) -> 
             given.put((fields_by_key.get(name, name),), value, Origin("Settings", name))
             continue
         if value is not None:
-            text = value.get_secret_value() if isinstance(value, SecretStr) else value
-            given.put(("channels", *place), text, Origin("Settings", name))
+            given.put(("channels", *place), plain(value), Origin("Settings", name))
     return given
 
 

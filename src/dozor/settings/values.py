@@ -14,13 +14,12 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
 from typing_extensions import override
 
 from dozor.duration import format_duration, parse_duration
 from dozor.instruments import redis_url
 from dozor.model.alert import Severity
-from dozor.settings.secrets import shown_url
+from dozor.settings.secrets import Secret, plain, shown_url
 
 _YES: Final = frozenset({"1", "true", "yes", "on"})
 _NO: Final = frozenset({"0", "false", "no", "off"})
@@ -143,9 +142,9 @@ def key(value: object) -> str:
     return word
 
 
-def secret(parse: Callable[[object], str]) -> Callable[[object], SecretStr]:
+def secret(parse: Callable[[object], str]) -> Callable[[object], Secret]:
     """What *parse* takes, kept so that it is not shown by accident."""
-    return lambda value: SecretStr(parse(value.get_secret_value() if isinstance(value, SecretStr) else value))
+    return lambda value: Secret(parse(plain(value)))
 
 
 def port(value: object) -> int:
@@ -323,7 +322,7 @@ def urls(
 def cooldowns(value: object) -> Mapping[Severity, float]:
     """How long after its end an alert of each severity comes back without a word; the rest keep their defaults."""
     if not isinstance(value, Mapping):
-        # Not TypeError: of what a validator raises, pydantic reports ValueError only.
+        # Not TypeError: what is wrong with a value is said by ValueError only.
         raise ValueError(  # noqa: TRY004
             "this is written per severity: DOZOR_COOLDOWN__WARNING=5m, or a table [cooldown] in the file"
         )

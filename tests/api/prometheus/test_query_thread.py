@@ -31,7 +31,7 @@ def monitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor
 
 
 async def ask(monitor: Monitor) -> int:
-    transport = httpx2.ASGITransport(monitor.application(), client=("127.0.0.1", 4711))
+    transport = httpx2.ASGITransport(monitor.reception.application(), client=("127.0.0.1", 4711))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return (await client.get(QUERY)).status_code
 
@@ -52,7 +52,7 @@ async def test_queries_beyond_its_room_are_refused_at_once(monitor: Monitor) -> 
         begun.set()
         go_on.wait(30)
 
-    hanging = asyncio.create_task(monitor._desk.run_query(hang))
+    hanging = asyncio.create_task(monitor.reception.desk().run_query(hang))
     await asyncio.to_thread(begun.wait, 30)
     waiting = asyncio.create_task(ask(monitor))
     while not monitor._working().queries.waiting:
