@@ -14,7 +14,6 @@ from typing import Any, Final
 from dozor.clock import Clock
 from dozor.containment import contained
 from dozor.errors import ConfigurationError, StoreUnavailable
-from dozor.following import follow
 from dozor.instruments.calibration import request_seconds
 from dozor.instruments.host_monitor import HostMonitor
 from dozor.instruments.loop_stalls import LOOK_SECONDS
@@ -247,7 +246,10 @@ class Monitor:
             on_changes=self.reception.tell,
             strict=self._strict,
         )
-        follow(self._targets, session, self.clock.timestamp)
+        if self._targets.redis_groups:
+            from dozor.following import follow  # noqa: PLC0415 - redis-py comes with it
+
+            follow(self._targets, session, self.clock.timestamp)
         await session.begin(self._collectors())
         if self._process.loops:  # an agent watches none, and need not wake up ten times a second
             self._runtime.every(LOOK_SECONDS, "event loops", self._process.watch)

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dozor.instruments.host_monitor import HostMonitor
-from dozor.instruments.redis_group import MOST_NODES, RedisGroup
-from dozor.instruments.redis_monitor import RedisMonitor
+from dozor.instruments.redis_view import MOST_NODES
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.alert import Alert
 from dozor.model.labels import Labels
@@ -14,6 +13,10 @@ from dozor.model.silence import Silence
 from dozor.overview import Known, PoolReading, RedisReading
 from dozor.overview.redis_topology import role_of
 from dozor.targets import Targets, WatchedPool
+
+if TYPE_CHECKING:
+    from dozor.instruments.redis_group import RedisGroup
+    from dozor.instruments.redis_monitor import RedisMonitor
 
 _STALLS_SECONDS: Final = 120.0
 _EVIDENCE_ENTRIES: Final = 10

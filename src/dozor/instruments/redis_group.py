@@ -23,14 +23,12 @@ from dozor.instruments.redis_monitor import RedisMonitor
 from dozor.instruments.redis_sentinel import SentinelEnquiry
 from dozor.instruments.redis_source import ClusterSource, Place, SentinelSource
 from dozor.instruments.redis_target import RedisTarget
-from dozor.instruments.redis_view import Enquiry, Node, Role, View
+from dozor.instruments.redis_view import MOST_NODES, Enquiry, Node, Role, View
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
 GONE_SECONDS: Final = 15.0
 """For how long nobody may speak of a node before it is watched no longer: a sentinel that was reset knows nobody at first."""
-MOST_NODES: Final = 128
-"""Of more than these the rest is not watched, and the whole says so."""
 
 # How many are asked in one collection where the first does not answer, or finds the whole not well.
 _MOST_ASKED: Final = 4

@@ -3,10 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dozor.instruments.redis_info import InfoValue
-from dozor.instruments.redis_target import RedisTarget, address_of
+
+if TYPE_CHECKING:  # redis-py comes with it, and views are shown where nothing of Redis may be watched
+    from dozor.instruments.redis_target import RedisTarget
+
+
+MOST_NODES: Final = 128
+"""Of more than these the rest is not watched, and the whole says so."""
 
 
 class Role(StrEnum):
@@ -30,7 +36,7 @@ class Node:
     """
 
     id: str
-    target: RedisTarget
+    target: "RedisTarget"
     role: Role
     state: str = "ok"
     primary: str | None = None
@@ -39,7 +45,7 @@ class Node:
     @property
     def address(self) -> str:
         """`HOST:PORT`, as Dozor reaches it."""
-        return address_of(*self.target.place)
+        return self.target.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +75,17 @@ class Enquiry(Protocol):
         """`cluster` or `sentinel`."""
 
     @property
-    def seeds(self) -> Sequence[RedisTarget]:
+    def seeds(self) -> "Sequence[RedisTarget]":
         """Whom to ask at first."""
 
     @property
     def questions(self) -> Sequence[tuple[str, ...]]:
         """What to ask; each of bounded cost."""
 
-    def read(self, answers: Sequence[Any], asked: RedisTarget) -> View:
+    def read(self, answers: Sequence[Any], asked: "RedisTarget") -> View:
         """What the *answers* of *asked* say. Raises RedisFailure where they say nothing."""
 
-    def peers(self, view: View) -> Sequence[RedisTarget]:
+    def peers(self, view: View) -> "Sequence[RedisTarget]":
         """Whom to ask, once that *view* is known."""
 
 
