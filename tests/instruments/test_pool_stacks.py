@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import Session
 from tests.instruments.pools import Request, cycle, only, request, watched
 
+from dozor.instruments import pool_attachment
 from dozor.instruments.detail import DETAIL
 from dozor.instruments.pool_stacks import STACKS_EACH_SECOND, PoolStacks, StackMode
 from dozor.instruments.pool_tally import PoolTally
@@ -113,6 +114,17 @@ async def test_the_first_leak_of_a_task_names_its_line(
     await engine.dispose()
 
 
+def test_where_events_do_the_counting_the_line_is_known_too(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_attachment, "unsupported", lambda _pool: "it is another one")
+    with watched(engine) as monitor:
+        assert monitor.fallback_reason is not None
+        spend(engine)
+        with request("POST /imports", lambda: None):
+            kept = take(engine)
+        assert line_of("here it is taken") in only(monitor).taken_at[0], "the first of its kind"
+        kept.close()
+
+
 # -- which checkouts are looked at -------------------------------------------------------------------------------------
 
 
@@ -206,8 +218,35 @@ def test_who_leaked_or_holds_long_is_looked_at_each_time() -> None:
         desk.cycle()
         desk.count(10_000, busy)
         assert desk.count(50, leaky) == 50
-        assert desk.count(10_000, leaky) <= STACKS_EACH_SECOND
+        assert desk.count(10_000, leaky) < STACKS_EACH_SECOND
         assert not desk.tally.wants_look(leaky), "when nothing is left, nothing is paid"
+
+
+def test_a_suspicion_ends_when_nothing_has_come_of_it() -> None:
+    desk = Desk()
+    busy, leaky = endpoint("GET /busy"), endpoint("POST /leaky")
+    desk.checkout(leaky)
+    desk.stacks.suspect("POST /leaky")
+    desk.cycle(599.0)
+    desk.count(10_000, busy)
+    assert desk.count(5, leaky) == 5
+    desk.cycle(2.0)
+    desk.count(10_000, busy)
+    assert desk.count(5, leaky) == 1, "as one of a new kind"
+
+
+def test_when_all_are_suspects_the_first_of_a_new_kind_is_looked_at_all_the_same() -> None:
+    desk = Desk()
+    works = [endpoint(f"GET /{number}") for number in range(20)]
+    for work in works:
+        desk.checkout(work)
+        desk.stacks.suspect(work.name)
+    desk.stacks.suspect("")
+    for number in range(10):
+        desk.cycle()
+        assert sum(desk.count(100, work) for work in works) > STACKS_EACH_SECOND / 2
+        desk.count(1000)
+        assert desk.checkout(endpoint(f"GET /new/{number}"))
 
 
 def test_what_is_no_request_is_looked_at_when_it_has_leaked() -> None:
@@ -276,12 +315,13 @@ def test_the_cost_is_bounded_whatever_comes(steps: list[int | str]) -> None:
 
 def test_without_budget_for_a_cycle_a_new_kind_is_looked_at_in_the_next() -> None:
     desk = Desk()
-    desk.stacks.suspect("")
-    desk.count(100_000)
-    new = endpoint("GET /late")
-    assert desk.count(5, new) == 0
+    crowd = [desk.checkout(endpoint(f"GET /crowd/{number}")) for number in range(1000)]
+    assert 1000 > sum(crowd) > STACKS_EACH_SECOND
+    late = endpoint("GET /late")
+    assert not desk.tally.wants_look(late) or not desk.checkout(late)
+    assert not desk.tally.wants_look(late)
     desk.cycle()
-    assert desk.checkout(new)
+    assert desk.checkout(late)
 
 
 # -- what is known where nobody looked ---------------------------------------------------------------------------------

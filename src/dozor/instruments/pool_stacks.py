@@ -21,14 +21,17 @@ from dozor.locks import open_in_child
 StackMode = Literal["off", "auto", "all"]
 
 STACKS_EACH_SECOND: Final = 200
-"""At some 5 us each: a thousandth of a core."""
+"""At some 5 us each, a thousandth of a core; see docs/adr/0022-stacks-by-budget.md and benchmarks/pool_stacks.py."""
 _MOST_LEFT: Final = 2 * STACKS_EACH_SECOND
 _KEPT_BACK: Final = STACKS_EACH_SECOND // 2
 """For what comes first, when the sample has had its part."""
+_FOR_NEW: Final = STACKS_EACH_SECOND // 10
+"""The last of that, for kinds of which nothing was seen yet."""
 _LOOK_COST: Final = 0.125
 """What it costs to look and take none, in stacks."""
 _BUSY_SHARE: Final = 0.8
 _MOST_SUSPECTS: Final = 100
+_SUSPECT_SECONDS: Final = 600.0
 _MOST_KINDS: Final = 4096
 _NEVER: Final = 1 << 62
 
@@ -51,7 +54,8 @@ class PoolStacks:
         self._left: float = _MOST_LEFT
         self._taken: dict[int, int] = {}
         self._missed: set[int] = set()
-        self._suspects: dict[str, int] = {}
+        self._elapsed = 0.0
+        self._suspects: dict[str, tuple[int, float]] = {}
         self._suspect_kinds: frozenset[int] = frozenset()
         self._busy_from = _NEVER
         tally.look = self.look
@@ -66,6 +70,9 @@ class PoolStacks:
             self._left = min(_MOST_LEFT, max(0.0, self._left) + seconds * STACKS_EACH_SECOND)
             self._busy_from = _NEVER if capacity is None else max(1, int(capacity * _BUSY_SHARE))
             self._taken.clear()
+            self._elapsed += seconds
+            self._suspects = {name: one for name, one in self._suspects.items() if one[1] > self._elapsed}
+            self._note_suspect_kinds()
             if len(seen) > _MOST_KINDS:
                 seen.clear()
             seen.difference_update(self._missed, self._suspect_kinds)
@@ -74,14 +81,14 @@ class PoolStacks:
             self._set_level()
 
     def suspect(self, endpoint: str) -> None:
-        """*endpoint* (`""`: whatever has none) leaks connections or holds them long: look at all that it takes from now on."""
+        """*endpoint* (`""`: none) leaks connections or holds them long: look at all that it takes in the next ten minutes."""
         self._places.fold(self._fresh)
         with self._lock:
             self._suspects.pop(endpoint, None)
-            self._suspects[endpoint] = self._places.kind(endpoint)
+            self._suspects[endpoint] = (self._places.kind(endpoint), self._elapsed + _SUSPECT_SECONDS)
             if len(self._suspects) > _MOST_SUSPECTS:
                 del self._suspects[next(iter(self._suspects))]
-            self._suspect_kinds = frozenset(self._suspects.values())
+            self._note_suspect_kinds()
 
     def usual(self, endpoint: str) -> tuple[UsualPlace, ...]:
         """Where *endpoint* was seen to take connections; see `PoolPlaces`."""
@@ -110,15 +117,18 @@ class PoolStacks:
             return self._mode == "all"
         if self._left <= 0 or not DETAIL.lines:
             return False
-        if kind not in self._tally.seen or self._is_suspect(work):
+        if kind not in self._tally.seen and kind not in self._suspect_kinds:
             return True
-        if len(self._tally.holders) + 1 >= self._busy_from:
-            return True
+        if self._is_suspect(work) or len(self._tally.holders) + 1 >= self._busy_from:
+            return self._left > _FOR_NEW
         # Who takes most has half, who takes the most of the rest half of that, and so on.
         return self._taken.get(kind, 0) < self._left - _KEPT_BACK
 
     def _is_suspect(self, work: Work | None) -> bool:
         return bool(self._suspects) and ("" if work is None else work.name) in self._suspects
+
+    def _note_suspect_kinds(self) -> None:
+        self._suspect_kinds = frozenset(kind for kind, _ in self._suspects.values())
 
     def _pay(self, kind: int, *, taken: bool) -> None:
         seen = self._tally.seen
@@ -137,7 +147,7 @@ class PoolStacks:
         level = self._tally.peak_held
         if self._mode == "all":
             level = 0
-        elif self._mode == "auto" and self._left > 0 and DETAIL.lines:
+        elif self._mode == "auto" and self._left > _FOR_NEW and DETAIL.lines:
             # A suspect that is no request does not come to be looked at by its kind.
             sampled = NO_KIND in self._suspect_kinds or self._left > _KEPT_BACK
             level = 0 if sampled else min(level, self._busy_from - 1)

@@ -12,7 +12,7 @@ from dozor.instruments.detail import DETAIL
 
 _MOST_FRAMES: Final = 200
 _MOST_OWN: Final = 10
-_MOST_BETWEEN: Final = 24
+_MOST_BETWEEN: Final = 16
 _MOST_FILES: Final = 4096
 _OWN_PACKAGE: Final = str(Path(__file__).resolve().parents[1])
 _SAMPLE_APPLICATION: Final = str(Path(_OWN_PACKAGE, "demo", ""))  # it is watched like anybody else's
@@ -48,7 +48,7 @@ def find_caller() -> str | None:
 def take_stack() -> tuple[Place, ...]:
     """The places of this thread that `own_lines` would tell, innermost first: at most 10 of the application's own.
 
-    Written for speed. Where own code has been found, the search ends with 24 frames in a row that are not: what lies further out is
+    Written for speed. Where own code has been found, the search ends with 16 frames in a row that are not: what lies further out is
     the server, which called the framework, which called the application.
     """
     if not DETAIL.lines:
