@@ -50,17 +50,29 @@ class Cluster:
             node.remove()
 
 
+def launch_node(servers: EmbeddedServers) -> EmbeddedServer:
+    """One that knows no other. Its bus port is not port + 10000, which the kernel may have given to a connection."""
+    return servers.launch("redis", [*_CLUSTER, "--cluster-port", str(free_port())])
+
+
+def meet(met: EmbeddedServer, by: EmbeddedServer) -> None:
+    """Have *by* make the acquaintance of *met*."""
+    with redis.Redis(port=met.port, decode_responses=True) as client:
+        bus = client.config_get("cluster-port")["cluster-port"]
+    with redis.Redis(port=by.port, decode_responses=True) as client:
+        client.execute_command("CLUSTER", "MEET", "127.0.0.1", str(met.port), bus)
+
+
 def launch_cluster(servers: EmbeddedServers, *, primaries: int = 3, replicas: int = 1) -> Cluster:
     """A cluster at work, all of whose nodes know each other."""
-    buses = [free_port() for _ in range(primaries + replicas)]
-    nodes = [servers.launch("redis", [*_CLUSTER, "--cluster-port", str(bus)]) for bus in buses]
+    nodes = [launch_node(servers) for _ in range(primaries + replicas)]
     cluster = Cluster(nodes)
     first = nodes[0]
     share = -(-_SLOTS // primaries)
     for index, node in enumerate(nodes[:primaries]):
         cluster.said(node, "CLUSTER", "ADDSLOTSRANGE", str(index * share), str(min(_SLOTS, (index + 1) * share) - 1))
-    for node, bus in list(zip(nodes, buses, strict=True))[1:]:
-        cluster.said(first, "CLUSTER", "MEET", "127.0.0.1", str(node.port), str(bus))
+    for node in nodes[1:]:
+        meet(node, first)
     for node in nodes:
         until(partial(_knows, node, len(nodes)), "all nodes know each other")
     with redis.Redis(port=first.port, decode_responses=True) as client:

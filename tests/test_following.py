@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from redis.cluster import ClusterNode, RedisCluster
-from tests.redis_groups import SERVICE, Cluster, launch_cluster, launch_sentinels
+from tests.redis_groups import SERVICE, Cluster, launch_cluster, launch_node, launch_sentinels
 from tests.test_monitor import asking, monitor_of, settings, waiting
 
 from dozor import Dozor, Rule
@@ -95,7 +95,7 @@ def test_what_sentinels_watch_through_a_failover(embedded_servers: EmbeddedServe
 def test_alerts_of_nodes_that_went_while_dozor_did_not_run_end(
     embedded_servers: EmbeddedServers, tmp_path: Path
 ) -> None:
-    nodes = [embedded_servers.launch("redis", ["--cluster-enabled", "yes"]) for _ in range(2)]
+    nodes = [launch_node(embedded_servers) for _ in range(2)]
     for node in nodes:
         Cluster([node]).said(node, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
     for node in nodes:

@@ -15,7 +15,7 @@ from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.cluster import ClusterNode, RedisCluster
 from redis.sentinel import Sentinel
 from tests.patience import PATIENCE_SECONDS
-from tests.redis_groups import SERVICE, Cluster, Watched, launch_cluster, launch_sentinels
+from tests.redis_groups import SERVICE, Cluster, Watched, launch_cluster, launch_node, launch_sentinels, meet
 
 from dozor.clock import Clock
 from dozor.demo.servers import EmbeddedServer, EmbeddedServers, ServersUnavailable
@@ -184,9 +184,9 @@ class TestCluster:
             assert group.nodes[former].connected is False, "a node that is down is watched until it is forgotten"
             assert group.node_of(former).state == "fail"  # type: ignore[union-attr]
 
-            joining = embedded_servers.launch("redis", ["--cluster-enabled", "yes", "--cluster-node-timeout", "600"])
+            joining = launch_node(embedded_servers)
             try:
-                cluster.said(replica, "CLUSTER", "MEET", "127.0.0.1", str(joining.port))
+                meet(joining, replica)
                 await until(group, lambda: names([joining]) <= set(group.nodes))
                 (name,) = names([joining])
                 assert turns(changes, TurnKind.ADDED) == [f"Redis {name} belongs to shop now."]
@@ -206,7 +206,7 @@ class TestCluster:
         cluster.remove()
 
     async def test_a_cluster_that_does_not_serve_all_slots_says_so(self, embedded_servers: EmbeddedServers) -> None:
-        alone = embedded_servers.launch("redis", ["--cluster-enabled", "yes"])
+        alone = launch_node(embedded_servers)
         async with watching(f"redis+cluster://127.0.0.1:{alone.port}") as (group, _):
             await look(group)
             assert group.figures()["redis_cluster_state"] == 0
