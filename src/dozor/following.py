@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from dozor.instruments.redis_group import NodeChanges, RedisGroup, TurnKind
+from dozor.instruments.redis_group import NodeChanges, RedisGroup
+from dozor.instruments.redis_turns import TurnKind
 from dozor.model.labels import Labels
 from dozor.overview import Change, ChangeKind
 from dozor.session import Session

@@ -21,8 +21,11 @@ from dozor.clock import Clock
 from dozor.demo.servers import EmbeddedServer, EmbeddedServers, ServersUnavailable
 from dozor.errors import ConfigurationError
 from dozor.instruments.redis_failure import RedisFailure
-from dozor.instruments.redis_group import GONE_SECONDS, NodeChanges, RedisGroup, TurnKind
+from dozor.instruments.redis_group import GONE_SECONDS, NodeChanges, RedisGroup
 from dozor.instruments.redis_source import ClusterSource, SentinelSource, source_of
+from dozor.instruments.redis_target import RedisTarget
+from dozor.instruments.redis_turns import TurnKind
+from dozor.instruments.redis_view import MOST_NODES, Node, Role, View
 from dozor.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
@@ -120,6 +123,14 @@ class TestCluster:
                     assert set(group.nodes) == names(cluster.nodes)
         assert not asynchronous.nodes_manager.nodes_cache, "the application's client has not even connected"
 
+    async def test_what_is_asked_for_the_whole_is_no_load_of_the_node_asked(self, cluster: Cluster) -> None:
+        asked = cluster.nodes[1]  # which has no replica, and so no other client
+        async with watching(f"redis+cluster://localhost:{asked.port}") as (group, _):
+            for _ in range(3):
+                await look(group)
+            figures = group.nodes[f"shop/127.0.0.1:{asked.port}"].figures()
+            assert figures["redis_operations_per_second"] == 0
+
     async def test_a_user_of_the_cluster_and_what_it_may_not_ask(self, cluster: Cluster) -> None:
         for node in cluster.nodes:
             with redis.Redis(port=node.port) as client:
@@ -149,6 +160,16 @@ class TestCluster:
             connected = [one.raddr[1] for one in psutil.Process().net_connections("tcp") if one.status == "ESTABLISHED"]
             assert own_valkey.port not in connected, "who did not tell is not held on to"
             assert connected.count(cluster.nodes[1].port) == 2, "one for the node, one for the whole"
+
+    async def test_of_very_many_nodes_the_rest_is_named_and_not_watched(self) -> None:
+        target = RedisTarget.of("redis://seed")
+        nodes = tuple(Node(str(number), target.at(f"10.0.{number}.1", 7000), Role.PRIMARY) for number in range(130))
+        async with watching("redis+cluster://seed") as (group, changes):
+            await group._follow(View(nodes, well=True))
+            assert len(group.nodes) == MOST_NODES
+            assert group.unwatched == 130 - MOST_NODES
+            await group._follow(View(nodes[::-1], well=True))
+            assert len(changes) == 1, "in whatever order they are told of, the same ones are watched"
 
     async def test_nobody_answers(self) -> None:
         async with watching("redis+cluster://127.0.0.1:1,127.0.0.1:2") as (group, changes):

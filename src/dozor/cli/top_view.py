@@ -271,7 +271,7 @@ def _pools(overview: Document, view: View, width: int | None) -> list[Text]:
 
 def _servers(overview: Document, view: View, width: int | None) -> list[Text]:
     columns = [
-        Column("server"), Column("status"), Column("memory"), Column("operations", 1), Column("hits", 2),
+        Column("server"), Column("status"), Column("role", 6), Column("memory"), Column("operations", 1), Column("hits", 2),
         Column("clients", 4), Column("last 15 min", 3), Column("why", 5),
     ]  # fmt: skip
     rows = []
@@ -280,6 +280,7 @@ def _servers(overview: Document, view: View, width: int | None) -> list[Text]:
         rows.append([
             Cell(server["name"]),
             _status_cell(server),
+            Cell(server.get("role") or "-"),
             Cell(_figure(server, "redis_memory_usage", _bytes)),
             Cell(_figure(server, "redis_operations_per_second", lambda value: f"{_short(value)}/s")),
             Cell(_figure(server, "redis_hit_rate", _percent)),

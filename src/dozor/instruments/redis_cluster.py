@@ -32,11 +32,13 @@ class ClusterEnquiry:
             if isinstance(answer, Exception):
                 raise RedisFailure(_kind_of_refusal(answer), asked.address)
         said, info = answers
-        nodes = tuple(filter(None, (self._node(line, asked) for line in text_of(said).splitlines())))
+        lines = text_of(said).splitlines()
+        nodes = tuple(filter(None, (self._node(line, asked) for line in lines)))
+        teller = next((line.split(" ", 1)[0] for line in lines if " myself," in line), None)
         figures = parse_info(info).get("", {}) if isinstance(info, bytes) else {}
         if not nodes or "cluster_state" not in figures:
             raise RedisFailure("garbage", asked.address)
-        return View(nodes, figures["cluster_state"] == "ok", figures)
+        return View(nodes, figures["cluster_state"] == "ok", figures, teller)
 
     def peers(self, view: View) -> Sequence[RedisTarget]:
         """Every node may be asked."""

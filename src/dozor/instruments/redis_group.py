@@ -4,9 +4,8 @@ Each is watched by a monitor of its own; this asks one of them who they are, and
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from redis import exceptions
@@ -17,12 +16,13 @@ from dozor.instruments.last_reading import LastReading
 from dozor.instruments.redis_cluster import ClusterEnquiry
 from dozor.instruments.redis_failure import RedisFailure, kind_of
 from dozor.instruments.redis_fields import OWN
-from dozor.instruments.redis_link import RedisLink
+from dozor.instruments.redis_link import RedisLink, Sent
 from dozor.instruments.redis_metrics import InfoMetrics
 from dozor.instruments.redis_monitor import RedisMonitor
 from dozor.instruments.redis_sentinel import SentinelEnquiry
 from dozor.instruments.redis_source import ClusterSource, Place, SentinelSource
 from dozor.instruments.redis_target import RedisTarget
+from dozor.instruments.redis_turns import Turn, TurnKind, failovers
 from dozor.instruments.redis_view import MOST_NODES, Enquiry, Node, Role, View
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
@@ -32,23 +32,6 @@ GONE_SECONDS: Final = 15.0
 
 # How many are asked in one collection where the first does not answer, or finds the whole not well.
 _MOST_ASKED: Final = 4
-
-
-class TurnKind(StrEnum):
-    """What kind of turn."""
-
-    FAILOVER = "failover"
-    ADDED = "added"
-    REMOVED = "removed"
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A change of who belongs together, in a sentence. *subject* is the name of what is watched."""
-
-    kind: TurnKind
-    text: str
-    subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +75,7 @@ class RedisGroup(LastReading):
         self._labels = Labels(redis=name)
         self._metrics = InfoMetrics(self._labels)
         self._links: dict[Place, RedisLink] = {}
+        self._sent: dict[Place, Sent] = {}
         self._asked: list[RedisTarget] = list(self._enquiry.seeds)
         self._missing_since: dict[str, float] = {}
         self._reading: _Reading = _Reading()
@@ -216,9 +200,13 @@ class RedisGroup(LastReading):
     async def _ask(self, target: RedisTarget) -> View:
         link = self._links.get(target.place)
         if link is None:
-            link = self._links[target.place] = RedisLink(target, self._limit_seconds)
+            link = self._links[target.place] = RedisLink(target, self._limit_seconds, self._sent_to(target))
         await link.open()
-        return self._enquiry.read(await link.ask(*self._enquiry.questions), target)
+        view = self._enquiry.read(await link.ask(*self._enquiry.questions), target)
+        teller = next((node for node in view.nodes if node.id == view.teller), None)
+        if teller is not None:  # which may have been asked by another name than its own
+            link.sent = self._sent_to(teller.target)
+        return view
 
     def _drop(self, target: RedisTarget) -> None:
         if link := self._links.pop(target.place, None):
@@ -239,20 +227,36 @@ class RedisGroup(LastReading):
         added = {name: self._monitor(name, node) for name, node in found.items() if name not in self.nodes}
         removed = [self.nodes[name] for name in self._gone(found, now, certain=view.well)]
         self._know_peers(view)
+        places = {one.place for one in (*self._asked, *(node.target for node in view.nodes))}
+        self._sent = {place: sent for place, sent in self._sent.items() if place in places}
         before, self.view = self.view, view
-        if added or removed:
-            gone = {monitor.redis_name for monitor in removed}
-            kept = {name: monitor for name, monitor in self.nodes.items() if name not in gone}
-            self.nodes = {**kept, **added}
+        gone = {monitor.redis_name for monitor in removed}
+        if added or gone:
+            self.nodes = {**{name: one for name, one in self.nodes.items() if name not in gone}, **added}
         for monitor in removed:
             await monitor.close()
-        turns = [*self._failovers(before, view)]
-        if before.nodes:
-            turns += [Turn(TurnKind.ADDED, f"Redis {name} belongs to {self.redis_name} now.", name) for name in added]
-            turns += [Turn(TurnKind.REMOVED, f"{self.gone_words(name)}.", name) for name in map(_name, removed)]
-        if added or removed or turns:
+        turns = self._turns(before, added, gone)
+        if added or gone or turns:
             with contained("redis.nodes"):
                 self.on_change(NodeChanges([*added.values()], removed, turns, first=not before.nodes))
+
+    def _turns(self, before: View, added: Iterable[str], gone: Iterable[str]) -> list[Turn]:
+        """What there is to tell: nothing of what was there at the start."""
+        if not before.nodes:
+            return []
+        name = self.redis_name
+        return [
+            *(
+                Turn(
+                    TurnKind.FAILOVER,
+                    f"Redis {name} failed over: {now.address} is primary now, in place of {former.address}.",
+                    self.name_of(now),
+                )
+                for now, former in failovers(before, self.view)
+            ),
+            *(Turn(TurnKind.ADDED, f"Redis {node} belongs to {name} now.", node) for node in added),
+            *(Turn(TurnKind.REMOVED, f"{self.gone_words(node)}.", node) for node in gone),
+        ]
 
     def gone_words(self, name: str) -> str:
         """What is said of a node that has gone: the reason why its alerts end."""
@@ -265,7 +269,12 @@ class RedisGroup(LastReading):
         return [name for name, since in self._missing_since.items() if now - since >= GONE_SECONDS]
 
     def _monitor(self, name: str, node: Node) -> RedisMonitor:
-        return RedisMonitor(name, node.target, self._clock, interval=self._interval, group=self.redis_name)
+        sent = self._sent_to(node.target)
+        return RedisMonitor(name, node.target, self._clock, interval=self._interval, group=self.redis_name, sent=sent)
+
+    def _sent_to(self, target: RedisTarget) -> Sent:
+        """Counts what is sent to *target*, by its monitor and by this."""
+        return self._sent.setdefault(target.place, Sent())
 
     def _know_peers(self, view: View) -> None:
         """Ask those of *view* too from now on, and no more who is neither among them nor was given."""
@@ -273,44 +282,12 @@ class RedisGroup(LastReading):
         first = [known.pop(one.place) for one in self._asked if one.place in known]
         self._asked = [*first, *known.values()]
 
-    def _failovers(self, before: View, after: View) -> list[Turn]:
-        """Who is primary now and was not before."""
-        if not before.nodes:
-            return []
-        roles = {node.id: node for node in before.nodes}
-        turns = []
-        for node in after.nodes:
-            known = roles.get(node.id)
-            if node.role is not Role.PRIMARY or (known is not None and known.role is Role.PRIMARY):
-                continue
-            former = self._former(before, known)
-            if former is None or (self.kind == "cluster" and not node.slots):  # it has joined, or was set free
-                continue
-            turns.append(
-                Turn(
-                    TurnKind.FAILOVER,
-                    f"Redis {self.redis_name} failed over: {node.address} is primary now, in place of {former.address}.",
-                    self.name_of(node),
-                )
-            )
-        return turns
-
-    def _former(self, before: View, known: Node | None) -> Node | None:
-        """Whose place a new primary has taken, which was *known* as a replica, or not at all."""
-        if self.kind == "sentinel":
-            return before.primary
-        return next((node for node in before.nodes if known is not None and node.id == known.primary), None)
-
 
 def _in_order(*lists: Sequence[RedisTarget], last: Sequence[RedisTarget]) -> list[RedisTarget]:
     """Those of *lists*, each once, in their order; those of *last* at the end."""
     late = {one.place for one in last}
     found = {one.place: one for each in lists for one in each}
     return [one for one in found.values() if one.place not in late] + [*last]
-
-
-def _name(monitor: RedisMonitor) -> str:
-    return monitor.redis_name
 
 
 def _failure(error: Exception, target: RedisTarget) -> RedisFailure:

@@ -14,26 +14,42 @@ from dozor.containment import contained
 from dozor.instruments.redis_target import CLIENT_NAME, RedisTarget, abort
 
 
+class Sent:
+    """The commands that Dozor has sent to one server; it may do so over several connections."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.by_name: Counter[str] = Counter()
+        """By the names of `INFO commandstats`: those of Redis 7 (`slowlog|get`) and of before (`slowlog`)."""
+
+    def count(self, commands: Sequence[Sequence[str]]) -> None:
+        """*commands* have been sent."""
+        self.total += len(commands)
+        for name, *rest in commands:
+            self.by_name[name.lower()] += 1
+            if rest and name != "INFO":
+                self.by_name[f"{name}|{rest[0]}".lower()] += 1
+
+
 class RedisLink:
     """One connection, on whichever event loop asks. Not thread-safe.
 
     Args:
         target: where to.
         limit_seconds: the longest that one step of opening or asking may take.
+        sent: counts what is sent; one of its own, where none is given.
     """
 
-    def __init__(self, target: RedisTarget, limit_seconds: float) -> None:
+    def __init__(self, target: RedisTarget, limit_seconds: float, sent: Sent | None = None) -> None:
         self._target, self._limit_seconds = target, limit_seconds
+        self.sent = sent if sent is not None else Sent()
+        """What Dozor has sent to the server."""
         self._connection: AbstractConnection | None = None
         self._owner: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._inherited: list[AbstractConnection] = []
         self._asking = False
         self.own_address = ""
         """Of Dozor's end, as the server sees it; empty where that tells it from nobody (a Unix socket)."""
-        self.sent = 0
-        """Commands sent since the start."""
-        self.sent_by_name: Counter[str] = Counter()
-        """The same by the names of `INFO commandstats`: those of Redis 7 (`slowlog|get`) and of before (`slowlog`)."""
         self.may_name_itself: bool | None = None
         """Whether the server let Dozor say its name; None before the first connection."""
         self.on_lost: Callable[[], None] | None = None
@@ -65,7 +81,7 @@ class RedisLink:
         self._asking = True
         try:
             await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-            self._count(commands)
+            self.sent.count(commands)
             return [await _answer(connection) for _ in commands]
         finally:
             self._asking = False
@@ -75,13 +91,6 @@ class RedisLink:
         if self._connection is not None and self._mine() is not None:
             connection, self._connection = self._connection, None
             abort(connection)
-
-    def _count(self, commands: Sequence[Sequence[str]]) -> None:
-        self.sent += len(commands)
-        for name, *rest in commands:
-            self.sent_by_name[name.lower()] += 1
-            if rest and name != "INFO":
-                self.sent_by_name[f"{name}|{rest[0]}".lower()] += 1
 
     def _listen(self, connection: AbstractConnection) -> None:
         transport = _transport(connection)

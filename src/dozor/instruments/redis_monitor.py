@@ -26,7 +26,7 @@ from dozor.instruments.redis_info import (
 )
 from dozor.instruments.redis_labelled import Found
 from dozor.instruments.redis_labelled import families as labelled
-from dozor.instruments.redis_link import RedisLink
+from dozor.instruments.redis_link import RedisLink, Sent
 from dozor.instruments.redis_metrics import InfoMetrics
 from dozor.instruments.redis_survey import FORBIDDEN_SECONDS, RedisSurvey
 from dozor.instruments.redis_survey_metrics import survey_families
@@ -63,13 +63,21 @@ class RedisMonitor(LastReading):
         clock: dates and measures.
         interval: seconds between two collections; one takes at most 0.8 of that, and at most one second.
         group: the name of the cluster, or of what sentinels watch, that it belongs to.
+        sent: counts what else Dozor sends to the server, which is left out of its operations as well.
 
     Raises:
         ConfigurationError: *source* cannot be watched.
     """
 
     def __init__(
-        self, name: str, source: object, clock: Clock, *, interval: float = 1.0, group: str | None = None
+        self,
+        name: str,
+        source: object,
+        clock: Clock,
+        *,
+        interval: float = 1.0,
+        group: str | None = None,
+        sent: Sent | None = None,
     ) -> None:
         self.name = f"redis:{name}"
         self.redis_name, self.group = name, group
@@ -78,7 +86,7 @@ class RedisMonitor(LastReading):
         self._limit_seconds = min(0.8 * interval, 1.0)
         self._labels = Labels(redis=name)
         self._instance_labels = self._labels
-        self._link = RedisLink(self._target, self._limit_seconds)
+        self._link = RedisLink(self._target, self._limit_seconds, sent)
         self._rates, self._key_rates, self._slow_log = Rates(), KeyRates(), SlowLog(CLIENT_NAME)
         self._metrics, self._survey = InfoMetrics(self._labels), RedisSurvey()
         self._survey_families: tuple[Family, ...] = ()
@@ -181,7 +189,7 @@ class RedisMonitor(LastReading):
         return await self._read()
 
     async def _read(self) -> Info:
-        sent = self._link.sent
+        sent = self._link.sent.total
         answer, *newest = await self._link.ask(("INFO",), *self._slow_log_questions())
         info = parse_info(answer) if isinstance(answer, bytes) else {}
         self._slow_log.server_is(run_id(info))

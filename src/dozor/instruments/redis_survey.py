@@ -72,7 +72,7 @@ class RedisSurvey:
         wanted = [name for name in ASKED if self._wanted(name, info) and at >= self._closed_until.get(name, -math.inf)]
         # Noted first: a server that cannot answer all this is not asked again each second.
         self.surveyed = replace(self.surveyed, at=at)
-        own = dict(link.sent_by_name)
+        own = dict(link.sent.by_name)
         answers = dict(zip(wanted, await link.ask(*(ASKED[name] for name in wanted)), strict=True))
         given = {name: answer for name, answer in answers.items() if self._note(name, answer, at)}
         events = parse_events(given["latency|latest"]) if "latency|latest" in given else None

@@ -55,11 +55,13 @@ class View:
     Attributes:
         well: no other opinion is needed: it finds the whole at work.
         figures: what `CLUSTER INFO` says; empty where there is no cluster.
+        teller: the id of the node that says it; None where it is the one that was asked, by the same address.
     """
 
     nodes: tuple[Node, ...] = ()
     well: bool = False
     figures: Mapping[str, InfoValue] = field(default_factory=dict)
+    teller: str | None = None
 
     @property
     def primary(self) -> Node | None:

@@ -266,7 +266,9 @@ def _targets(
 ) -> ComponentStatus:
     reasons = [reason for target in sorted(targets, key=lambda one: -one.status.rank) for reason in target.reasons]
     reasons += [_sentence(alert, at) for alert in loose]
-    statuses = [target.status for target in targets] + [_STATUS_OF[alert.severity] for alert in loose]
+    # One node that is away is not the whole.
+    statuses = [Status.CRITICAL if one.part_of and one.status is Status.DISCONNECTED else one.status for one in targets]
+    statuses += [_STATUS_OF[alert.severity] for alert in loose]
     if not statuses:
         return ComponentStatus(None, (how_to_add,))
     return ComponentStatus(_worst(statuses), tuple(reasons))

@@ -218,5 +218,6 @@ def _of_target(key: tuple[str, str], reason: str | None, at: float, *, answers: 
     name = " ".join(key)
     if answers:
         return Change(at, ChangeKind.TARGET_UP, f"{name} answers again.", key[1])
-    said = f": {reason.rstrip('.')}" if reason else ""
-    return Change(at, ChangeKind.TARGET_DOWN, f"{name} does not answer{said}.", key[1])
+    said = f": {reason}" if reason else ""
+    end = "" if said.endswith((".", "?")) else "."
+    return Change(at, ChangeKind.TARGET_DOWN, f"{name} does not answer{said}{end}", key[1])

@@ -46,7 +46,10 @@ export default function RedisPage() {
       </>
     );
   const wanted = asked("redis");
-  const keep = (name: string): boolean => !wanted || name === wanted;
+  // A cluster is shown with its nodes: NAME/HOST:PORT.
+  const whole = `${wanted}/`;
+  const keep = (name: string): boolean => !wanted || name === wanted || name.startsWith(whole);
+  const only = names.some((name) => name.startsWith(whole)) ? `redis=~${JSON.stringify(`${wanted}/.*`)}` : matcher("redis", wanted);
   return (
     <>
       <header class="page-head">
@@ -59,7 +62,7 @@ export default function RedisPage() {
         <Tabs name="redis" label={t("Servers")} tabs={[{ id: "", title: t("All") }, ...names.map((name) => ({ id: name, title: name }))]} />
       )}
       {known.servers.filter((server) => keep(server.name)).slice(0, 20).map((server) => <Server key={server.name} of={server} />)}
-      <Courses only={wanted ? `{${matcher("redis", wanted)}}` : ""} />
+      <Courses only={wanted ? `{${only}}` : ""} />
       <SlowGroups keep={keep} />
       <Costs keep={keep} />
       <Memory keep={keep} />
@@ -80,9 +83,11 @@ const FIGURES: [string, string, Unit][] = [
   ["Keys expired", "redis_expired_keys_total", ""],
   ["Slow commands", "redis_slow_commands_total", ""],
   ["Up for", "redis_uptime_in_seconds", "seconds"],
+  ["Nodes", "redis_cluster_known_nodes", ""],
+  ["Slots served", "redis_cluster_slots_ok", ""],
 ];
 
-function Server({ of }: { of: { name: string; status: string; reasons: string[] } }) {
+function Server({ of }: { of: { name: string; status: string; reasons: string[]; role?: string | null } }) {
   const figures = of as unknown as Record<string, number | null | undefined>;
   const used = figures.redis_memory_usage;
   const limit = figures.redis_memory_limit;
@@ -90,7 +95,7 @@ function Server({ of }: { of: { name: string; status: string; reasons: string[] 
   return (
     <section class="pool" aria-label={of.name}>
       <h2>
-        <Told most={80}>{of.name}</Told> <Badge of={of.status} />
+        <Told most={80}>{of.name}</Told> {of.role && <Tag>{t(capital(of.role))}</Tag>} <Badge of={of.status} />
       </h2>
       <Reasons of={of.reasons} />
       <div class="pool-figures">
@@ -103,7 +108,7 @@ function Server({ of }: { of: { name: string; status: string; reasons: string[] 
               marks={[80, 85]}
             />
           )}
-          <Meter title={t("Lookups that found a key")} value={hits ?? null} words={hits === undefined ? t("no lookups in 5 minutes") : ""} marks={[101, 101]} />
+          {(hits ?? used) !== undefined && <Meter title={t("Lookups that found a key")} value={hits ?? null} words={hits === undefined ? t("no lookups in 5 minutes") : ""} marks={[101, 101]} />}
         </div>
         <Facts of={FIGURES.map(([title, name, unit]) => [t(title), figures[name] === undefined ? null : figure(figures[name], unit)])} />
       </div>
