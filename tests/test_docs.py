@@ -11,6 +11,7 @@ from dozor.demo.faults import FAULTS, Fault
 from dozor.duration import format_duration
 from dozor.rules import builtin_groups
 from dozor.rules.alerting import AlertingRule
+from dozor.rules.known_metrics import OWN
 from dozor.rules.rulefile import parse_rules
 from dozor.settings.record import KEYS
 
@@ -94,3 +95,14 @@ ROUTES = (
 def test_the_guide_to_the_api_names_every_route() -> None:
     guide = (ROOT / "docs/guides/http-api.md").read_text()
     assert [route for route in ROUTES.split() if f"{route}`" not in guide] == []
+
+
+def test_the_list_of_metrics_has_each_that_there_can_be_and_no_other() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (counter|gauge|histogram) \|", (ROOT / "docs/guides/metrics.md").read_text(), re.MULTILINE
+    )
+    listed = set()
+    for name, kind in rows:
+        listed |= {f"{name}_{part}" for part in ("bucket", "sum", "count")} if kind == "histogram" else {name}
+    assert listed == OWN
+    assert len(rows) == len(dict(rows))

@@ -114,7 +114,7 @@ class Stalls:
                 float(self.total + len(under_way)),
             ),
             _counter(
-                "event_loop_stall_seconds_total", "How long it was, in seconds.", "seconds", self.labels,
+                "event_loop_stall_seconds_total", "Time for which the application blocked its event loop, in seconds.", "seconds", self.labels,
                 self.seconds_total + sum(under_way),
             ),
             Family(

@@ -144,7 +144,7 @@ class OwnCost:
         yield _family("dozor_cpu_seconds_total", counter, "CPU time of Dozor's threads, in seconds.", "seconds",
                       {none: self.total_seconds})  # fmt: skip
         if self.used_percent is not None:
-            yield _family("dozor_cpu_utilization", gauge, "Of one core, over the last 30 s.", "percent",
+            yield _family("dozor_cpu_utilization", gauge, "CPU time of Dozor's threads over the last 30 s, in percent of one core.", "percent",
                           {none: self.used_percent})  # fmt: skip
         yield _family(
             "dozor_cpu_budget",

@@ -28,7 +28,7 @@ METRICS: Final = {
     "db_pool_longest_idle_in_transaction_seconds": (
         _GAUGE,
         "seconds",
-        "For how long the oldest of them has sent no statement, in seconds; 0 if there is none.",
+        "For how long a connection in use with an open transaction has sent no statement, the longest, in seconds; 0: none.",
     ),
     "db_pool_timeouts_total": (_COUNTER, "events", "Callers that gave up waiting for a connection."),
     "db_pool_checkouts_total": (_COUNTER, "events", "Connections handed out."),

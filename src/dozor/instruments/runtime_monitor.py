@@ -236,6 +236,10 @@ _METRICS: Final = {
 }
 _COLLECTIONS: Final = {
     "python_gc_objects_collected_total": ("collected", "Objects that the garbage collector freed.", "objects"),
-    "python_gc_objects_uncollectable_total": ("uncollectable", "Objects it could not free.", "objects"),
+    "python_gc_objects_uncollectable_total": (
+        "uncollectable",
+        "Objects that the garbage collector could not free.",
+        "objects",
+    ),
     "python_gc_collections_total": ("collections", "Runs of the garbage collector.", "runs"),
 }

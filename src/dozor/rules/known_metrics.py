@@ -39,7 +39,7 @@ _OTHERS: Final = frozenset({
     "dozor_hot_path_seconds", "dozor_stage_seconds_total",
     "dozor_collector_age_seconds", "dozor_collector_duration_seconds", "dozor_collector_errors_total",
     "dozor_collector_interval_seconds", "dozor_dead_letters", "dozor_early_collections_total", "dozor_heartbeats_total",
-    "dozor_http_requests_folded_total", "dozor_internal_errors_total", "dozor_journal_depth",
+    "dozor_http_requests_folded_total", "dozor_intake_samples_total", "dozor_intake_series", "dozor_internal_errors_total", "dozor_journal_depth",
     "dozor_notifications_postponed_total", "dozor_notifications_total", "dozor_outbox_depth",
     "dozor_outbox_oldest_seconds", "dozor_query_texts_folded_total", "dozor_rules_reload_timestamp_seconds", "dozor_store_samples", "dozor_store_series",
     "dozor_store_size_bytes", "dozor_store_unavailable_seconds",
