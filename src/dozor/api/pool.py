@@ -26,7 +26,7 @@ from dozor.instruments.pool_history import DurationStatistics, PoolStatistics
 from dozor.instruments.query_slow import SlowQuery
 from dozor.overview import assess
 
-_PREFIXES = ("db_pool_", "db_query_")
+_PREFIXES = ("db_", "pg_", "pgbouncer_", "dozor_pool_")
 _MOST_HOLDERS = 100
 
 PoolName = Annotated[str | None, Query(max_length=500, description="Of this pool alone.")]
@@ -60,12 +60,10 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         summary="Metrics of pools and queries",
     )
     async def pool_metrics() -> Response:
-        """Every `db_…` metric as it stands."""
+        """What is known of pools, statements and the servers behind them: `db_…`, `pg_…`, `pgbouncer_…`, `dozor_pool_…`."""
 
         def write() -> bytes:
-            families = [
-                family for family in backend.families() if family.name.startswith(_PREFIXES) or family.name == "db_up"
-            ]
+            families = [family for family in backend.families() if family.name.startswith(_PREFIXES)]
             return metrics_json(families, clock.now())
 
         return json_response(await backend.in_dozor(write))
