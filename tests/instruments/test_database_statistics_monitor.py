@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url
 from tests.instruments.test_database_server_monitor import execute
 from tests.patience import PATIENCE_SECONDS
 
@@ -15,6 +15,7 @@ from dozor.errors import PlanUnavailable
 from dozor.instruments import database_statistics, server_statements
 from dozor.instruments.database_server_monitor import DatabaseFailure, DatabaseServerMonitor
 from dozor.instruments.database_statistics_monitor import EVERY_SECONDS, DatabaseStatisticsMonitor
+from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.query_report import QueryReport, TopQueries, top_queries
 from dozor.testing import FakeClock
 
@@ -98,6 +99,41 @@ async def test_dozors_own_statements_are_left_out(url: str) -> None:
             await it.read()
         assert it.found() == {}
         assert it.top().other is None
+
+
+async def test_so_are_those_of_a_dozor_inside_the_application(postgres_database: str) -> None:
+    execute(postgres_database, EXTENSION)
+    engine = create_engine(postgres_database)
+    queries = QueryMonitor("shop", engine, FakeClock())
+    queries.attach()
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1 + 1")
+    queries.book.fold()
+    [asked] = [one for one in queries.book.statements() if one.statement == "SELECT ? + ?"]
+    async with world(postgres_database) as it:
+        await it.read()
+        inside = DatabaseServerMonitor("shop", engine, FakeClock())
+        await inside.refresh()
+        assert inside.capacity is not None
+        await queries.planner.plan(asked)
+        await it.read()
+        # What SQLAlchemy and the driver themselves ask when they connect is not told apart from the application's.
+        sent = {shown for shown in it.found() if "dozor" in shown or "current_setting" in shown or "EXPLAIN" in shown}
+        assert sent == set()
+        await inside.close()
+    queries.detach()
+    engine.dispose()
+
+
+def test_cursors_and_savepoints_are_one_whatever_they_are_called() -> None:
+    for texts in (
+        ['FETCH FORWARD 100 FROM "c_7f9a23c5ce10_1"', 'FETCH FORWARD 200 FROM "c_7f9a23c5ce10_2"'],
+        ['DECLARE "c_1" CURSOR FOR SELECT "name" FROM "a"', 'DECLARE "c_2" CURSOR FOR SELECT "name" FROM "a"'],
+        ['SAVEPOINT "_pg3_1"', 'SAVEPOINT "_pg3_2"'],
+    ):
+        assert len({server_statements.read_text(text).fingerprint for text in texts}) == 1
+    assert '"name"' in server_statements.read_text('DECLARE "c_1" CURSOR FOR SELECT "name" FROM a').shown
+    assert '"?"' not in server_statements.read_text('SELECT "name" FROM a').shown
 
 
 @pytest.mark.parametrize("version", VERSIONS)

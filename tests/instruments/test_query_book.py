@@ -110,6 +110,16 @@ def test_calls_rows_errors_and_times_are_added_up(engine: Engine, monitor: Query
     assert inserted.first_seen == inserted.last_seen == first_seen + 5  # seen when they were read
 
 
+def test_who_sends_a_statement_that_always_fails_is_known(engine: Engine, monitor: QueryMonitor) -> None:
+    for _ in range(3):
+        with engine.connect() as connection, pytest.raises(exc.OperationalError):
+            connection.exec_driver_sql("SELECT name FROM nowhere")
+        monitor.book.fold()
+    [(caller, _)] = known(monitor)["SELECT name FROM nowhere"].callers.items()
+    assert f"{HERE}:" in caller
+    assert caller.endswith("test_who_sends_a_statement_that_always_fails_is_known")
+
+
 def test_nothing_is_lost_between_threads(engine: Engine, monitor: QueryMonitor) -> None:
     def work(number: int) -> None:
         with engine.connect() as connection:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from dozor.instruments.database_probe import MARK
+from dozor.instruments.own_mark import MARK
 from dozor.instruments.redaction import redact
 from dozor.instruments.text import printable
 

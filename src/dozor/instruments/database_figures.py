@@ -5,7 +5,8 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from dozor.instruments.database_probe import MARK, limit_statements
+from dozor.instruments.database_probe import limit_statements
+from dozor.instruments.own_mark import MARK
 
 # One statement, since each costs Dozor more than it costs the server; without sessions there is one row, of NULLs at its end.
 _FIGURES: Final = f"""

@@ -19,12 +19,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
 from dozor.errors import ConfigurationError
+from dozor.instruments.own_mark import MARK
 from dozor.instruments.server_capacity import ServerCapacity, read_capacity
 from dozor.instruments.text import printable
 
 CONNECT_SECONDS: Final = 2
-MARK: Final = "/* dozor */"
-"""Stands in Dozor's own statements: whoever looks at a server's statistics, Dozor among them, can tell them apart."""
 _LIMIT: Final = f"SET LOCAL statement_timeout = 900 {MARK}"
 
 _NAMES: Final = {"postgresql": "PostgreSQL", "sqlite": "SQLite", "mysql": "MySQL", "mariadb": "MariaDB"}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dozor.instruments.database_probe import MARK
+from dozor.instruments.own_mark import MARK
 from dozor.instruments.redaction import MOST_READ
 from dozor.instruments.statement_differences import StatementReading, StatementTotals
 

@@ -20,6 +20,7 @@ from urllib.parse import quote
 from sqlalchemy import Engine
 
 from dozor.errors import PlanUnavailable
+from dozor.instruments.own_mark import MARK
 from dozor.instruments.query_statement import QueryStatement
 from dozor.instruments.redaction import MOST_READ, redact
 from dozor.instruments.redaction_output import ELLIPSIS
@@ -30,11 +31,13 @@ _LARGE_SCAN_ROWS: Final = 10_000
 _MOST_LINES: Final = 500
 
 _LIMITS: Final = (
-    "SET TRANSACTION READ ONLY",
-    "SET LOCAL statement_timeout = 2000",
-    "SET LOCAL lock_timeout = 500",
+    f"SET TRANSACTION READ ONLY {MARK}",
+    f"SET LOCAL statement_timeout = 2000 {MARK}",
+    f"SET LOCAL lock_timeout = 500 {MARK}",
 )
-_COUNT_MARKS: Final = "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'dozor_plan'"
+_COUNT_MARKS: Final = (
+    f"SELECT {MARK} cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'dozor_plan'"  # noqa: S608 - a comment of ours
+)
 _PSYCOPG_MARK: Final = re.compile(r"%(?:%|\((?P<name>[^)]+)\)[sbt]|(?P<bare>[sbt]))")
 _BINDINGS: Final = re.compile(r"statement uses (\d+)")
 
@@ -99,20 +102,20 @@ def postgres_plan(connection: Any, text: str, *, of_others: bool = False) -> Que
     with contextlib.closing(connection.cursor()) as cursor:
         for limit in _LIMITS:
             cursor.execute(limit)
-        if of_others and _one(cursor, "SELECT current_setting('is_superuser')") == "on":
+        if of_others and _one(cursor, f"SELECT {MARK} current_setting('is_superuser')") == "on":
             # Whoever may write an IMMUTABLE function would have it run with a superuser's rights.
             raise PlanUnavailable(
                 "Dozor is a superuser there, and planning may run functions that the statement's sender wrote: give Dozor a role "
                 "of its own (GRANT pg_monitor, and pg_read_all_data for plans)"
             )
-        version = int(_one(cursor, "SELECT current_setting('server_version_num')"))
+        version = int(_one(cursor, f"SELECT {MARK} current_setting('server_version_num')"))
         if version < _OLDEST_POSTGRES:
             raise PlanUnavailable(f"PostgreSQL {version // 10_000} has no generic plans to show; 12 and later have")
-        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute(f"SET LOCAL plan_cache_mode = force_generic_plan {MARK}")
         cursor.execute(f"PREPARE dozor_plan AS {text}")
         marks = int(_one(cursor, _COUNT_MARKS))
         arguments = f"({', '.join(['NULL'] * marks)})" if marks else ""
-        found = _one(cursor, f"EXPLAIN (FORMAT JSON) EXECUTE dozor_plan{arguments}")
+        found = _one(cursor, f"EXPLAIN (FORMAT JSON) EXECUTE dozor_plan{arguments} {MARK}")
     document = json.loads(found) if isinstance(found, str | bytes) else found
     nodes = _redacted(document[0]["Plan"])
     lines = tuple(islice(_lines(nodes, 0), _MOST_LINES))

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-QUESTION: Final = """
-    SELECT current_setting('max_connections')::int,
+from dozor.instruments.own_mark import MARK
+
+QUESTION: Final = f"""
+    SELECT {MARK} current_setting('max_connections')::int,
            current_setting('superuser_reserved_connections')::int
            + coalesce(nullif(current_setting('reserved_connections', true), ''), '0')::int,
            (SELECT count(*) FROM pg_stat_activity
             WHERE usesysid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend')::int,
-           inet_server_port()"""
+           inet_server_port()"""  # noqa: S608 - a comment of ours
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """The statements that a server counts, in the windows in which those that pass an engine are kept, too."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from dozor.clock import Clock
-from dozor.instruments.database_probe import MARK
+from dozor.instruments.own_mark import MARK
 from dozor.instruments.query_operation import operation_of
 from dozor.instruments.query_tally import Tally
 from dozor.instruments.query_text import fingerprint_of
@@ -20,6 +21,8 @@ _MOST_KNOWN: Final = 10_000
 _DIALECT: Final = "postgresql"
 # What opens and ends Dozor's transactions, and what asks whether the server is there; of no weight where others send it.
 _OWN_OPERATIONS: Final = frozenset({"BEGIN", "ROLLBACK"})
+# Cursors and savepoints have names that drivers make up, each another.
+_NAMED: Final = re.compile(r'^((?:FETCH|MOVE|CLOSE|DECLARE|SAVEPOINT|RELEASE)\b[^"]*)"[^"]*"', re.IGNORECASE)
 _OWN_SHOWN: Final = frozenset({"SELECT $1", "SELECT ?"})
 
 
@@ -36,7 +39,7 @@ class ReadText:
 
 def read_text(text: str) -> ReadText:
     """What is made of a server's *text*. Utility statements stand there with their literals, passwords among them."""
-    shown, operation = redact(text, _DIALECT), operation_of(text, None)
+    shown, operation = _NAMED.sub(r'\1"?"', redact(text, _DIALECT)), operation_of(text, None)
     own = MARK in text or operation in _OWN_OPERATIONS or shown in _OWN_SHOWN
     return ReadText(text, shown, fingerprint_of(shown, _DIALECT), operation, own)
 
