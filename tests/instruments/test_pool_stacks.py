@@ -184,6 +184,18 @@ def test_an_application_that_takes_few_has_the_stack_of_each() -> None:
         desk.cycle()
 
 
+def test_also_where_cycles_are_long() -> None:
+    desk = Desk()
+    desk.count(10_000, endpoint("GET /orders"))
+    desk.cycle(10.0)
+    desk.cycle(10.0)
+    for _ in range(5):
+        assert desk.count(1000, endpoint("GET /orders")) == 1000
+        desk.cycle(10.0)
+    desk.cycle(3600.0)
+    assert desk.count(100_000, endpoint("GET /orders")) < 4000
+
+
 def test_one_that_takes_many_has_a_sample_which_no_endpoint_has_for_itself() -> None:
     desk = Desk()
     desk.count(10_000, endpoint("GET /popular"))

@@ -23,6 +23,8 @@ StackMode = Literal["off", "auto", "all"]
 STACKS_EACH_SECOND: Final = 200
 """At some 5 us each, a thousandth of a core; see docs/adr/0022-stacks-by-budget.md and benchmarks/pool_stacks.py."""
 _MOST_LEFT: Final = 2 * STACKS_EACH_SECOND
+"""At an interval of a second; as many for each second of a longer one, but no more than are kept until it ends."""
+_MOST_FRESH: Final = 10 * _MOST_LEFT
 _KEPT_BACK: Final = STACKS_EACH_SECOND // 2
 """For what comes first, when the sample has had its part."""
 _FOR_NEW: Final = STACKS_EACH_SECOND // 10
@@ -49,7 +51,7 @@ class PoolStacks:
         self._tally, self._mode, self._take = tally, mode, take
         self._lock = threading.Lock()
         open_in_child(self)
-        self._fresh: deque[Taken] = deque(maxlen=2 * _MOST_LEFT)
+        self._fresh: deque[Taken] = deque(maxlen=_MOST_FRESH)
         self._places = PoolPlaces()
         self._left: float = _MOST_LEFT
         self._taken: dict[int, int] = {}
@@ -67,7 +69,8 @@ class PoolStacks:
         self._places.fold(self._fresh)
         seen = self._tally.seen
         with self._lock:
-            self._left = min(_MOST_LEFT, max(0.0, self._left) + seconds * STACKS_EACH_SECOND)
+            most = min(_MOST_FRESH, _MOST_LEFT * max(1.0, seconds))
+            self._left = min(most, max(0.0, self._left) + seconds * STACKS_EACH_SECOND)
             self._busy_from = _NEVER if capacity is None else max(1, int(capacity * _BUSY_SHARE))
             self._taken.clear()
             self._elapsed += seconds
