@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -28,6 +30,14 @@ ports = [each.port for each in (servers._redis, servers._postgres) if each]
 print(json.dumps([guard, servers._folder, *ports]), flush=True)
 time.sleep(60)
 """
+
+
+@dataclass
+class _Nobody:
+    """Programs that need no user of their own."""
+
+    folder: Path
+    who: dict[str, Any] = field(default_factory=dict)
 
 
 def holds(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> bool:
@@ -120,6 +130,34 @@ def test_what_fails_in_the_guard_is_said() -> None:
             occupant.listen()
             with pytest.raises(ServersUnavailable, match=f"redis on port {server.port} ended at once"):
                 server.start()
+
+
+def test_a_port_is_chosen_when_all_else_is_ready(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    steps: list[str] = []
+
+    class Made(server_guard.Server):
+        kind = "redis"
+
+        def _prepare(self) -> None:
+            steps.append("prepared")
+
+        def _command(self) -> list[str]:
+            return [sys.executable, "-c", "import time; time.sleep(60)", str(self.port)]
+
+        def _ready(self) -> bool:
+            return True
+
+    def chosen() -> int:
+        steps.append("chosen")
+        return 20_001
+
+    monkeypatch.setattr(server_guard, "free_port", chosen)
+    server = Made("one", _Nobody(tmp_path), server_guard.Pipe(), [])  # type: ignore[arg-type]
+    server.start()
+    server.kill()
+    server.start()
+    server.kill()
+    assert (steps, server.port) == (["prepared", "chosen"], 20_001)
 
 
 def test_a_missing_wheel_is_named() -> None:

@@ -9,6 +9,7 @@ This file is run by its path and imports nothing of Dozor's, so that it is up in
 
 import contextlib
 import ctypes
+import functools
 import importlib.util
 import json
 import os
@@ -203,7 +204,6 @@ class Server:
 
     def __init__(self, name: str, programs: Programs, pipe: Pipe, options: list[str]) -> None:
         self.name, self._programs, self._pipe, self._options = name, programs, pipe, options
-        self.port = free_port()
         self.folder = programs.folder / name
         self.process: subprocess.Popen[bytes] | None = None
         self._prepare()
@@ -212,6 +212,11 @@ class Server:
     stop_signal = signal.SIGTERM
     quick_stop_signal = signal.SIGKILL
     death_signal = signal.SIGKILL
+
+    @functools.cached_property
+    def port(self) -> int:
+        """Chosen when it is first asked for, just before the server takes it: it takes seconds to make a database meanwhile."""
+        return free_port()
 
     def _prepare(self) -> None:
         self.folder.mkdir(mode=0o700)
