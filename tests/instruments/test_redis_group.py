@@ -161,6 +161,27 @@ class TestCluster:
             assert own_valkey.port not in connected, "who did not tell is not held on to"
             assert connected.count(cluster.nodes[1].port) == 2, "one for the node, one for the whole"
 
+    async def test_what_is_wrong_has_its_own_kind(self, cluster: Cluster) -> None:
+        port = cluster.nodes[0].port
+        async with watching(f"redis+cluster://nobody:{SECRET}@127.0.0.1:{port}") as (group, _):
+            with pytest.raises(RedisFailure) as caught:
+                await group.refresh()
+            assert (caught.value.kind, group.connected) == ("wrongpass", True)
+            assert SECRET not in f"{caught.value}{group.hint}"
+
+        async def talk_nonsense(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(talk_nonsense, "127.0.0.1", 0) as server:
+            address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with watching(f"redis+cluster://{address}") as (group, _):
+                with pytest.raises(RedisFailure) as caught:
+                    await group.refresh()
+                assert caught.value.kind in {"garbage", "reset"}
+                assert group.connected is False
+
     async def test_of_very_many_nodes_the_rest_is_named_and_not_watched(self) -> None:
         target = RedisTarget.of("redis://seed")
         nodes = tuple(Node(str(number), target.at(f"10.0.{number}.1", 7000), Role.PRIMARY) for number in range(130))

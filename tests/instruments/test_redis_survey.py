@@ -2,8 +2,15 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.exceptions import ResponseError
 
-from dozor.instruments.redis_survey import parse_events, parse_history, parse_primaries, parse_settings
+from dozor.instruments.redis_survey import (
+    parse_events,
+    parse_history,
+    parse_primaries,
+    parse_settings,
+    parse_standing,
+)
 from dozor.instruments.redis_surveyed import LatencyEvent
 
 
@@ -20,6 +27,14 @@ def test_what_the_server_says_is_read() -> None:
     )
 
 
+def test_how_a_primary_stands_with_its_sentinel() -> None:
+    up, down = [b"flags", b"slave"], [b"flags", b"s_down,slave,disconnected"]
+    enough = {"replicas": [up, down], "sentinels": [], "ckquorum": b"OK 1 usable Sentinels."}
+    assert parse_standing(enough) == (1, 1, True)
+    assert parse_standing({**enough, "ckquorum": ResponseError("NOQUORUM 1 usable Sentinels")}).quorum is False
+    assert parse_standing({}) == (None, None, None)
+
+
 @given(
     st.recursive(st.sampled_from([b"get", b"", 7, -1, None]), lambda inner: st.lists(inner, max_size=4), max_leaves=12)
 )
@@ -27,4 +42,5 @@ def test_no_answer_upsets_it(answer: Any) -> None:
     parse_events(answer)
     parse_history(answer)
     parse_primaries(answer)
+    parse_standing({"replicas": answer, "sentinels": answer, "ckquorum": answer})
     parse_settings(answer if isinstance(answer, list) else [])

@@ -120,6 +120,7 @@ SERVER: dict[str, Any] = {
     "reasons": [],
     "checked_at": NOW,
     "age_seconds": 0.6,
+    "role": "primary",
     "redis_connected": 1,
     "redis_memory_usage": 1048576,
     "redis_connected_clients": 12,

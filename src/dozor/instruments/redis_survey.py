@@ -138,8 +138,10 @@ class RedisSurvey:
         answers = await link.ask(*(("SENTINEL", word.upper(), name) for name, word in asked))
         found: dict[str, dict[str, Any]] = {name: {} for name in names}
         for (name, word), answer in zip(asked, answers, strict=True):
-            no_quorum = word == "ckquorum" and isinstance(answer, Exception) and "NOQUORUM" in str(answer)
-            if no_quorum or self._note(f"sentinel|{word}", answer, at):
+            said = str(answer) if isinstance(answer, Exception) else ""
+            if "No such master" in said:  # the sentinel was told to forget it just now
+                continue
+            if "NOQUORUM" in said or self._note(f"sentinel|{word}", answer, at):
                 found[name][word] = answer
         return {name: parse_standing(given) for name, given in found.items()}
 
