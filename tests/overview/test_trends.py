@@ -5,7 +5,7 @@ from typing import Any
 from dozor.model.labels import Labels
 from dozor.model.sample import Sample
 from dozor.overview import Trends, http_figures
-from dozor.overview.trends import SPAN_SECONDS, STEP_SECONDS
+from dozor.overview.trends import MAX_SERIES, SPAN_SECONDS, STEP_SECONDS
 from dozor.store import MemoryStore
 
 AT = 1_800_000_000.0
@@ -30,6 +30,23 @@ def test_each_pool_has_a_line_of_its_own() -> None:
     samples = [Sample("db_pool_utilization", Labels(pool=name), 50.0) for name in ("a", "b")]
     store.append(AT, samples)
     assert [line.labels["pool"] for line in Trends(store).read(AT)] == ["a", "b"]
+
+
+def test_of_many_the_worst_now_are_shown_with_all_of_their_course() -> None:
+    store = MemoryStore()
+
+    def utilization(at: float, ill: float) -> None:
+        store.append(at, [Sample("db_pool_utilization", Labels(pool=f"p{number:03}"), 1.0) for number in range(100)])
+        store.append(at, [Sample("db_pool_utilization", Labels(pool="zz"), ill)])
+
+    trends = Trends(store)
+    utilization(AT - STEP_SECONDS, 0.0)
+    assert len(trends.read(AT - STEP_SECONDS)) == MAX_SERIES
+    utilization(AT, 99.0)
+    found = trends.read(AT)
+    assert len(found) == MAX_SERIES
+    [ill] = [line for line in found if line.labels["pool"] == "zz"]
+    assert [value for _, value in ill.points[-2:]] == [0.0, 99.0]
 
 
 def test_nothing_known_draws_nothing() -> None:

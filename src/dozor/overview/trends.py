@@ -14,6 +14,8 @@ from dozor.store.interface import Queryable
 SPAN_SECONDS: Final = 900.0
 STEP_SECONDS: Final = 15.0
 MAX_SERIES: Final = 20
+_MOST_KEPT: Final = 1000
+"""So many series of each figure are followed, for any of them may be the worst next."""
 
 Points = tuple[tuple[float, float | None], ...]
 
@@ -88,11 +90,14 @@ class Trends:
     def __init__(self, store: Queryable) -> None:
         self._store = store
         self._end = -math.inf
-        self._known: dict[tuple[_Figure, Labels], dict[float, float]] = {}
+        self._known: dict[_Figure, dict[Labels, dict[float, float]]] = {}
         self._lines: tuple[Sparkline, ...] = ()
 
     def read(self, at: float) -> tuple[Sparkline, ...]:
-        """The sparklines of the SPAN_SECONDS up to *at*, at most MAX_SERIES of each figure. What was never known is left out."""
+        """The sparklines of the SPAN_SECONDS up to *at*; what was never known is left out.
+
+        Of each figure those with the largest newest values, at most MAX_SERIES, in the order of their labels.
+        """
         end = math.floor(at / STEP_SECONDS) * STEP_SECONDS
         if end > self._end:
             start = end - SPAN_SECONDS
@@ -100,28 +105,35 @@ class Trends:
             self._end = end
             times = [start + STEP_SECONDS * step for step in range(round(SPAN_SECONDS / STEP_SECONDS) + 1)]
             self._forget_before(start)
-            self._lines = tuple(
-                Sparkline(
-                    figure.key, figure.title, figure.unit, labels, tuple((time, known.get(time)) for time in times)
-                )
-                for (figure, labels), known in self._known.items()
-            )
+            self._lines = tuple(line for figure in _FIGURES for line in self._worst(figure, times))
         return self._lines
+
+    def _worst(self, figure: _Figure, times: list[float]) -> list[Sparkline]:
+        known = self._known.get(figure, {})
+        worst = sorted(known, key=lambda labels: (-known[labels].get(times[-1], -math.inf), labels))[:MAX_SERIES]
+        return [
+            Sparkline(
+                figure.key, figure.title, figure.unit, labels, tuple((time, known[labels].get(time)) for time in times)
+            )
+            for labels in sorted(worst)
+        ]
 
     def _evaluate(self, start: float, end: float) -> None:
         for figure in _FIGURES:
             with contained("overview.trends"):
-                for labels, found in _compiled(figure.expr).range(self._store, start, end, STEP_SECONDS)[:MAX_SERIES]:
-                    known = self._known.setdefault((figure, labels), {})
+                series = self._known.setdefault(figure, {})
+                for labels, found in _compiled(figure.expr).range(self._store, start, end, STEP_SECONDS)[:_MOST_KEPT]:
+                    known = series.setdefault(labels, {})
                     # Whole steps again: the store counts in milliseconds.
                     known.update((_step(time), value) for time, value in found if math.isfinite(value))
 
     def _forget_before(self, start: float) -> None:
-        kept = {
-            key: {time: value for time, value in known.items() if time >= start} for key, known in self._known.items()
-        }
-        order = {figure: position for position, figure in enumerate(_FIGURES)}
-        self._known = {key: kept[key] for key in sorted(kept, key=lambda key: (order[key[0]], key[1])) if kept[key]}
+        for series in self._known.values():
+            for labels, known in list(series.items()):
+                while known and next(iter(known)) < start:  # in the order of time
+                    del known[next(iter(known))]
+                if not known:
+                    del series[labels]
 
 
 def _step(time: float) -> float:
