@@ -20,13 +20,14 @@ interface Props<R> {
   columns: Column<R>[];
   rows: readonly R[];
   id: (row: R) => string;
-  /** How many rows are drawn. */
+  /** How many rows are drawn before somebody wants them all. */
   most?: number;
   /** The name of the file of CSV; without it there is none. */
   file?: string;
 }
 
-export function Table<R>({ caption, columns, rows, id, most = 200, file }: Props<R>) {
+export function Table<R>({ caption, columns, rows, id, most = 50, file }: Props<R>) {
+  const [whole, setWhole] = useState(false);
   const [order, setOrder] = useState<{ at: number; down: boolean } | null>(null);
   const by = order && columns[order.at]?.value;
   const sorted = by ? [...rows].sort((a, b) => compare(by(a), by(b)) * (order.down ? -1 : 1)) : rows;
@@ -62,7 +63,7 @@ export function Table<R>({ caption, columns, rows, id, most = 200, file }: Props
             </tr>
           </thead>
           <tbody>
-            {sorted.slice(0, most).map((row) => (
+            {(whole ? sorted : sorted.slice(0, most)).map((row) => (
               <tr key={id(row)} data-row={id(row)} tabIndex={-1}>
                 {columns.map((column, at) =>
                   at === 0 ? (
@@ -82,7 +83,14 @@ export function Table<R>({ caption, columns, rows, id, most = 200, file }: Props
       </div>
       {(file || sorted.length > most) && (
         <p class="table-foot dim">
-          {sorted.length > most && <span>{t("The first {most} of {all}.", { most, all: sorted.length })}</span>}
+          {sorted.length > most && !whole && (
+            <>
+              <span>{t("The first {most} of {all}.", { most, all: sorted.length })}</span>
+              <button class="text" onClick={() => setWhole(true)}>
+                {t("Show all")}
+              </button>
+            </>
+          )}
           {file && sorted.length > 0 && (
             <button class="text" onClick={take}>
               <Icon name="down" /> CSV

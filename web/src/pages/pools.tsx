@@ -2,6 +2,7 @@
 
 import { Badge, Tag } from "../components/badge";
 import { Chart } from "../components/chart";
+import { Choose } from "../components/choose";
 import { num, text, when } from "../components/columns";
 import { HeatMap } from "../components/heat-map";
 import { Empty, Facts, Fault, Loading, Section, Tabs } from "../components/layout";
@@ -50,6 +51,8 @@ export default function PoolsPage() {
     );
   const wanted = asked("pool");
   const shown = known.pools.filter((pool) => !wanted || pool.name === wanted);
+  if (shown.length > MOST) shown.sort((a, b) => worse(b) - worse(a));
+  const drawn = shown.slice(0, MOST);
   const keep = (pool: string): boolean => !wanted || pool === wanted;
   return (
     <>
@@ -59,22 +62,32 @@ export default function PoolsPage() {
         </h1>
         <RangePicker />
       </header>
-      {names.length > 1 && (
+      {names.length > MOST ? (
+        <Choose name="pool" title={t("Pool")} standard="" choices={[["", "All"], ...names.map((name): [string, string] => [name, name])]} />
+      ) : names.length > 1 && (
         <Tabs
           name="pool"
           label={t("Pools")}
           tabs={[{ id: "", title: t("All") }, ...names.map((name) => ({ id: name, title: name }))]}
         />
       )}
-      {shown.slice(0, 20).map((pool) => <Pool key={`${pool.name}/${pool.worker ?? ""}`} of={pool} />)}
+      {drawn.map((pool) => <Pool key={`${pool.name}/${pool.worker ?? ""}`} of={pool} />)}
+      {shown.length > MOST && <p class="dim">{t("The worst {most} of {all}.", { most: MOST, all: shown.length })}</p>}
       <Holders keep={keep} />
       <Courses pool={wanted} />
       <Leaks keep={keep} />
-      <Advice keep={keep} />
+      <Advice keep={(name) => drawn.some((pool) => pool.name === name)} />
       <HowLong keep={keep} />
     </>
   );
 }
+
+/** So many pools are drawn at once. */
+const MOST = 20;
+const STATUSES = ["HEALTHY", "UNKNOWN", "WARNING", "CRITICAL"];
+
+const worse = (pool: { status: string; db_pool_utilization?: number | null }): number =>
+  STATUSES.indexOf(pool.status) * 1000 + (pool.db_pool_utilization ?? 0);
 
 function Pool({ of }: { of: { name: string; status: string; reasons: string[]; worker?: string | null } }) {
   const figures = of as unknown as Record<string, number | null | undefined>;
