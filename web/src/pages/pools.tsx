@@ -49,6 +49,7 @@ export default function PoolsPage() {
         </Empty>
       </>
     );
+  const many = names.length > MOST;
   const wanted = asked("pool");
   const shown = known.pools.filter((pool) => !wanted || pool.name === wanted);
   if (shown.length > MOST) shown.sort((a, b) => worse(b) - worse(a));
@@ -60,11 +61,12 @@ export default function PoolsPage() {
         <h1>
           {t("Connection pools")} <Badge of={known.components.database?.status} />
         </h1>
-        <RangePicker />
+        <div class="choices-line">
+          {many && <Choose name="pool" title={t("Pool")} standard="" choices={[["", "All"], ...names.map((name): [string, string] => [name, name])]} />}
+          <RangePicker />
+        </div>
       </header>
-      {names.length > MOST ? (
-        <Choose name="pool" title={t("Pool")} standard="" choices={[["", "All"], ...names.map((name): [string, string] => [name, name])]} />
-      ) : names.length > 1 && (
+      {names.length > 1 && !many && (
         <Tabs
           name="pool"
           label={t("Pools")}
