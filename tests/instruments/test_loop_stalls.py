@@ -162,6 +162,21 @@ def test_who_holds_up_every_thread_is_blamed_where_a_processor_was_used(
     assert (stall.counted, monitor.stalls.total) == (blamed, int(blamed))
 
 
+def test_a_process_that_stood_still_between_two_questions_is_shown_too(loop: asyncio.AbstractEventLoop) -> None:
+    at = [100.0]
+    monitor = RuntimeMonitor(timer=lambda: at[0], processor_timer=lambda: 10.0)
+    monitor.watch_loop(loop)
+    for _ in range(3):
+        asyncio.run(monitor.watch())
+        settle(loop)  # it has answered, and nobody asks until the next look
+    at[0] += 30
+    asyncio.run(monitor.watch())
+    [stall] = monitor.stalls.all()
+    assert (stall.doing, stall.counted) == (STOOD_STILL, False)
+    assert stall.seconds == pytest.approx(29.9)
+    assert monitor.lag_seconds() == pytest.approx(29.9)
+
+
 def test_who_debugs_blocks_nothing(loop: asyncio.AbstractEventLoop) -> None:
     blocking, let_go, threads = threading.Event(), threading.Event(), []
     # A frame in the file of the standard library's debugger.

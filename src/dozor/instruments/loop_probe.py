@@ -59,6 +59,11 @@ class LoopProbe:
             return False
         return True
 
+    def was_late(self, seconds: float) -> None:
+        """Show that a callback would have been late by *seconds*, though none was on its way."""
+        with self._lock:
+            self._worst = seconds if self._worst is None else max(self._worst, seconds)
+
     def waiting_seconds(self) -> float | None:
         """How long the measurement under way has been, None without one."""
         with self._lock:

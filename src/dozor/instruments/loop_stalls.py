@@ -66,6 +66,11 @@ class Stalls:
         """While loop *key* was asked for its sign of life no thread of the process ran, for *seconds*; not for want of the loop."""
         self._still[key] = self._still.get(key, 0.0) + seconds
 
+    def paused(self, seconds: float, at: float) -> None:
+        """No thread of the process ran for *seconds* up to *at*, and no loop was being asked."""
+        self._lag.observe(seconds)
+        self._kept.append(Stall(at - seconds, seconds, True, STOOD_STILL, None, ()))  # noqa: FBT003
+
     def overdue(self, key: int, thread: int | None, seconds: float, at: float) -> None:
         """The sign of life of loop *key*, which runs in *thread*, is out for *seconds* at *at*, and has not come back."""
         seconds -= self._still.get(key, 0.0)
@@ -81,7 +86,12 @@ class Stalls:
     def came_back(self, key: int, seconds: float, at: float) -> None:
         """The sign of life of loop *key* has come, *seconds* after it was asked for, some time before *at*."""
         self._lag.observe(seconds)
-        known, blocked = self._under_way.pop(key, None), seconds - self._still.pop(key, 0.0)
+        known, still = self._under_way.pop(key, None), self._still.get(key, 0.0)
+        if still > seconds:  # it was asked after that, or before
+            still = 0.0
+        else:
+            self._still.pop(key, None)
+        blocked = seconds - still
         if known is None and seconds < self.threshold_seconds:
             return
         stall = known or Stall(at - seconds, seconds, False, None, None, ())  # noqa: FBT003

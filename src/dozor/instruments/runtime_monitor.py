@@ -90,11 +90,14 @@ class RuntimeMonitor:
         """Look whether a watched loop is blocked, and by what. To be called every LOOK_SECONDS, in Dozor's thread."""
         at, still = self._clock.timestamp(), self._stood_still()
         for key, probe in list(self._probes.items()):
-            if still:
+            answers, waiting = probe.take(), probe.waiting_seconds()
+            if still and max((*answers, waiting or 0.0)) >= still:
                 self.stalls.stood_still(key, still)
-            for seconds in probe.take():
+            elif still:  # it had answered before, and who had asked then would have waited for so long
+                probe.was_late(still)
+                self.stalls.paused(still, at)
+            for seconds in answers:
                 self.stalls.came_back(key, seconds, at)
-            waiting = probe.waiting_seconds()
             if waiting is not None:
                 self.stalls.overdue(key, probe.thread, waiting, at)
             probe.ask()
