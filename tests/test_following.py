@@ -52,7 +52,8 @@ def test_a_cluster_through_a_failover_and_without_the_node_that_died(
         (alert,) = [one for one in ask("alerts/active")["alerts"] if one["rule"] == "NodeDead"]
         assert alert["labels"]["redis"] == dead
         waiting(lambda: by_name(ask)["shop"]["status"] == "HEALTHY")
-        assert by_name(ask)[dead]["status"] == "DISCONNECTED"
+        assert (by_name(ask)[dead]["status"], by_name(ask)[dead]["role"]) == ("DISCONNECTED", "primary")
+        assert ask("redis/status")["status"] == "CRITICAL", "one node that is away is not the whole"
         assert ask("readyz") == {"status": "ready", "reasons": []}, "the cluster is at work, whatever one node does"
 
         for node in others:

@@ -125,9 +125,15 @@ class Picture:
             notes=tuple(
                 f"Its ACL does not allow Dozor {command}, so what that tells is missing." for command in missing
             ),
-            role=role_of(monitor.info()),
+            role=role_of(monitor.info()) or self._role_in_group(monitor),
             part_of=monitor.group,
         )
+
+    def _role_in_group(self, monitor: "RedisMonitor") -> str:
+        """What a node that does not answer is in the eyes of the others."""
+        group = self.targets.redis_groups.get(monitor.group or "")
+        node = group.node_of(monitor.redis_name) if group is not None else None
+        return "" if node is None else node.role.value
 
     def _group_reading(self, name: str) -> RedisReading:
         group = self.targets.redis_groups[name]
