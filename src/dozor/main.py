@@ -39,7 +39,7 @@ class Dozor:
     Args:
         engine: an `Engine`, an `AsyncEngine`, or a mapping of names to several. They are observed; Dozor never takes a
             connection from their pools.
-        redis: a redis-py client (sync or async), a URL, or a mapping of names to several. A client is read for its
+        redis: a redis-py client (sync or async; of a cluster, or Sentinel's, too), a URL, or a mapping of names to several. A client is read for its
             address and credentials, and its commands are timed; Dozor asks the server by a connection of its own.
         name: who speaks, in every message. Default: `DOZOR_NAME`, the application's title, or the script's name.
         rules: paths of Prometheus rule files, or `Rule` objects, beside the default rules.
