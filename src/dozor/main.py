@@ -39,13 +39,14 @@ class Dozor:
     Args:
         engine: an `Engine`, an `AsyncEngine`, or a mapping of names to several. They are observed; Dozor never takes a
             connection from their pools.
-        redis: a redis-py client (sync or async; of a cluster, or Sentinel's, too), a URL, or a mapping of names to several. A client is read for its
-            address and credentials, and its commands are timed; Dozor asks the server by a connection of its own.
+        redis: a redis-py client (sync or async; of a cluster, or Sentinel's, too), a URL, or a mapping of names to
+            several. A client is read for its address and credentials, and its commands are timed; Dozor asks the server by
+            a connection of its own.
         name: who speaks, in every message. Default: `DOZOR_NAME`, the application's title, or the script's name.
         rules: paths of Prometheus rule files, or `Rule` objects, beside the default rules.
         notifiers: whom to tell, beside what the environment configures; objects with `async def send(notification)`.
         auth: the application's own FastAPI dependency, which lets a request for Dozor's routes pass, or raises.
-        required: the names of what `/readyz` depends on. Default: everything watched.
+        required: the names of what `/readyz` depends on. Default: everything watched; of a cluster the whole, not its nodes.
         listen: `HOST:PORT` at which Dozor's own thread serves the API and the page too.
         settings: everything else. Default: read from `DOZOR_…` variables and `dozor.toml`.
 
