@@ -14,7 +14,7 @@ from typing import Any
 
 import hatch_build
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from playwright.sync_api import TimeoutError as NotInTime
 from tests.browser.conftest import DESK, Open, Visit
 from tests.patience import PATIENCE_SECONDS
@@ -162,6 +162,19 @@ def test_each_page_is_drawn_read_aloud_and_holds_its_width(window: Visit, name: 
     if name == "overview":
         page.emulate_media(color_scheme="dark")
         assert faults(page) == []
+
+
+def test_what_the_server_drew_stays_until_there_is_something_to_show(window: Visit) -> None:
+    held: list[Route] = []
+    page = window.page
+    page.route("**/stream", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks what it is given
+    with page.expect_request("**/stream"):
+        page.goto(window.origin)
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("^Something is wrong: "))
+    expect(page.locator("html.app")).to_have_count(0)
+    held[0].continue_()
+    expect(page.locator("html.app")).to_have_count(1)
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("^Something is wrong: "))
 
 
 def test_one_alert_shows_its_course_against_its_threshold(window: Visit, server: Process) -> None:

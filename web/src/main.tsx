@@ -1,9 +1,11 @@
-// Takes the document over. It was drawn by the server, and stays as it was where this does not arrive.
+// Takes the document over. It was drawn by the server, and stays as it was where this, or what it wants to show, does not arrive.
 
+import { effect } from "@preact/signals";
 import { render } from "preact";
 import { App } from "./app";
+import { keyWanted } from "./core/api";
 import { listen } from "./core/keys";
-import { follow } from "./core/live";
+import { follow, overview, trouble } from "./core/live";
 import { watchForNotices } from "./core/notices";
 import "./styles/tokens.css";
 import "./styles/base.css";
@@ -12,26 +14,31 @@ import "./styles/parts.css";
 import "./styles/alerts.css";
 import "./styles/charts.css";
 
-/** Change the style sheet: the document was drawn with another, and has this one along, of no medium. */
-async function dress(): Promise<void> {
-  const [mine, ...plain] = [...document.querySelectorAll<HTMLLinkElement>("link[rel=stylesheet]")].reverse();
-  if (!mine) return;
-  if (!mine.sheet)
-    await new Promise((done, failed) => {
-      mine.onload = done;
-      mine.onerror = () => failed(new Error("the style sheet did not arrive"));
-    });
-  mine.media = "all";
-  for (const one of plain) one.remove();
-}
+/** The document's style sheets: the page's own, which came along and is of no medium, and what the document was drawn with. */
+const [mine, ...plain] = [...document.querySelectorAll<HTMLLinkElement>("link[rel=stylesheet]")].reverse();
+
+const dressed = new Promise<void>((done, failed) => {
+  if (!mine || mine.sheet) return done();
+  mine.onload = () => done();
+  mine.onerror = () => failed(new Error("the style sheet did not arrive"));
+});
+
+/** There is something to show. Until then what the server drew says more than an empty page. */
+const known = new Promise<void>((done) => {
+  effect(() => {
+    if (overview.value || trouble.value || keyWanted.value) done();
+  });
+});
 
 function take(): void {
+  if (mine) mine.media = "all";
+  for (const one of plain) one.remove();
   document.body.replaceChildren();
   document.documentElement.classList.add("app");
   listen();
   watchForNotices();
-  void follow();
   render(<App />, document.body);
 }
 
-void dress().then(take);
+void follow();
+void Promise.all([dressed, known]).then(take);
