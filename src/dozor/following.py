@@ -31,6 +31,8 @@ class _Follower:
 
     def __call__(self, changes: NodeChanges) -> None:
         session, at = self._session, self._now()
+        if self._targets.redis_groups.get(self._group.redis_name) is not self._group:  # removed while it was asking
+            return
         for monitor in changes.added:
             self._targets.redis[monitor.redis_name] = monitor
             session.watch(monitor)
