@@ -95,7 +95,9 @@ class ChannelNotFound(DozorError):  # noqa: N818
     def __init__(self, name: str, known: Iterable[str] = ()) -> None:
         self.name = name
         told = ", ".join(sorted(known))
-        super().__init__(f"no channel is called {name!r}" + (f"; there are: {told}" if told else ""))
+        super().__init__(
+            f"no channel is called {name!r}; there are: {told}" if told else f"no channel is called {name!r}"
+        )
 
 
 class RuleNotFound(DozorError):  # noqa: N818
@@ -104,7 +106,9 @@ class RuleNotFound(DozorError):  # noqa: N818
     def __init__(self, name: str, known: Iterable[str] = ()) -> None:
         self.name = name
         close = get_close_matches(name, list(known), 1)
-        super().__init__(f"no rule is called {name!r}" + (f"; did you mean {close[0]}?" if close else ""))
+        super().__init__(
+            f"no rule is called {name!r}; did you mean {close[0]}?" if close else f"no rule is called {name!r}"
+        )
 
 
 class QueryNotFound(DozorError):  # noqa: N818

@@ -46,7 +46,7 @@ class Visit:
         for kind in kinds or ("light", "dark", "phone"):
             self.page.emulate_media(color_scheme="dark" if kind == "dark" else "light")
             self.page.set_viewport_size(PHONE if kind == "phone" else DESK)
-            self.page.evaluate("scrollTo(0, 0)")
+            self.page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
             wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wider == 0, f"{name} is {wider} px wider than a {kind} window"
             self.page.screenshot(path=SCREENSHOTS / f"{name}-{kind}.png", full_page=True)

@@ -161,6 +161,7 @@ async def test_one_that_holds_connections_gives_them_back_when_it_is_ended(shop:
     await asyncio.gather(task, return_exceptions=True)
     while pool.checkedout() > 0:
         await asyncio.sleep(0.01)
+    assert said == []
 
 
 async def test_the_mistakes_do_what_they_are_for(shop: Open) -> None:

@@ -124,7 +124,9 @@ def _quiet(alert: Alert, at: float) -> list[str]:
     reasons = []
     if alert.silenced is not None:
         until = alert.silenced.until
-        reasons.append("it is silenced" + (" until it ends" if until is None else f" for {_duration(until - at)} more"))
+        reasons.append(
+            "it is silenced until it ends" if until is None else f"it is silenced for {_duration(until - at)} more"
+        )
     if alert.silenced_by:
         reasons.append(f"silenced by {', '.join(alert.silenced_by)}")
     if alert.inhibited_by:

@@ -138,7 +138,8 @@ class Lifecycle:
         first = failing[0]
         said = f"The rule {first.rule.name} cannot be evaluated, so its alerts stay as they are: {first.last_error}."
         more = len(failing) - 1
-        return [f"{said} {more} more cannot; alerts/rules has all of them." if more else said]
+        others = f"{more} more cannot; alerts/rules has all of them."
+        return [f"{said} {others}" if more else said]
 
     def rule_groups(self) -> list[GroupState]:
         """All groups with all their rules, recording ones too, in the order of evaluation."""

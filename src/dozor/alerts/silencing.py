@@ -235,8 +235,8 @@ class Silencing:
 
 
 def _words(silence: Silence) -> str:
-    owner = f" of {silence.by}" if silence.by else ""
-    return f"silence {silence.id}{owner}" + (f": {silence.comment}" if silence.comment else "")
+    words = f"silence {silence.id} of {silence.by}" if silence.by else f"silence {silence.id}"
+    return f"{words}: {silence.comment}" if silence.comment else words
 
 
 def _time(value: float, key: str) -> float:

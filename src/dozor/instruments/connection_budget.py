@@ -106,6 +106,9 @@ class ConnectionBudget:
         ]
 
 
+_REMEDY: Final = "Make pools or workers fewer, raise max_connections, or put PgBouncer in between"
+
+
 def budget_of(server: str, claims: Sequence[PoolClaim], workers: Workers) -> ServerBudget | None:
     """The budget of one server. None: it is unknown, or something stands between (another port answers, as PgBouncer's does)."""
     capacity = next((claim.capacity for claim in claims if claim.capacity is not None), None)
@@ -123,12 +126,13 @@ def budget_of(server: str, claims: Sequence[PoolClaim], workers: Workers) -> Ser
     sizes = " + ".join(f"{claim.size} + {claim.overflow} (pool {claim.pool})" for claim in claims)
     plural = "worker" if workers.count == 1 else "workers"
     judged = "more than" if planned > available else "within"
+    limits = f"max_connections {capacity.most}, less {capacity.reserved} reserved, less {others} that others have"
     working = (
         f"{workers.count} {plural} ({workers.source}) x ({sizes}) = {planned} connections may be opened, {judged} the "
-        f"{available} that there are: max_connections {capacity.most}, less {capacity.reserved} reserved, less {others} that others have"
+        f"{available} that there are: {limits}"
     )
     if planned > available:
-        working += ". Make pools or workers fewer, raise max_connections, or put PgBouncer in between"
+        working += f". {_REMEDY}"
     return ServerBudget(server, planned, available, others, working)
 
 

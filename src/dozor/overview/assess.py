@@ -51,8 +51,6 @@ _COMPONENT_OF_LABEL: Final = {"database": "database", "redis": "redis", "system"
 
 WHOLES: Final = frozenset({"cluster", "service"})
 """The roles of what is several servers."""
-_UNKNOWN_PARTS: Final = "does not tell which servers it consists of"
-
 _NO_POOL: Final = (
     "No database is watched. Give Dozor your SQLAlchemy engine, Dozor(engine=engine), or start the agent with "
     "--database-url."
@@ -184,7 +182,7 @@ def _pool(pool: PoolReading, alerts: tuple[Alert, ...], known: Known, at: float)
     limited = False
     if pool.up is False:
         statuses.append(Status.CRITICAL)
-        reasons.insert(0, f"The database behind pool {pool.name} does not answer.{_why(pool.failure, pool.hint)}")
+        reasons.insert(0, _because(f"The database behind pool {pool.name} does not answer.", pool.failure, pool.hint))
     if not _fresh(pool.collected_at, known, at):
         statuses.append(Status.UNKNOWN)
         reasons.append(_age("Pool", pool.name, pool.collected_at, at))
@@ -214,18 +212,22 @@ def _unlimited(pool: PoolReading) -> str:
 def _server(server: RedisReading, alerts: tuple[Alert, ...], known: Known, at: float) -> TargetStatus:
     statuses = [_STATUS_OF[alert.severity] for alert in alerts]
     reasons = [_sentence(alert, at) for alert in alerts]
-    why = _why(server.failure, server.hint)
     if server.connected is None or (server.collected_at is None and not server.connected):
         statuses.append(Status.DISCONNECTED)
-        reasons.insert(0, f"Redis {server.name} has not been reached yet.{why}")
+        what = f"Redis {server.name} has not been reached yet."
+        reasons.insert(0, _because(what, server.failure, server.hint))
     elif not server.connected:
         statuses.append(Status.DISCONNECTED)
-        since = "" if server.collected_at is None else f", last answer {duration(at - server.collected_at)} ago"
-        reasons.insert(0, f"Redis {server.name} does not answer{since}.{why}")
+        what = f"Redis {server.name} does not answer."
+        if server.collected_at is not None:
+            what = f"Redis {server.name} does not answer, last answer {duration(at - server.collected_at)} ago."
+        reasons.insert(0, _because(what, server.failure, server.hint))
     elif server.failure:
         statuses.append(Status.WARNING)
-        said = _UNKNOWN_PARTS if server.role in WHOLES else "answers with an error"
-        reasons.insert(0, f"Redis {server.name} {said}.{why}")
+        what = f"Redis {server.name} answers with an error."
+        if server.role in WHOLES:
+            what = f"Redis {server.name} does not tell which servers it consists of."
+        reasons.insert(0, _because(what, server.failure, server.hint))
     elif not _fresh(server.collected_at, known, at):
         statuses.append(Status.WARNING)
         reasons.append(_age("Redis", server.name, server.collected_at, at))
@@ -240,11 +242,12 @@ def _server(server: RedisReading, alerts: tuple[Alert, ...], known: Known, at: f
     )
 
 
-def _why(failure: str | None, hint: str | None) -> str:
-    """What follows a first sentence: what to do, as the instrument says it, or at least the kind of the failure."""
+def _because(what: str, failure: str | None, hint: str | None) -> str:
+    """*what*, a sentence, and what to do, as the instrument says it, or at least the kind of the failure."""
     if hint:
-        return f" {_sentence_of(hint)}"
-    return f" The failure: {failure}." if failure else ""
+        return f"{what} {_sentence_of(hint)}"
+    why = f"The failure: {failure}."
+    return f"{what} {why}" if failure else what
 
 
 def _sentence_of(said: str) -> str:

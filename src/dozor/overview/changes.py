@@ -146,21 +146,21 @@ def _of_alert(kind: ChangeKind, alert: Alert, entry: AuditEntry) -> Change:
 
 def _words(kind: ChangeKind, alert: Alert, entry: AuditEntry) -> str:
     rule, who = alert.rule, entry.by or "Somebody"
-    lasted = "" if alert.fired_at is None else f" after {duration(entry.at - alert.fired_at)}"
+    lasted = duration(entry.at - (entry.at if alert.fired_at is None else alert.fired_at))
     match kind:
         case ChangeKind.ALERT_FIRED:
             about = alert.annotations.get("summary", "").strip().rstrip(".")
             words = f"{rule} fires: {about}." if about else f"{rule} fires."
         case ChangeKind.ALERT_RESOLVED if entry.event == "closed by hand":
-            words = f"{who} closed {rule}{lasted}."
+            words = f"{who} closed {rule} after {lasted}."
         case ChangeKind.ALERT_RESOLVED:
-            words = f"{rule} has ended{lasted}."
+            words = f"{rule} has ended after {lasted}."
         case ChangeKind.ALERT_ACKNOWLEDGED:
             words = f"{who} acknowledged {rule}."
         case ChangeKind.ALERT_RELEASED:
-            words = f"Nobody has {rule} any more{f': {entry.by} gave it back' if entry.by else ''}."
+            words = f"Nobody has {rule} any more: {who} gave it back."
         case ChangeKind.ALERT_SILENCED:
-            words = f"{rule} is silenced{f' by {entry.by}' if entry.by else ''}."
+            words = f"{rule} is silenced by {entry.by}." if entry.by else f"{rule} is silenced."
         case ChangeKind.ALERT_SILENCE_ENDED:
             words = f"{rule} is silenced no longer."
         case ChangeKind.ALERT_ESCALATED:
@@ -218,6 +218,5 @@ def _of_target(key: tuple[str, str], reason: str | None, at: float, *, answers: 
     name = " ".join(key)
     if answers:
         return Change(at, ChangeKind.TARGET_UP, f"{name} answers again.", key[1])
-    said = f": {reason}" if reason else ""
-    end = "" if said.endswith((".", "?")) else "."
-    return Change(at, ChangeKind.TARGET_DOWN, f"{name} does not answer{said}{end}", key[1])
+    text = f"{name} does not answer: {reason}" if reason else f"{name} does not answer"
+    return Change(at, ChangeKind.TARGET_DOWN, text if text.endswith((".", "?", "!")) else f"{text}.", key[1])

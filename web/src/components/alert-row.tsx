@@ -3,7 +3,7 @@
 import type { Alert } from "../core/api";
 import { seconds } from "../core/clock";
 import { ago, now } from "../core/clock";
-import { t, tn } from "../core/i18n";
+import { t, tn, worded } from "../core/i18n";
 import { link } from "../core/location";
 import { isOpen, summary } from "../core/standing";
 import { duration } from "../core/units";
@@ -88,7 +88,7 @@ export function Notes({ of: alert }: { of: Alert }) {
     said.push(t("Kept quiet by {rules}, which says the same.", { rules: alert.inhibited_by.join(", ") }));
   if (alert.flapping) said.push(t("Flapping: it fired {n} times lately, so people hear less often of it.", { n: alert.flaps }));
   if (alert.no_data) said.push(t("No data now: the series is gone while what it is about is still watched."));
-  if (alert.resolve_reason) said.push(<Told>{alert.resolve_reason}</Told>);
+  if (alert.resolve_reason) said.push(<Told>{worded(alert.resolve_reason)}</Told>);
   if (!said.length) return null;
   return (
     <ul class="notes">

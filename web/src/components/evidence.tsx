@@ -9,6 +9,9 @@ import { Told } from "./text";
 
 type Entry = Record<string, unknown>;
 
+/** What tells one record from another, and helps nobody who looks. */
+const INNER = /^(at|connection|backend_pid|task|thread|leaked|fingerprint|pool|failed)$/;
+
 const TITLES: Record<string, string> = {
   holders: "Who had connections",
   slow_queries: "Slow statements",
@@ -37,7 +40,7 @@ const isTable = (value: unknown): value is Entry[] =>
   Array.isArray(value) && value.every((one) => typeof one === "object" && one !== null && !Array.isArray(one));
 
 function Records({ name, of }: { name: string; of: Entry[] }) {
-  const keys = [...new Set(of.flatMap(Object.keys))].filter((key) => of.some((one) => one[key] !== null && one[key] !== "")).slice(0, 8);
+  const keys = [...new Set(of.flatMap(Object.keys))].filter((key) => !INNER.test(key) && of.some((one) => plain(one[key]))).slice(0, 9);
   const columns = keys.map(
     (key): Column<Entry> => ({
       title: t(titled(key.replace(/_(seconds|ms)$/, ""))),
@@ -51,12 +54,16 @@ function Records({ name, of }: { name: string; of: Entry[] }) {
 
 const unit = (key: string): string => (key.endsWith("_seconds") ? "seconds" : key.endsWith("_ms") ? "ms" : key.endsWith("_bytes") ? "bytes" : "");
 
-const plain = (value: unknown): string =>
-  value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+/** Records of lines of code, too, as text. */
+function plain(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  if (Array.isArray(value)) return value.map((one) => plain((one as Entry | null)?.lines ?? one)).join("\n");
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
 
 function Text({ name, value }: { name: string; value: unknown }) {
   if (value === null || value === undefined || value === "") return <span class="dim">–</span>;
   if (typeof value === "boolean") return <>{value ? t("yes") : t("no")}</>;
   const told = <Told most={1000}>{plain(value)}</Told>;
-  return /statement|command|caller|expr/.test(name) ? <code>{told}</code> : told;
+  return /statement|command|caller|expr|_at$/.test(name) ? <code>{told}</code> : told;
 }

@@ -14,19 +14,21 @@ interface Props {
 
 export function Meter({ title, value, words, marks = [80, 90] }: Props) {
   const known = value !== null && value !== undefined && Number.isFinite(value);
-  const level = !known ? "unknown" : value > marks[1] ? "critical" : value > marks[0] ? "warning" : "healthy";
+  const level = value! > marks[1] ? "critical" : value! > marks[0] ? "warning" : "healthy";
   return (
     <div class="meter card">
       <p class="name">
         <bdi>{title}</bdi>
       </p>
       <p class="figure">
-        <b>{figure(value, "percent")}</b> {words && <span class="dim">{words}</span>}
+        {(known || !words) && <b>{figure(value, "percent")}</b>} {words && <span class="dim">{words}</span>}
       </p>
-      <svg class={`bar ${level}`} viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
-        <rect class="whole" width="100" height="4" />
-        {known && <rect class="part" width={Math.min(Math.max(value, 0), 100)} height="4" />}
-      </svg>
+      {known && (
+        <svg class={`bar ${level}`} viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
+          <rect class="whole" width="100" height="4" />
+          <rect class="part" width={Math.min(Math.max(value, 0), 100)} height="4" />
+        </svg>
+      )}
     </div>
   );
 }

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { ApiError, post } from "../core/api";
-import { t } from "../core/i18n";
+import { t, worded } from "../core/i18n";
 import { Empty, Section } from "./layout";
 import { Told } from "./text";
 
@@ -43,7 +43,7 @@ export function Plan({ fingerprint, pool }: { fingerprint: string; pool: string 
           </pre>
           {plan.notes.map((note) => (
             <p key={note} class="hint dim">
-              <Told most={400}>{note}</Told>
+              <Told most={400}>{worded(note)}</Told>
             </p>
           ))}
         </>

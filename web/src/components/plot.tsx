@@ -62,6 +62,9 @@ export function Plot(props: Props) {
   return <div ref={box} aria-hidden="true" />;
 }
 
+/** Steps between bytes that are round in KiB and MiB. */
+const POWERS = Array.from({ length: 50 }, (_, at) => 2 ** at);
+
 const columns = ({ times, lines }: Props): uPlot.AlignedData => [times, ...lines.map((line) => line.values)];
 
 function ink(name: string): string {
@@ -88,7 +91,7 @@ function options(latest: { current: Props }): uPlot.Options {
     },
     axes: [
       { ...axis, grid: { show: false }, space: 70, size: 26, values: (_, at, __, ___, step) => at.map((one) => clockFace(one, step)) },
-      { ...axis, size: 58, space: 34, values: (_, at) => at.map((one) => figure(one, unit)) },
+      { ...axis, size: 58, space: 34, values: (_, at) => at.map((one) => figure(one, unit)), ...(unit === "bytes" ? { incrs: POWERS } : {}) },
     ],
     series: [
       {},

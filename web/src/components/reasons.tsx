@@ -1,6 +1,6 @@
 // Why something is as it is, in sentences.
 
-import { t } from "../core/i18n";
+import { t, worded } from "../core/i18n";
 import { Told } from "./text";
 
 export function Reasons({ of, most = 4 }: { of: readonly string[]; most?: number }) {
@@ -9,7 +9,7 @@ export function Reasons({ of, most = 4 }: { of: readonly string[]; most?: number
     <ul class="reasons">
       {of.slice(0, most).map((reason) => (
         <li key={reason}>
-          <Told>{reason}</Told>
+          <Told>{worded(reason)}</Told>
         </li>
       ))}
       {of.length > most && <li class="dim">{t("and {n} more", { n: of.length - most })}</li>}

@@ -32,7 +32,7 @@ async function each(
   const unsaved = found.some((answer) => answer.status === "fulfilled" && answer.value.durable === false);
   refresh();
   if (good.length) {
-    const later = unsaved ? ` ${t("Dozor's store does not answer: it holds in memory until it does.")}` : "";
+    const later = unsaved ? ` ${t("For now it is kept in memory only.")}` : "";
     const undo = back && (() => void Promise.all(good.map(back)).then(() => say(t("Taken back.")), complain).finally(refresh));
     say(done(named(good)) + later, undo ? { undo } : {});
   }

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import type { components, paths } from "../../generated/schema";
 import { apiRoot } from "./env";
+import { worded } from "./i18n";
 import { read, write } from "./storage";
 
 type Schemas = components["schemas"];
@@ -45,7 +46,7 @@ interface Options<O> {
   keepalive?: boolean;
 }
 
-/** What the API refuses, in its own words; status 0: it did not answer at all. */
+/** What the API refuses, in words; status 0: it did not answer at all. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -130,17 +131,17 @@ export async function send<T>(method: string, path: string, options: Options<unk
   return (await response.json()) as T;
 }
 
-/** What a refusal says, as an error. */
+/** What a refusal says, as an error; in the language in force. */
 export async function refusal(response: Response): Promise<ApiError> {
   if (response.status === 401) keyWanted.value = true;
-  let said = response.statusText || `HTTP ${response.status}`;
+  let told = response.statusText || `HTTP ${response.status}`;
   try {
     const problem = (await response.json()) as Record<string, unknown>;
-    said = String(problem.detail ?? problem.error ?? problem.title ?? said);
+    told = worded(String(problem.detail ?? problem.error ?? problem.title ?? told));
   } catch {
     // no problem document: a proxy's own page
   }
-  return new ApiError(response.status, said);
+  return new ApiError(response.status, told);
 }
 
 export type Labels = Record<string, string>;

@@ -3,6 +3,7 @@
 import { effect } from "@preact/signals";
 import { hidden } from "./clock";
 import { t } from "./i18n";
+import { summary } from "./standing";
 import { overview } from "./live";
 import { go } from "./location";
 import { told } from "./preferences";
@@ -24,7 +25,7 @@ export function watchForNotices(): void {
     if (told.value !== "yes" || !hidden.peek()) return;
     for (const alert of fresh.slice(0, 3)) {
       const notice = new Notification(`${t(alert.severity)}: ${alert.rule}`, {
-        body: (alert.annotations.summary ?? "").slice(0, 200),
+        body: summary(alert).slice(0, 200),
         tag: alert.id,
       });
       notice.onclick = () => {

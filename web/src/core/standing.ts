@@ -2,7 +2,7 @@
 
 import { computed } from "@preact/signals";
 import type { Alert, Overview } from "./api";
-import { t, tn } from "./i18n";
+import { t, tn, worded } from "./i18n";
 import { overview } from "./live";
 
 /** Whether people are told of it and nobody has it yet. */
@@ -37,8 +37,7 @@ export function headline(known: Overview): string {
 
 /** What an alert says in a line. */
 export const summary = (alert: Alert): string =>
-  alert.annotations.summary ||
-  alert.annotations.description ||
+  worded(alert.annotations.summary || alert.annotations.description || "", "rule") ||
   Object.entries(alert.labels)
     .map(([name, value]) => `${name}=${value}`)
     .join(" ");

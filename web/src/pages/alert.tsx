@@ -15,7 +15,7 @@ import { Ago, Moment } from "../components/time";
 import { note } from "../core/actions";
 import { get, type AlertDetail, type Labels, type RuleExplanation } from "../core/api";
 import { seconds } from "../core/clock";
-import { t } from "../core/i18n";
+import { t, worded } from "../core/i18n";
 import { happened } from "../core/live";
 import { link } from "../core/location";
 import { useResource } from "../core/resource";
@@ -81,9 +81,9 @@ function Head({ alert, rule }: { alert: AlertDetail; rule: RuleExplanation | und
         <p class="summary">
           <Told most={12000}>{summary(alert)}</Told>
         </p>
-        {description && description !== summary(alert) && (
+        {description && alert.annotations.summary && (
           <p class="description">
-            <Told most={12000}>{description}</Told>
+            <Told most={12000}>{worded(description, "rule")}</Told>
           </p>
         )}
         <Notes of={alert} />
@@ -115,7 +115,7 @@ function Why({ alert, rule }: { alert: AlertDetail; rule: RuleExplanation }) {
   return (
     <Section title={t("Why")} aside={<RangePicker />}>
       <p class="why">
-        <Told most={600}>{mine?.why ?? rule.why}</Told>
+        <Told most={600}>{worded(mine?.why ?? rule.why)}</Told>
       </p>
       <Chart
         title={threshold === null ? t("What the rule asks") : `${t("What the rule compares")} ${rule.threshold ?? ""}`}
@@ -164,10 +164,10 @@ function Timeline({ alert, written }: { alert: AlertDetail; written: () => void 
                 </div>
               ) : (
                 <div>
-                  {t(event.event.charAt(0).toUpperCase() + event.event.slice(1))} <By name={event.by} />
+                  {worded(event.event.charAt(0).toUpperCase() + event.event.slice(1))} <By name={event.by} />
                   {event.comment && (
                     <>
-                      : <Told most={500}>{event.comment}</Told>
+                      : <Told most={500}>{event.by ? event.comment : worded(event.comment)}</Told>
                     </>
                   )}
                 </div>

@@ -12,7 +12,7 @@ import { Told } from "../components/text";
 import { Ago } from "../components/time";
 import { get, type Overview, type SparklineData } from "../core/api";
 import { seconds, serverNow } from "../core/clock";
-import { t, tn } from "../core/i18n";
+import { t, tn, worded } from "../core/i18n";
 import { happened, overview, trouble } from "../core/live";
 import { link } from "../core/location";
 import { useResource } from "../core/resource";
@@ -79,7 +79,7 @@ function Components({ known }: { known: Overview }) {
             )}
             {component.status !== "HEALTHY" && component.reasons[0] && (
               <p class="why dim">
-                <Told>{component.reasons[0]}</Told>
+                <Told>{worded(component.reasons[0])}</Told>
               </p>
             )}
             <Spark of={line} />
@@ -208,10 +208,10 @@ function Changes() {
                 <span>
                   {change.kind.startsWith("alert_") ? (
                     <a href={alertLink({ id: change.subject })}>
-                      <Told most={400}>{change.text}</Told>
+                      <Told most={400}>{worded(change.text)}</Told>
                     </a>
                   ) : (
-                    <Told most={400}>{change.text}</Told>
+                    <Told most={400}>{worded(change.text)}</Told>
                   )}
                   {change.comment && !change.text.includes(change.comment) && (
                     <small class="block">

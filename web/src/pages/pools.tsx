@@ -14,7 +14,7 @@ import { Reasons } from "../components/reasons";
 import { Table, type Column } from "../components/table";
 import { Told } from "../components/text";
 import { get } from "../core/api";
-import { t, tn } from "../core/i18n";
+import { t, tn, worded } from "../core/i18n";
 import { overview } from "../core/live";
 import { asked } from "../core/location";
 import { useResource } from "../core/resource";
@@ -283,7 +283,7 @@ function Advice({ keep }: Keep) {
               {one.exceeded && <Badge of="WARNING" />}
             </p>
             <p class="dim">
-              <Told most={600}>{one.working}</Told>
+              <Told most={600}>{worded(one.working)}</Told>
             </p>
           </div>
         ))}

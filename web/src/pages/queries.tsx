@@ -12,7 +12,7 @@ import { Table, type Column } from "../components/table";
 import { Told } from "../components/text";
 import { Ago, Moment } from "../components/time";
 import { get } from "../core/api";
-import { t, tn } from "../core/i18n";
+import { t, tn, worded } from "../core/i18n";
 import { asked, link, place } from "../core/location";
 import { useResource } from "../core/resource";
 import { copy, curl } from "../core/take-away";
@@ -140,7 +140,7 @@ function TopList() {
       ) : (
         <Empty title={t("No statement was sent in this time.")} />
       )}
-      {found?.sources.map((one) => [one.missing, ...one.limits].map((said) => said && <p class="dim"><Told most={400}>{`${one.pool}: ${said}`}</Told></p>))}
+      {found?.sources.map((one) => [one.missing, ...one.limits].map((said) => said && <p class="dim"><Told most={400}>{`${one.pool}: ${worded(said)}`}</Told></p>))}
       {found && found.gone.length > 0 && (
         <Section title={t("Gone: sent before, and not in this time")}>
           <Table caption={t("Gone")} columns={[statementColumn<Row>(), { title: t("Last seen"), value: (row) => row.last_seen, cell: (row) => <Ago at={row.last_seen} /> }]} rows={found.gone} id={(row) => `${row.pool}/${row.fingerprint}`} />
@@ -237,7 +237,7 @@ const ActivityList = () => (
     id={(row) => String(row.pid)}
     file="transactions"
     columns={(): Column<Transaction>[] => [
-      num("Process", "pid"),
+      { title: t("Process"), value: (row) => row.pid, cell: (row) => row.pid },
       num("Open for", "transaction_seconds", "seconds"),
       text("Does", "state"),
       { title: t("Waits for"), value: (row) => row.blocked_by.join(" "), cell: (row) => (row.blocked_by.length ? <Tag tone="warning">{row.blocked_by.join(", ")}</Tag> : (row.waits_for ?? "–")) },

@@ -12,7 +12,7 @@ import { SentBy } from "../components/sent-by";
 import type { Column } from "../components/table";
 import { Told } from "../components/text";
 import { get } from "../core/api";
-import { t } from "../core/i18n";
+import { t, worded } from "../core/i18n";
 import { overview } from "../core/live";
 import { asked } from "../core/location";
 import { useResource } from "../core/resource";
@@ -192,7 +192,7 @@ function Memory({ keep }: Keep) {
           <ul class="plain">
             {server.parts.map((part) => (
               <li key={part.part}>
-                <b>{figure(part.bytes, "bytes")}</b> <Told most={200}>{part.text}</Told> <span class="dim">{figure(Math.round(1000 * part.share) / 10, "percent")}</span>
+                <b>{figure(part.bytes, "bytes")}</b> <Told most={200}>{worded(part.text)}</Told> <span class="dim">{figure(Math.round(1000 * part.share) / 10, "percent")}</span>
               </li>
             ))}
           </ul>

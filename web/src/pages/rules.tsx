@@ -12,7 +12,7 @@ import { LabelList, Told, WebLink } from "../components/text";
 import { Ago } from "../components/time";
 import { Workbench } from "../components/workbench";
 import { get, post, type Rule, type RuleExplanation } from "../core/api";
-import { t, tn } from "../core/i18n";
+import { t, tn, worded } from "../core/i18n";
 import { ask, asked, link, place } from "../core/location";
 import { useResource } from "../core/resource";
 import { charted } from "../core/rule";
@@ -189,7 +189,7 @@ function Explained({ rule }: { rule: RuleExplanation }) {
   return (
     <Section title={t("Why it is as it is")}>
       <p class="why">
-        <Told most={1000}>{rule.why}</Told>
+        <Told most={1000}>{worded(rule.why)}</Told>
       </p>
       {rule.missing.length > 0 && (
         <p class="hint">
@@ -205,8 +205,8 @@ function Explained({ rule }: { rule: RuleExplanation }) {
           [t("Ends when"), rule.resolve ? <code>{rule.resolve}</code> : t("the condition no longer holds")],
           [t("Severity"), <Badge of={rule.severity} quiet />],
           [t("Labels"), Object.keys(rule.labels).length > 0 && <LabelList labels={rule.labels} all />],
-          [t("Says"), summary && <Told most={600}>{summary}</Told>],
-          [t("What to do"), description && <Told most={2000}>{description}</Told>],
+          [t("Says"), summary && <Told most={600}>{worded(summary, "rule")}</Told>],
+          [t("What to do"), description && <Told most={2000}>{worded(description, "rule")}</Told>],
           [t("Runbook"), runbook && <WebLink to={runbook}>{runbook}</WebLink>],
           [t("Evaluated"), <><Ago at={rule.last_evaluation} /> <span class="dim">{t("took {time}", { time: figure(rule.evaluation_seconds, "seconds") })}</span></>],
           [t("Error"), rule.last_error && <Told most={1000}>{rule.last_error}</Told>],
@@ -220,10 +220,10 @@ function Explained({ rule }: { rule: RuleExplanation }) {
 function SeriesTable({ rule }: { rule: RuleExplanation }) {
   const unit = unitOf(rule.expr);
   const columns: Column<Series>[] = [
-    { title: t("Series"), value: (one) => JSON.stringify(one.labels), cell: (one) => (Object.keys(one.labels).length ? <LabelList labels={one.labels} /> : t("all together")) },
+    { title: t("Series"), value: (one) => JSON.stringify(one.labels), cell: (one) => LabelList({ labels: one.labels }) ?? t("all together") },
     { title: t("State"), value: (one) => one.state, cell: (one) => (one.alert_id ? <a href={alertLink({ id: one.alert_id })}>{t(capital(one.state))}</a> : t(capital(one.state))) },
     { title: t("Value"), value: (one) => one.value ?? null, cell: (one) => figure(one.value, unit), kind: "num" },
-    { title: t("Why"), value: (one) => one.why, cell: (one) => <Told most={400}>{one.why}</Told>, kind: "wide" },
+    { title: t("Why"), value: (one) => one.why, cell: (one) => <Told most={400}>{worded(one.why)}</Told>, kind: "wide" },
   ];
   return (
     <>

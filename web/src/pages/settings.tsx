@@ -11,7 +11,7 @@ import { Told } from "../components/text";
 import { Ago, Moment } from "../components/time";
 import { alertLink } from "../components/alert-row";
 import { get, post } from "../core/api";
-import { t, tn } from "../core/i18n";
+import { t, tn, worded } from "../core/i18n";
 import { overview } from "../core/live";
 import { asked, link } from "../core/location";
 import { useResource } from "../core/resource";
@@ -72,7 +72,7 @@ function ChannelSection() {
       cell: (one) => (
         <>
           {one.last_success_at ? <Ago at={one.last_success_at} /> : <span class="dim">–</span>}
-          {one.last_error && <small class="status warning"><Told most={200}>{one.last_error}</Told></small>}
+          {one.last_error && <small class="status warning"><Told most={200}>{worded(one.last_error)}</Told></small>}
         </>
       ),
     },
@@ -129,7 +129,7 @@ function LetterSection() {
       kind: "wide",
     },
     num("Attempts", "attempts"),
-    { title: t("What was said"), value: (one) => one.last_error ?? null, cell: (one) => <Told most={300}>{one.last_error ?? ""}</Told> },
+    { title: t("What was said"), value: (one) => one.last_error ?? null, cell: (one) => <Told most={300}>{worded(one.last_error ?? "")}</Told> },
     {
       title: "",
       cell: (one) =>
@@ -188,7 +188,7 @@ function useOwn(wanted: RegExp): Own[] | null {
 function Figures({ title, wanted, note }: { title: string; wanted: RegExp; note: string }) {
   const own = useOwn(wanted);
   const columns: Column<Own>[] = [
-    { title: t("What"), value: (one) => one.name, cell: (one) => <><a href={link("explore", { query: one.name })}>{titled(one.name.replace(/^dozor_|_(total|seconds|bytes)$/g, ""))}</a> <span class="dim">{Object.values(one.labels).join(" ")}</span><small class="dim"><Told most={200}>{one.help}</Told></small></>, kind: "wide" },
+    { title: t("What"), value: (one) => one.name, cell: (one) => <><a href={link("explore", { query: one.name })}>{titled(one.name.replace(/^dozor_|_(total|seconds|bytes)$/g, ""))}</a> <span class="dim">{Object.values(one.labels).join(" ")}</span><small class="dim"><Told most={200}>{worded(one.help)}</Told></small></>, kind: "wide" },
     { title: t("Value"), value: (one) => one.value, cell: (one) => <b>{figure(one.value, one.unit)}</b>, kind: "num" },
   ];
   return (
