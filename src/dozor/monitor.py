@@ -9,15 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import product
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dozor.clock import Clock
 from dozor.containment import contained
 from dozor.errors import ConfigurationError, StoreUnavailable
-from dozor.instruments.calibration import request_seconds
 from dozor.instruments.host_monitor import HostMonitor
 from dozor.instruments.loop_stalls import LOOK_SECONDS
-from dozor.instruments.middleware import HttpMonitor
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.collector import SCRAPE_PREFIX
 from dozor.model.labels import Labels
@@ -33,6 +31,9 @@ from dozor.serving import EarlyServer, OwnServer, bind, parse_address
 from dozor.session import Identity, Session
 from dozor.settings import Settings
 from dozor.targets import Targets, build_targets
+
+if TYPE_CHECKING:
+    from dozor.instruments.middleware import HttpMonitor
 
 logger = logging.getLogger("dozor")
 
@@ -215,9 +216,11 @@ class Monitor:
         """Measure it no longer."""
         self._process.unwatch_loop(loop)
 
-    def watch_http(self) -> HttpMonitor:
+    def watch_http(self) -> "HttpMonitor":
         """The monitor for the application's middleware to write to; call it before `start`."""
         if self._http is None:
+            from dozor.instruments.middleware import HttpMonitor  # noqa: PLC0415 - an agent has no application
+
             self._http = HttpMonitor(self.clock, slow_seconds=self._settings.slow_request_seconds)
         return self._http
 
@@ -258,6 +261,8 @@ class Monitor:
             name, settings.environment, self.clock.timestamp(), tuple(self._receivers), self._http is not None
         )
         if self._http is not None:
+            from dozor.instruments.calibration import request_seconds  # noqa: PLC0415 - an agent has no application
+
             with contained("calibration"):
                 session.cost.hot_path_seconds["request"] = await asyncio.to_thread(request_seconds)
         self.reception.open()

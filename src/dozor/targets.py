@@ -13,7 +13,6 @@ from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
 from dozor.instruments.database_server_monitor import DatabaseServerMonitor
 from dozor.instruments.database_statistics_monitor import DatabaseStatisticsMonitor
 from dozor.instruments.pgbouncer_monitor import PgBouncerMonitor
-from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.redis_client_monitor import RedisClientMonitor
 from dozor.instruments.workers import Workers, count_workers
 from dozor.model.labels import Labels
@@ -22,6 +21,7 @@ from dozor.settings import NamedUrl, Settings
 
 if TYPE_CHECKING:
     from dozor.instruments.exposition_monitor import ExpositionMonitor
+    from dozor.instruments.query_monitor import QueryMonitor
     from dozor.instruments.redis_group import RedisGroup
     from dozor.instruments.redis_monitor import RedisMonitor
 
@@ -39,7 +39,7 @@ class WatchedPool:
     name: str
     pool: ConnectionPoolMonitor
     server: DatabaseServerMonitor
-    queries: QueryMonitor | None = None
+    queries: "QueryMonitor | None" = None
     outside: bool = False
     statistics: DatabaseStatisticsMonitor | None = None
 
@@ -51,7 +51,7 @@ class WatchedPool:
         ]
 
     @property
-    def counts(self) -> QueryMonitor | DatabaseStatisticsMonitor | None:
+    def counts(self) -> "QueryMonitor | DatabaseStatisticsMonitor | None":
         """Who counts its statements."""
         return self.queries or self.statistics
 
@@ -162,6 +162,8 @@ def _exposition(given: NamedUrl, settings: Settings, clock: Clock) -> "Expositio
 
 
 def _watched_engine(name: str, engine: Any, settings: Settings, clock: Clock) -> WatchedPool:
+    from dozor.instruments.query_monitor import QueryMonitor  # noqa: PLC0415 - an agent has no application
+
     # An AsyncEngine is told by what it has: to import its class loads the whole ORM, a quarter of a second.
     if not isinstance(getattr(engine, "sync_engine", engine), Engine):
         raise ConfigurationError(

@@ -1,7 +1,7 @@
 """Where in the application's own code a statement comes from, or a connection was taken."""
 
+import os
 import sys
-import sysconfig
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -17,9 +17,7 @@ _MOST_FILES: Final = 4096
 _OWN_PACKAGE: Final = str(Path(__file__).resolve().parents[1])
 _SAMPLE_APPLICATION: Final = str(Path(_OWN_PACKAGE, "demo", ""))  # it is watched like anybody else's
 _LIBRARY_FOLDERS: Final = ("site-packages", "dist-packages")
-_STANDARD_LIBRARY: Final = tuple(
-    {folder for key in ("stdlib", "platstdlib") if (folder := sysconfig.get_paths().get(key))}
-)
+_STANDARD_LIBRARY: Final = str(Path(os.__file__).parent)
 
 
 Place = tuple[CodeType, int]
