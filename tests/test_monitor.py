@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 from fastapi.testclient import TestClient
+from sqlalchemy import create_engine
 from tests.instruments.targets import Target, reply, serving, text
 from tests.patience import PATIENCE_SECONDS
 from tests.promql.real_prometheus import MISSING, installed, running
@@ -16,6 +17,7 @@ from tests.promql.real_prometheus import MISSING, installed, running
 from dozor import Dozor, Rule
 from dozor.demo.servers import EmbeddedServer
 from dozor.errors import ConfigurationError
+from dozor.instruments import database_statistics_monitor
 from dozor.model.labels import Labels
 from dozor.monitor import Monitor
 from dozor.settings import Settings
@@ -167,3 +169,57 @@ def test_another_version_of_the_application_is_marked_once(tmp_path: Path) -> No
             assert len(found) == marks
             kinds = [one["kind"] for one in ask("dashboard/changes")["changes"]]
             assert (kinds.count("deployed"), kinds.count("started")) == (marks, 1)
+
+
+def test_a_transaction_stands_under_the_pool_that_has_its_connection_and_there_only(
+    postgres_database: str, tmp_path: Path
+) -> None:
+    reads, writes = create_engine(postgres_database), create_engine(postgres_database)
+    other = create_engine(postgres_database)
+    with Dozor(engine={"reads": reads, "writes": writes}, name="two", settings=settings(tmp_path)) as dozor:
+        ask = asking(monitor_of(dozor))
+        with reads.connect() as reading, writes.connect() as writing, other.connect() as elsewhere:
+            reading.exec_driver_sql("SELECT 1, 1")
+            writing.exec_driver_sql("SELECT 2, 2, 2")
+            elsewhere.exec_driver_sql("SELECT 3, 3, 3, 3")
+
+            def seen() -> Any:
+                servers = ask("queries/activity")["servers"]
+                found = {one["pool"]: {entry["statement"] for entry in one["transactions"]} for one in servers}
+                return found if sum(map(len, found.values())) == 3 else None
+
+            found = waiting(seen)
+            assert found == {"reads": {"SELECT ?, ?", "SELECT ?, ?, ?, ?"}, "writes": {"SELECT ?, ?, ?"}}
+            assert len(ask("queries/activity?pool=writes")["servers"][0]["transactions"]) == 3
+    for engine in (reads, writes, other):
+        engine.dispose()
+
+
+def test_an_agent_shows_the_statements_of_a_server_and_says_what_it_lacks(
+    postgres_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_statistics_monitor, "EVERY_SECONDS", 0.2)
+    engine = create_engine(postgres_database)
+    given = settings(tmp_path, database_urls=f"main={postgres_database}")
+    with Dozor(name="agent", settings=given) as dozor, engine.connect() as connection:
+        ask = asking(monitor_of(dozor))
+        missing = waiting(
+            lambda: [one["missing"] for one in ask("queries/top")["sources"] if one["checked_at"] is not None]
+        )
+        assert "CREATE EXTENSION pg_stat_statements" in missing[0]
+        connection.exec_driver_sql("CREATE EXTENSION pg_stat_statements")
+        connection.commit()
+        waiting(lambda: ask("queries/top")["sources"][0]["missing"] is None)
+
+        def sent() -> Any:
+            connection.exec_driver_sql("SELECT 'hunter2', 1, 2")
+            connection.commit()
+            return [one for one in ask("queries/top")["queries"] if one["statement"] == "SELECT $1, $2, $3"]
+
+        [found] = waiting(sent)
+        assert (found["source"], found["pool"], found["errors"]) == ("server", "main", None)
+        assert "hunter2" not in str(ask("queries/top"))
+        assert ask(f"queries/{found['fingerprint']}")["pools"][0]["windows"]["5m"]["calls"] >= 1
+        names = {one["name"] for one in ask("pool/metrics")["metrics"]}
+        assert {"pg_stat_database_deadlocks", "db_server_cache_hit_rate"} <= names
+    engine.dispose()

@@ -37,7 +37,6 @@ from dozor.overview import (
     SilenceRecord,
     Sparkline,
     StatementSource,
-    Transaction,
     http_figures,
 )
 from dozor.session import Session
@@ -154,20 +153,7 @@ class Reading:
 
     def server_activity(self, pool: str | None = None) -> Sequence[ServerActivity]:
         """The open transactions of the servers, and who of this process has their connections."""
-        pools = self._targets.pools
-        holders = {
-            holder.backend_pid: holder
-            for watched in pools.values()
-            for holder in watched.pool.holders()
-            if holder.backend_pid is not None
-        }
-        found = []
-        for name, watched in pools.items():
-            if pool is None or name == pool:
-                activity = watched.server.activity()
-                transactions = [Transaction(session, holders.get(session.pid)) for session in activity.sessions]
-                found.append(ServerActivity(name, transactions, activity.at, activity.missing))
-        return found
+        return self._targets.activity(self._watched(pool))
 
     def _watched(self, pool: str | None) -> dict[str, WatchedPool]:
         return {name: one for name, one in self._targets.pools.items() if pool is None or name == pool}

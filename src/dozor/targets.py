@@ -16,6 +16,7 @@ from dozor.instruments.pgbouncer_monitor import PgBouncerMonitor
 from dozor.instruments.redis_client_monitor import RedisClientMonitor
 from dozor.instruments.workers import Workers, count_workers
 from dozor.model.labels import Labels
+from dozor.overview import ServerActivity, Transaction
 from dozor.scrape import Collector
 from dozor.settings import NamedUrl, Settings
 
@@ -102,6 +103,41 @@ class Targets:
     def _claims(self) -> list[PoolClaim]:
         """What the application's own pools may take of their servers."""
         return [one.pool.claim(one.server.capacity) for one in list(self.pools.values()) if not one.outside]
+
+    def activity(self, watched: Mapping[str, WatchedPool]) -> list[ServerActivity]:
+        """The open transactions of the servers behind the pools *watched*, and who of this process has their connections.
+
+        Of several pools with one server, each transaction stands under that which has its connection, else under the first.
+        """
+        activities = {name: one.server.activity() for name, one in watched.items()}
+        holders = {
+            (_server_of(one), holder.backend_pid): (name, holder)
+            for name, one in list(self.pools.items())
+            for holder in one.pool.holders()
+            if holder.backend_pid is not None
+        }
+        places: dict[tuple[object, int], str] = {}
+        for name, activity in activities.items():
+            for session in activity.sessions:
+                key = _server_of(watched[name]), session.pid
+                if key not in places or holders.get(key, (None,))[0] == name:
+                    places[key] = name
+        found = []
+        for name, activity in activities.items():
+            server = _server_of(watched[name])
+            transactions = [
+                Transaction(session, holders.get((server, session.pid), (None, None))[1])
+                for session in activity.sessions
+                if places[server, session.pid] == name
+            ]
+            found.append(ServerActivity(name, transactions, activity.at, activity.missing))
+        return found
+
+
+def _server_of(watched: WatchedPool) -> object:
+    """What is the same for pools with the same database of the same server; a pool without an address has one of its own."""
+    url = watched.server.engine.url
+    return (url.host, url.port, url.database) if url.host else watched.name
 
 
 def build_targets(engines: Mapping[str, Any], redis: Mapping[str, Any], settings: Settings, clock: Clock) -> Targets:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from dozor.instruments.database_activity import DatabaseActivity
 from dozor.instruments.database_server_monitor import DatabaseServerMonitor
+from dozor.instruments.own_mark import MARK
 from dozor.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
@@ -89,4 +90,14 @@ async def test_a_look_that_fails_is_no_fault_of_the_servers(
     assert monitor.activity().missing == "the server did not tell (UndefinedTable)"
     await monitor.refresh()
     await monitor.close()
+    engine.dispose()
+
+
+async def test_transactions_of_another_dozor_are_left_out(postgres_database: str, clock: FakeClock) -> None:
+    engine = create_engine(postgres_database)
+    with engine.connect() as connection, engine.connect() as other:
+        connection.execute(text("SELECT 'hunter2'"))
+        other.execute(text(f"SELECT 1 {MARK}"))  # what its probe is at, seen at a bad moment
+        found = await look(postgres_database, clock)
+    assert [session.statement for session in found.sessions] == ["SELECT ?"]
     engine.dispose()

@@ -197,6 +197,24 @@ async def test_who_may_not_see_the_statements_of_others_is_told_how(postgres_dat
         )
 
 
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+async def test_a_right_that_was_taken_away_is_missing_and_no_failure(postgres_database: str, driver: str) -> None:
+    execute(
+        postgres_database,
+        EXTENSION,
+        "DROP ROLE IF EXISTS watcher",
+        "CREATE ROLE watcher LOGIN IN ROLE pg_read_all_stats",
+        "REVOKE ALL ON FUNCTION pg_stat_statements(boolean) FROM PUBLIC",
+    )
+    url = make_url(postgres_database).set(username="watcher", drivername=f"postgresql+{driver}")
+    async with world(url.render_as_string(hide_password=False)) as it:
+        await it.server.refresh()
+        await it.read()
+        await it.monitor.refresh()
+        assert it.monitor.state.missing is not None
+        assert "may not read pg_stat_statements" in it.monitor.state.missing
+
+
 async def test_texts_are_fetched_for_the_costliest_and_once(
     postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

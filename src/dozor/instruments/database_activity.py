@@ -19,7 +19,7 @@ _SESSIONS: Final = f"""
         CASE WHEN wait_event_type = 'Lock' THEN array_to_string(pg_blocking_pids(pid), ',') END
     FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()
-        AND xact_start IS NOT NULL
+        AND xact_start IS NOT NULL AND strpos(coalesce(query, ''), '{MARK}') = 0
     ORDER BY xact_start LIMIT {MOST_SESSIONS}"""  # noqa: S608 - a number of ours
 
 

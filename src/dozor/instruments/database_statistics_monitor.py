@@ -104,7 +104,10 @@ class DatabaseStatisticsMonitor:
         try:
             await self._enquiry.run(self._ask)
         except Exception as error:  # noqa: BLE001 - drivers raise what they like
-            self._failure = DatabaseFailure(*reason(error, self._engine.url))
+            refused = _refused(error)
+            self._failure = None if refused else DatabaseFailure(*reason(error, self._engine.url))
+            if refused:
+                self._state = StatementsState(self._clock.timestamp(), refused)
         else:
             self._failure = None
 
@@ -155,6 +158,16 @@ class DatabaseStatisticsMonitor:
         self._blocks.append((found[0], found[1]))
         hits, reads = found[0] - self._blocks[0][0], found[1] - self._blocks[0][1]
         return 100.0 * hits / (hits + reads) if hits + reads else None
+
+
+def _refused(error: BaseException) -> str | None:
+    """What the server will not tell, today or tomorrow: it is PostgreSQL in part only, or a right was taken away."""
+    state = str(getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or "")
+    if state == "42501":
+        return (
+            "Dozor's role may not read pg_stat_statements: GRANT pg_read_all_stats to it, and EXECUTE on its functions"
+        )
+    return f"the server does not have what PostgreSQL tells of itself ({state})" if state[:2] in {"42", "0A"} else None
 
 
 _SUMS: Final[Mapping[str, tuple[str, str]]] = {
