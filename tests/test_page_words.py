@@ -171,6 +171,18 @@ def test_what_the_default_rules_say_has_the_russian_that_messages_have(english: 
     assert worded(filled(english), OF_RULES) == filled(russian)
 
 
+def test_help_of_the_metrics_that_the_page_shows_has_its_russian() -> None:
+    shown = "|".join(
+        re.findall(r"wanted=\{/(.*?)/\}", (hatch_build.WEB / "src" / "pages" / "settings.tsx").read_text("utf-8"))
+    )
+    listed = (hatch_build.PROJECT / "docs" / "guides" / "metrics.md").read_text(encoding="utf-8")
+    helps = [
+        text for name, text in re.findall(r"(?m)^\| `(dozor_\w+)` \| .* \| (.+) \|$", listed) if re.match(shown, name)
+    ]
+    assert len(helps) > 5
+    assert [text for text in helps if not is_russian(worded(text), 0)] == []
+
+
 @pytest.mark.parametrize(
     "written",
     [

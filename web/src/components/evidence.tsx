@@ -10,7 +10,7 @@ import { Told } from "./text";
 type Entry = Record<string, unknown>;
 
 /** What tells one record from another, and helps nobody who looks. */
-const INNER = /^(at|connection|backend_pid|task|thread|leaked|fingerprint|pool|failed)$/;
+const INNER = /^(at|connection|backend_pid|task|thread|leaked|fingerprint|pool|failed|state(ment)?_seconds)$/;
 
 const TITLES: Record<string, string> = {
   holders: "Who had connections",
