@@ -1,7 +1,7 @@
 """The HTTP middleware around real Starlette and FastAPI applications."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,8 +20,10 @@ from tests.chaos import examples
 
 from dozor import containment
 from dozor.instruments.http_answers import BOUNDS, Answers
+from dozor.instruments.http_known import KnownRoute
 from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
 from dozor.instruments.work import Work, current_work
+from dozor.instruments.work_finished import finished_works
 from dozor.model.labels import Labels
 from dozor.testing import FakeClock
 
@@ -37,6 +39,12 @@ class Hands:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture(autouse=True)
+def _finished() -> Iterator[None]:
+    yield
+    finished_works.clear()  # what stands for statements here is none
 
 
 def counted(monitor: HttpMonitor) -> Counted:
@@ -149,6 +157,65 @@ def test_the_route_is_mount_prefix_and_template(path: str, route: str, status: s
     for _ in range(2):
         client.get(path)
     assert counted(monitor) == {("GET", route, status): 2}
+
+
+def test_requests_that_come_to_one_endpoint_by_several_ways_are_told_apart_each_time() -> None:
+    app = shop()
+    monitor = watched(app)
+
+    @app.get("/one")
+    @app.get("/another")
+    async def both() -> None: ...
+
+    client = TestClient(app)
+    paths = ("/api/orders/1", "/v2/orders/1", "/one", "/another", "/any", "/tenants/a/reports/1", "/admin/reports/1")
+    for _ in range(3):
+        for path in (*paths, "/tenants/b/reports/2"):
+            client.get(path)
+        client.request("PURGE", "/any")
+    assert counted(monitor) == {
+        ("GET", "/api/orders/{order_id}", "200"): 3,
+        ("GET", "/v2/orders/{order_id}", "200"): 3,
+        ("GET", "/one", "200"): 3,
+        ("GET", "/another", "200"): 3,
+        ("GET", "/any", "200"): 3,
+        ("other", "/any", "200"): 3,
+        ("GET", "/admin/reports/{year}", "200"): 3,
+        ("GET", "/tenants/{tenant}/reports/{year}", "200"): 6,
+    }
+
+
+def test_what_is_remembered_of_routes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dozor.instruments.http_known._MOST", 20)
+    app = shop()
+    monitor = watched(app)
+    client = TestClient(app)
+    for tenant in range(50):
+        client.get(f"/tenants/{tenant}/reports/1")
+    [first] = monitor.known.by_endpoint.values()
+    chain = []
+    known: KnownRoute | None = first
+    while known is not None:
+        chain.append(known.root_path)
+        known = known.next
+    assert len(chain) <= 20
+    assert len(set(chain)) == len(chain)
+    assert counted(monitor) == {("GET", "/tenants/{tenant}/reports/{year}", "200"): 50}
+
+
+def test_an_endpoint_that_cannot_be_a_key_is_counted() -> None:
+    class Equal:  # noqa: PLW1641 - so that it has no hash
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await PlainTextResponse("hello")(scope, receive, send)
+
+    app = Starlette(routes=[Route("/equal", Equal())])
+    monitor = watched(app)
+    for _ in range(2):
+        assert TestClient(app).get("/equal").text == "hello"
+    assert counted(monitor) == {("GET", "/equal", "200"): 2}
 
 
 def test_a_method_that_a_route_does_not_allow_keeps_its_route() -> None:
@@ -274,6 +341,18 @@ def test_what_is_left_out_is_not_counted() -> None:
     client.get("/api/v1/monitoring-other")
     assert {route for _, route, _ in counted(monitor)} == {"/healthy", "/api/v1/monitoring-other"}
     assert in_progress(monitor) == 0
+
+
+def test_a_catch_all_of_the_applications_is_counted_although_it_answers_for_a_path_that_is_left_out() -> None:
+    timer = Hands()
+    app = Starlette(routes=[Route("/ours/{rest:path}", hello), Route("/{rest:path}", hello)])
+    monitor = watched(app, timer=timer, slow_seconds=0.0)
+    monitor.leave_out("/ours", "/health")
+    client = TestClient(app)
+    for path in ("/ours/page", "/health", "/else", "/ours/page"):
+        client.get(path)
+    assert counted(monitor) == {("GET", "/{rest:path}", "200"): 2}
+    assert [one.route for one in monitor.slow_requests()] == ["/{rest:path}"] * 2
 
 
 # -- time --------------------------------------------------------------------------------------------------------------
@@ -565,14 +644,25 @@ def test_the_first_request_is_told_once_and_a_fault_there_is_contained() -> None
 # -- our own faults ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("place", "attribute"), [("http.count", "known"), ("http.begin", "left_out")])
-def test_a_fault_of_ours_fails_no_request(place: str, attribute: str) -> None:
+@pytest.mark.parametrize(("place", "readings"), [("http.begin", 0), ("http.count", 1)])
+def test_a_fault_of_ours_fails_no_request(place: str, readings: int) -> None:
+    class Broken:
+        """A timer that fails after a number of readings."""
+
+        left = readings
+
+        def __call__(self) -> float:
+            self.left -= 1
+            if self.left < 0:
+                raise RuntimeError("injected")
+            return 0.0
+
     app = shop()
-    monitor = watched(app)
-    setattr(monitor, attribute, None)
+    monitor = watched(app, timer=Broken())
     before = containment.counts().get(place, 0)
     assert TestClient(app).get("/items/1").json() == 1
     assert containment.counts()[place] == before + 1
+    assert in_progress(monitor) == 0
 
 
 def test_a_route_that_cannot_be_named_fails_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -608,7 +698,7 @@ def test_what_requests_spend_until_their_response_begins_is_summed_by_route_over
         assert work is not None
         work.wait_seconds += 0.5
         work.database_seconds += 2
-        work.statements += order
+        work.sent = [f"SELECT {number}" for number in range(order)]
         work.redis_seconds += 0.25
         work.redis_commands += 1
 
@@ -636,7 +726,7 @@ def test_what_requests_spend_until_their_response_begins_is_summed_by_route_over
 def test_what_is_spent_is_summed_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dozor.instruments.http_answers.FOLD_AT", 10)
     answers, work = Answers(), Work()
-    work.statements = 3
+    work.sent = ["SELECT 1"] * 3
     for _ in range(25):
         answers.spend(work)
     assert len(answers._works) <= 11 * 5
@@ -652,7 +742,7 @@ def test_what_is_answered_late_is_kept_by_route_with_what_it_spent() -> None:
     async def order(order: int) -> None:
         work = current_work.get()
         assert work is not None
-        work.statements += 7
+        work.sent = ["SELECT 1"] * 7
         timer.now += order
 
     client = TestClient(app)

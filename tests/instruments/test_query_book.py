@@ -158,7 +158,7 @@ def test_requests_name_what_they_send(engine: Engine, monitor: QueryMonitor) -> 
     for number in range(3):
         with Request("GET /items/{id}") as request:
             send(engine, f"SELECT {number}", "SELECT 'a', 'b'")
-        assert request.statements == 2
+            assert request.statements == 2
         assert request.database_seconds > 0
     with Request("POST /items"):
         send(engine, "SELECT 1")

@@ -9,7 +9,7 @@ import pytest
 from fastapi import BackgroundTasks, FastAPI
 from starlette.testclient import TestClient
 
-from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
+from dozor.instruments.middleware import ASGIApp, DozorMiddleware, HttpMonitor
 from dozor.instruments.work import Work, current_work
 
 seen: list[str] = []
@@ -91,7 +91,7 @@ def test_work_that_is_kept_keeps_nothing_of_its_request_and_still_knows_its_name
     assert [work.name for work in kept] == ["GET /orders/{order}"]
 
 
-async def _nested(middleware: DozorMiddleware) -> None:
+async def _nested(middleware: ASGIApp) -> None:
     async def nothing(*_: Any) -> Any:
         return {"type": "http.request"}
 

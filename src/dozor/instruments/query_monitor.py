@@ -201,8 +201,8 @@ class QueryMonitor:
         except Exception:  # noqa: BLE001 - the statement's own outcome is what the application gets
             report("query.observe")
 
-    def _timed(self, original: Replacement) -> Replacement:
-        timer, observe, slow_seconds, repeats = self._timer, self.observe, self.slow_seconds, self._repeats
+    def _timed(self, original: Replacement) -> Replacement:  # noqa: C901 - each call that is spared pays
+        timer, observe, slow_seconds, repeated = self._timer, self.observe, self.slow_seconds, self._repeated
         fast, work_of, repeated_at, last = self.book.fast, current_work.get, self.repeats.repeated_at, self._last
 
         def timed(cursor: Any, statement: str, parameters: Any, context: Any = None) -> Any:
@@ -232,13 +232,20 @@ class QueryMonitor:
                 text.append(seconds)
                 text.rows.append(cursor.rowcount)
                 work = work_of()
-                if work is not None:  # as in _account, without the call
+                if work is not None:  # as in _account, without the calls
                     work.database_seconds += seconds
-                    work.statements += 1
-                    sent = work.sent
-                    sent[text] = times = sent.get(text, 0) + 1
-                    if times == repeated_at:
-                        repeats(work, text)
+                    many, sent = work.many, work.sent
+                    if many is not None:
+                        times = many.times
+                        times[text] = count = times.get(text, 0) + 1
+                        if count == repeated_at:
+                            repeated(work, text)
+                    elif sent is None:
+                        work.sent = [text]
+                    else:
+                        sent.append(text)
+                        if len(sent) >= repeated_at and work.sends_many().times[text] == repeated_at:
+                            repeated(work, text)
             except Exception:  # noqa: BLE001 - the application gets its result whatever happens to the count
                 report("query.timed")
             return result
@@ -255,16 +262,14 @@ class QueryMonitor:
 
     def _account(self, work: Work, text: QueryText, seconds: float) -> None:
         work.database_seconds += seconds
-        work.statements += 1
-        work.sent[text] = times = work.sent.get(text, 0) + 1
-        if times == self.repeats.repeated_at:
-            self._repeats(work, text)
+        few = self.repeats.repeated_at
+        if work.add_sent(text, few) == few:
+            self._repeated(work, text)
 
-    def _repeats(self, work: Work, text: QueryText) -> None:
-        """*work* sends *text* suspiciously often: note the line that does it."""
-        if work.repeated is None:
-            work.repeated = {}
-        work.repeated[text] = find_caller()
+    def _repeated(self, work: Work, text: QueryText) -> None:
+        """*text* is sent suspiciously often: note the line that does it."""
+        if work.many is not None:
+            work.many.lines[text] = find_caller()
 
     def _look_closely(self, statement: str, text: QueryText, context: Any, cursor: Any) -> None:
         """Note who sent *statement*, and time how its rows are read; its next calls go the short way again."""

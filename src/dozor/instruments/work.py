@@ -4,12 +4,22 @@ The HTTP middleware sets it, the other instruments add to it. A context variable
 of a handler that is an ordinary function (anyio copies the context there), and into SQLAlchemy's greenlets.
 """
 
+from collections import Counter
 from collections.abc import MutableMapping
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dozor.containment import report
 from dozor.instruments.work_finished import finished_works
+
+
+@dataclass(slots=True)
+class Many:
+    """What a work sends that sends much: how often each statement, and the line of code for those sent suspiciously often."""
+
+    times: dict[Any, int]
+    lines: dict[Any, str | None] = field(default_factory=dict)
 
 
 class Work:
@@ -21,22 +31,19 @@ class Work:
     Attributes:
         wait_seconds: waited for connections of pools.
         database_seconds: spent in statements, their waiting for a connection left out.
-        statements: how many.
-        sent: how often each of them, by what the query monitor keeps of a statement.
-        repeated: those that came suspiciously often, and the line of code that sent them; None where there is none.
+        sent: the first few statements, one after the other, by what the query monitor keeps of each; None before the first.
+        many: all of them, the first few included, once they are more; None before that.
         redis_seconds: spent in commands of a watched client.
         redis_commands: how many.
         scope: what ASGI tells of the request, until that ends; None where it is none.
     """
 
     __slots__ = (
-        "__weakref__",
         "database_seconds",
+        "many",
         "redis_commands",
         "redis_seconds",
-        "repeated",
         "sent",
-        "statements",
         "wait_seconds",
     )
 
@@ -44,21 +51,48 @@ class Work:
 
     def __init__(self) -> None:
         self.wait_seconds = self.database_seconds = self.redis_seconds = 0.0
-        self.statements = self.redis_commands = 0
-        self.sent: dict[Any, int] = {}
-        self.repeated: dict[Any, str | None] | None = None
+        self.redis_commands = 0
+        self.sent: list[Any] | None = None
+        self.many: Many | None = None
 
     @property
     def name(self) -> str:
         """What it is called, as in `GET /orders/{id}`. Never raises; may be called in any thread."""
         return ""
 
+    @property
+    def statements(self) -> int:
+        """How many it has sent."""
+        sent, many = self.sent, self.many
+        if many is not None:
+            return sum(many.times.copy().values())
+        return 0 if sent is None else len(sent)
+
+    def add_sent(self, text: Any, few: int) -> int:
+        """It has sent *text*: how often by now, or 0 while all its statements together are less than *few*."""
+        if self.many is None:
+            self.sent = sent = self.sent or []
+            sent.append(text)
+            return 0 if len(sent) < few else self.sends_many().times[text]
+        times = self.many.times
+        times[text] = count = times.get(text, 0) + 1
+        return count
+
+    def sends_many(self) -> Many:
+        """From now on statements are counted in what this returns."""
+        self.many = many = Many(dict(Counter(self.sent)))
+        return many
+
     def finish(self) -> None:
         """It has ended: hand over what statements it sent. Never raises."""
         try:
-            if self.sent:
-                finished_works.add(self.name, self.sent, self.repeated)
-                self.sent, self.repeated = {}, None
+            if self.sent is not None:
+                many = self.many
+                if many is None:
+                    finished_works.add(self.name, self.sent)
+                else:
+                    finished_works.add(self.name, (), many.times, many.lines)
+                self.sent = self.many = None
         except Exception:  # noqa: BLE001 - whoever ends it has better to do than to deal with this
             report("work.finish")
 

@@ -2,8 +2,8 @@
 
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from itertools import repeat, starmap
 from typing import Any, Final, NamedTuple
 
 from dozor.locks import open_in_child
@@ -34,24 +34,35 @@ class FinishedWorks:
     def __len__(self) -> int:
         return len(self._row)
 
-    def add(self, name: str, sent: Mapping[Any, int], repeated: Mapping[Any, str | None] | None) -> None:
-        """The request called *name* has ended; see `Work` for *sent* and *repeated*."""
+    def add(
+        self,
+        name: str,
+        sent: Sequence[Any],
+        times: Mapping[Any, int] | None = None,
+        lines: Mapping[Any, str | None] | None = None,
+    ) -> None:
+        """The request called *name* has ended, and sent each of *sent*, or each of *times* that often; see `Many` for *lines*."""
         if len(self._row) < _MOST_KEPT:
-            lines = None if repeated is None else tuple(repeated.items())
             # Atomic, with the GIL and without: what one request sent stands together.
-            self._row.extend((name, lines, len(sent), *chain.from_iterable(sent.items())))
+            if times is None:
+                self._row.extend((name, None, len(sent), *sent))
+            else:
+                self._row.extend((name, (tuple(times.items()), tuple((lines or {}).items())), 0))
 
     def take(self) -> Counter[FinishedWork]:
         """All that there is, which is then no longer here: how often each came."""
-        found: Counter[FinishedWork] = Counter()
+        found: Counter[tuple[Any, ...]] = Counter()
         take = self._row.popleft
         with self._lock:
             until = len(self._row)
             while until > 0:
-                name, lines, texts = take(), take(), take()
-                found[FinishedWork(name, tuple((take(), take()) for _ in range(texts)), lines or ())] += 1
-                until -= 3 + 2 * texts
-        return found
+                name, many, sent = take(), take(), take()
+                found[name, many, tuple(starmap(take, repeat((), sent)))] += 1
+                until -= 3 + sent
+        works: Counter[FinishedWork] = Counter()
+        for (name, many, texts), requests in found.items():
+            works[FinishedWork(name, *(many or (tuple(Counter(texts).items()), ())))] += requests
+        return works
 
     def clear(self) -> None:
         """Forget all."""
