@@ -19,6 +19,7 @@ from dozor.errors import (
     SilenceNotFound,
     StoreUnavailable,
 )
+from dozor.garbage import seldom_collected
 from dozor.instruments.middleware import HttpMonitor
 from dozor.instruments.query_plan import QueryPlan
 from dozor.instruments.runtime_monitor import RuntimeMonitor
@@ -81,8 +82,13 @@ class Desk(Reading):
     async def receive(self, body: bytes) -> None:
         """Keep the series that a remote write's *body* holds; in a thread of its own, since many may be sent."""
         session = self._working()
+
+        def take() -> None:
+            with seldom_collected():
+                session.remote_write.take(body)
+
         try:
-            await session.receiving.run(session.remote_write.take, body, timeout=_RECEIVE_SECONDS)
+            await session.receiving.run(take, timeout=_RECEIVE_SECONDS)
         except StoreUnavailable:
             raise StoreUnavailable("more series are sent than Dozor can take; send them again in a moment") from None
 
@@ -92,8 +98,13 @@ class Desk(Reading):
         Raises StoreUnavailable where too many wait there, or it has not come to this one after half a minute.
         """
         session = self._working()
+
+        def evaluate() -> T:
+            with seldom_collected():
+                return work(session.queried)
+
         try:
-            return await session.queries.run(work, session.queried, timeout=_QUERY_SECONDS)
+            return await session.queries.run(evaluate, timeout=_QUERY_SECONDS)
         except StoreUnavailable:
             raise StoreUnavailable("Dozor is busy with other queries, or stops; ask again in a moment") from None
 

@@ -13,6 +13,7 @@ import httpx2
 
 from dozor.clock import Clock
 from dozor.errors import DozorError
+from dozor.garbage import seldom_collected
 from dozor.instruments.exposition_text import (
     Exposition,
     ExpositionError,
@@ -171,9 +172,10 @@ class ExpositionMonitor:
         body, openmetrics = await self._fetch()
 
         def take() -> int:
-            exposition = self._reader.read(body.decode("utf-8", "replace"), openmetrics=openmetrics)
-            self._store(intake, at, exposition)
-            return len(exposition.samples) + len(exposition.timed)
+            with seldom_collected():
+                exposition = self._reader.read(body.decode("utf-8", "replace"), openmetrics=openmetrics)
+                self._store(intake, at, exposition)
+                return len(exposition.samples) + len(exposition.timed)
 
         # Ten thousand lines take some 20 ms, and those of a new target ten times that: too long for the loop.
         return await self._side.run(take, self.timeout_seconds)
