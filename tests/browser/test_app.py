@@ -5,6 +5,7 @@ One `dozor serve` for all tests, with rules that fire at once; so no test may le
 
 import json
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -205,6 +206,40 @@ def test_what_others_wrote_is_shown_as_text(window: Visit, server: Process) -> N
     window.photograph("app-hostile", "phone", "light")
 
 
+def test_what_was_seen_when_it_fired_is_put_for_people(window: Visit, server: Process) -> None:
+    alert = find(server, "Busy")
+    evidence = {
+        "holders": [
+            {"who": "GET /export", "held_seconds": 5.5, "leaked": False, "connection": "8a474c", "backend_pid": 15305}
+            | {"endpoint": "GET /export", "task": "Task-5", "state": "idle in transaction", "state_seconds": 5}
+            | {"statement": "SELECT 1", "statement_seconds": 5.1, "taken_at": [], "now_at": ["shop.py:9 in export"]}
+            | {"usually_taken_at": [{"lines": ["shop.py:7 in export"], "count": 3}]}
+        ],
+        "slow_queries": [{"statement": "SELECT 2", "duration_seconds": 1.25, "at": 1795803576.25}],
+        "stalls": [{"began_at": 1795803561.0, "seconds": 0.32, "stack": ["shop.py:1 in inner", "shop.py:2 in outer"]}],
+    }
+
+    def with_evidence(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "evidence": evidence})
+
+    window.page.route(f"**{API}/alerts/{alert['id']}", with_evidence)
+    page = open_page(window, f"alerts/{alert['id']}")
+    row = page.get_by_role("table", name="Who had connections").get_by_role("row").last
+    expect(row).to_contain_text("idle in transaction")
+    expect(row).to_contain_text("SELECT 1")
+    expect(row).to_contain_text("shop.py:7 in export")
+    expect(row).to_contain_text("shop.py:9 in export")
+    expect(row).not_to_contain_text(re.compile("15,?305"))
+    expect(page.get_by_role("table", name="Slow statements")).to_contain_text("2026-11-27 19:19:36")
+    stalls = page.get_by_role("table", name="What blocked the event loop")
+    expect(stalls).to_contain_text("320 ms")
+    stalls.locator("summary").click()
+    expect(stalls.locator("li")).to_have_text(["shop.py:2 in outer"])
+    window.photograph("app-evidence", "phone", "light")
+    assert faults(page) == []
+
+
 def test_it_speaks_russian_and_keeps_what_was_chosen(window: Visit) -> None:
     page = open_page(window)
     page.keyboard.press(",")
@@ -389,6 +424,20 @@ def test_a_silence_is_previewed_made_changed_and_ended(window: Visit, server: Pr
     window.complaints.clear()
 
 
+def test_a_silence_still_to_come_that_was_ended_begins_when_it_would_have_if_that_is_taken_back(
+    window: Visit, server: Process
+) -> None:
+    begins, ends = "2030-01-01T10:00:00Z", "2030-01-01T11:00:00Z"
+    made = {"matchers": ['team="nobody"'], "starts_at": begins, "ends_at": ends}
+    assert server.http.post(f"{API}/silences", json=made).is_success
+    page = open_page(window, "silences")
+    page.get_by_role("row").filter(has_text="Scheduled").get_by_role("button", name="End it").click()
+    page.locator(".toast").last.get_by_role("button", name="Undo").click()
+    expect(page.locator(".toast").last).to_have_text("Taken back.")
+    found = [one for one in server.get("/silences")["silences"] if one["matchers"] == ['team="nobody"']]
+    assert [one["starts_at"] for one in found if one["state"] == "SCHEDULED"] == [begins]
+
+
 def test_lists_are_taken_away_as_csv_and_expressions_as_text(window: Visit) -> None:
     window.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = open_page(window, 'alerts?filter=team="red"')
@@ -432,6 +481,43 @@ def test_cut_off_it_says_so_and_goes_on_by_itself(window: Visit) -> None:
     expect(page.locator(".banner")).to_have_count(0)
     assert {said for said in window.complaints if "Failed to load resource: net::" not in said} == set()
     window.complaints.clear()
+
+
+def test_what_is_old_is_said_to_be(visit: Open, frozen: Process) -> None:
+    window = visit(frozen.port)
+    window.page.clock.install()
+    page = open_page(window)
+    frozen.process.send_signal(signal.SIGSTOP)
+    page.clock.run_for(20_000)
+    expect(page.locator(".link-mark").first).to_have_text(re.compile(r"\d\d s old"))
+    expect(page.locator(".banner")).to_contain_text(re.compile(r"Disconnected: .* What you see is \d\d s old\."))
+    frozen.process.send_signal(signal.SIGCONT)
+    expect(page.locator(".banner")).to_have_count(0)
+    page.goto("about:blank")  # before the server ends
+    window.complaints.clear()
+
+
+def test_a_chart_is_drawn_anew_in_other_colours(window: Visit) -> None:
+    page = open_page(window, "host")
+    chart = page.locator(".chart canvas").first
+    expect(chart).to_be_visible()
+    before = chart.element_handle()
+    page.keyboard.press(",")
+    page.get_by_label("Colours").select_option("dark")
+    page.get_by_role("button", name="Close", exact=True).last.click()
+    page.wait_for_function("canvas => !canvas.isConnected", arg=before)
+    expect(chart).to_be_visible()
+
+
+@pytest.fixture
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    process = _started(tmp_path_factory)
+    try:
+        process.wait_until_up()
+        yield process
+    finally:
+        process.process.send_signal(signal.SIGCONT)
+        process.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,11 @@
 import { t } from "../core/i18n";
 import { figure } from "../core/units";
 import { titled } from "../core/words";
+import { Lines } from "./code-lines";
 import { Section } from "./layout";
 import { Table, type Column } from "./table";
 import { Told } from "./text";
+import { Moment } from "./time";
 
 type Entry = Record<string, unknown>;
 
@@ -17,7 +19,23 @@ const TITLES: Record<string, string> = {
   slow_queries: "Slow statements",
   slow_commands: "Slow Redis commands",
   routes: "The slowest routes",
+  stalls: "What blocked the event loop",
 };
+
+const WORDS: Record<string, string> = {
+  held: "Held for",
+  duration: "Took",
+  seconds: "For",
+  at: "When",
+  began_at: "When",
+  endpoint: "Request",
+  caller: "Called from",
+  place: "Where",
+  stack: "Called from",
+};
+
+/** What only a program asks for, or another column says. */
+const LEFT_OUT = /^(id|connection|backend_pid|task|thread|operation|fingerprint|arguments|(state|statement)_seconds)$/;
 
 export function Evidence({ of }: { of: Record<string, unknown> }) {
   const kinds = Object.entries(of).filter(([, value]) => !Array.isArray(value) || value.length > 0);
@@ -40,19 +58,25 @@ const isTable = (value: unknown): value is Entry[] =>
   Array.isArray(value) && value.every((one) => typeof one === "object" && one !== null && !Array.isArray(one));
 
 function Records({ name, of }: { name: string; of: Entry[] }) {
-  const keys = [...new Set(of.flatMap(Object.keys))].filter((key) => !INNER.test(key) && of.some((one) => plain(one[key]))).slice(0, 9);
-  const columns = keys.map(
-    (key): Column<Entry> => ({
-      title: t(titled(key.replace(/_(seconds|ms)$/, ""))),
+  const said = (key: string): boolean =>
+    !LEFT_OUT.test(key) && !(key === "endpoint" && of.every((one) => one.who === one.endpoint)) && of.some((one) => plain(one[key]) !== "");
+  const keys = [...new Set(of.flatMap(Object.keys))].filter(said).slice(0, 8);
+  const columns = keys.map((key): Column<Entry> => {
+    const word = key.replace(/_(seconds|ms)$/, "");
+    const number = !isMoment(key) && of.some((one) => typeof one[key] === "number");
+    return {
+      title: t(WORDS[word] ?? titled(word)),
       value: (one) => (typeof one[key] === "number" ? one[key] : plain(one[key])),
-      cell: (one) => (typeof one[key] === "number" ? figure(one[key], unit(key)) : <Text name={key} value={one[key]} />),
-      ...(of.some((one) => typeof one[key] === "number") ? { kind: "num" as const } : {}),
-    }),
-  );
+      cell: (one) => <Shown name={key} value={one[key]} />,
+      ...(number ? { kind: "num" as const } : {}),
+    };
+  });
   return <Table caption={t(TITLES[name] ?? titled(name))} columns={columns} rows={of.slice(0, 50)} id={(one) => String(of.indexOf(one))} />;
 }
 
-const unit = (key: string): string => (key.endsWith("_seconds") ? "seconds" : key.endsWith("_ms") ? "ms" : key.endsWith("_bytes") ? "bytes" : "");
+const isMoment = (key: string): boolean => /(^|_)at$/.test(key);
+
+const unit = (key: string): string => key.match(/(?:^|_)(seconds|ms|bytes)$/)?.[1] ?? "";
 
 /** Records of lines of code, too, as text. */
 function plain(value: unknown): string {
@@ -61,9 +85,17 @@ function plain(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-function Text({ name, value }: { name: string; value: unknown }) {
-  if (value === null || value === undefined || value === "") return <span class="dim">–</span>;
+/** The lines of code that a value names: of one place, or of several. */
+const lines = (value: unknown): string[] =>
+  Array.isArray(value) ? value.flatMap((one) => (typeof one === "string" ? [one] : lines((one as Entry | null)?.lines))) : [];
+
+function Shown({ name, value }: { name: string; value: unknown }) {
+  if (plain(value) === "") return <span class="dim">–</span>;
+  if (typeof value === "number")
+    return isMoment(name) && value < 1e11 ? <Moment at={new Date(value * 1000).toISOString()} /> : <>{figure(value, unit(name))}</>;
   if (typeof value === "boolean") return <>{value ? t("yes") : t("no")}</>;
+  const of = lines(value);
+  if (of.length) return <Lines title="" of={of} />;
   const told = <Told most={1000}>{plain(value)}</Told>;
-  return /statement|command|caller|expr|_at$/.test(name) ? <code>{told}</code> : told;
+  return /statement|command|caller|expr|place|shape/.test(name) ? <code>{told}</code> : told;
 }

@@ -1,6 +1,5 @@
 // The drawing itself, by uPlot: everything that touches the canvas is here.
 
-import { effect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import type { Mark, Span } from "../core/annotations";
@@ -34,27 +33,21 @@ export function Plot(props: Props) {
   const plot = useRef<uPlot | null>(null);
   latest.current = props;
   const named = props.names.join("\n");
+  // Drawn anew when colours or the zone of time change: canvas does not inherit them.
   useEffect(() => {
-    // Drawn anew when colours or the zone of time change: canvas does not inherit them.
-    const stop = effect(() => {
-      void theme.value;
-      void zone.value;
-      plot.current?.destroy();
-      plot.current = new uPlot(options(latest), columns(latest.current), box.current!);
-    });
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    const again = (): void => {
+    const draw = (): void => {
       plot.current?.destroy();
       plot.current = new uPlot(options(latest), columns(latest.current), box.current!);
     };
-    dark.addEventListener("change", again);
+    draw();
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", draw);
     return () => {
-      stop();
-      dark.removeEventListener("change", again);
+      dark.removeEventListener("change", draw);
       plot.current?.destroy();
       plot.current = null;
     };
-  }, [named, props.unit]);
+  }, [named, props.unit, theme.value, zone.value]);
   useEffect(() => plot.current?.setSize({ width: props.size[0], height: props.size[1] }), [...props.size]);
   useEffect(() => {
     plot.current?.setData(columns(props));

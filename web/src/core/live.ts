@@ -2,7 +2,7 @@
 
 import { computed, effect, signal } from "@preact/signals";
 import { ApiError, get, keyWanted, type Alert, type LiveOverview, type Overview } from "./api";
-import { hidden, now, setServerTime } from "./clock";
+import { hidden, now, serverNow, setServerTime } from "./clock";
 import { told } from "./preferences";
 import { merged, readStream } from "./stream";
 
@@ -19,9 +19,12 @@ export const trouble = signal<ApiError | null>(null);
 /** Counts what has happened (an alert fired, somebody acted, a deploy), for lists to be asked for anew. */
 export const happened = signal(0);
 
-/** When something new was last heard, on this browser's clock in seconds. */
+/** When something new was last heard, by the server's time in seconds. */
 const heardAt = signal(0);
 const resting = signal(false);
+
+/** How old what is shown is, in seconds. */
+export const age = computed(() => Math.max(0, now.value - heardAt.value));
 
 export type Link = "connecting" | "live" | "late" | "lost" | "resting";
 
@@ -30,14 +33,7 @@ export const linkState = computed<Link>(() => {
   if (resting.value) return "resting";
   if (trouble.value && trouble.value.status !== 401) return "lost";
   if (overview.value === null) return "connecting";
-  void now.value;
-  return Date.now() / 1000 - heardAt.value > STALE_SECONDS ? "late" : "live";
-});
-
-/** How old what is shown is, in seconds. */
-export const age = computed(() => {
-  void now.value;
-  return Math.max(0, Date.now() / 1000 - heardAt.value);
+  return age.value > STALE_SECONDS ? "late" : "live";
 });
 
 let wake = (): void => undefined;
@@ -50,7 +46,7 @@ export const refresh = (): void => {
 
 function heard(found: Overview): void {
   setServerTime(found.generated_at);
-  heardAt.value = Date.now() / 1000;
+  heardAt.value = serverNow();
   trouble.value = null;
   overview.value = found;
 }

@@ -135,13 +135,14 @@ async function end(silence: Silence, done: () => void): Promise<void> {
     await del("silences/{silence_id}", { path: { silence_id: silence.id }, query: person.value ? { by: person.value } : {} });
     const again = async (): Promise<void> => {
       const span = silence.ends_at ? { ends_at: silence.ends_at } : { until_resolved: true };
+      const starts = silence.state === "SCHEDULED" && silence.starts_at ? { starts_at: silence.starts_at } : {};
       const remark = { ...(silence.by ? { by: silence.by } : {}), ...(silence.comment ? { comment: silence.comment } : {}) };
       if (silence.alert_id)
         await post("alerts/{alert_id}/silence", {
           path: { alert_id: silence.alert_id },
           body: { ...(silence.ends_at ? { until: silence.ends_at } : { until_resolved: true }), ...remark },
         });
-      else await post("silences", { body: { matchers: silence.matchers, ...span, ...remark } });
+      else await post("silences", { body: { matchers: silence.matchers, ...starts, ...span, ...remark } });
       done();
       say(t("Taken back."));
     };
