@@ -262,7 +262,7 @@ def test_an_action_that_is_not_saved_says_so(client: TestClient, backend: FakeBa
     backend.add(an_alert())
     backend.durable = False
     location = client.post("/alert/a1/acknowledge").headers["location"]
-    assert "holds in memory" in client.get(location.removeprefix("../..")).text
+    assert "in memory only" in client.get(location.removeprefix("../..")).text
 
 
 @pytest.mark.parametrize(

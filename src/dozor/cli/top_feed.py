@@ -52,7 +52,7 @@ class Feed:
         def run() -> None:
             try:
                 answer = self._client.post(f"alerts/{alert['id']}/{action}", body)
-                kept = "" if answer.get("durable", True) else " It holds in memory until Dozor's store answers."
+                kept = "" if answer.get("durable", True) else " For now it is kept in memory only."
                 self.said.put(f"{done}{kept}")
             except CommandFailed as error:
                 self.said.put(f"That did not work: {error}")

@@ -35,7 +35,7 @@ _SAID: Final = {
     "silence": "Silenced: nobody is told for now.",
     "resolve": "Resolved by hand.",
     "note": "Written down.",
-    "unsaved": "Done, but Dozor's store does not answer: it holds in memory and is written when the store is back.",
+    "unsaved": "Done. For now it is kept in memory only.",
 }
 
 All = Annotated[str | None, Query(alias="all")]

@@ -20,7 +20,7 @@ _LONGEST_SECONDS: Final = 100 * 365 * 86400.0
 _SAID: Final = {
     "made": "Made: nobody is told of what it matches.",
     "ended": "Ended: of what still fires, people are told.",
-    "unsaved": "Done, but Dozor's store does not answer: it holds in memory and is written when the store is back.",
+    "unsaved": "Done. For now it is kept in memory only.",
 }
 
 Field = Annotated[str, Query(max_length=10_000)]

@@ -11,9 +11,6 @@ import { Moment } from "./time";
 
 type Entry = Record<string, unknown>;
 
-/** What tells one record from another, and helps nobody who looks. */
-const INNER = /^(at|connection|backend_pid|task|thread|leaked|fingerprint|pool|failed|state(ment)?_seconds)$/;
-
 const TITLES: Record<string, string> = {
   holders: "Who had connections",
   slow_queries: "Slow statements",
@@ -35,7 +32,7 @@ const WORDS: Record<string, string> = {
 };
 
 /** What only a program asks for, or another column says. */
-const LEFT_OUT = /^(id|connection|backend_pid|task|thread|operation|fingerprint|arguments|(state|statement)_seconds)$/;
+const LEFT_OUT = /^(id|connection|backend_pid|task|thread|leaked|pool|operation|fingerprint|failed|arguments|(state|statement)_seconds)$/;
 
 export function Evidence({ of }: { of: Record<string, unknown> }) {
   const kinds = Object.entries(of).filter(([, value]) => !Array.isArray(value) || value.length > 0);
@@ -60,7 +57,7 @@ const isTable = (value: unknown): value is Entry[] =>
 function Records({ name, of }: { name: string; of: Entry[] }) {
   const said = (key: string): boolean =>
     !LEFT_OUT.test(key) && !(key === "endpoint" && of.every((one) => one.who === one.endpoint)) && of.some((one) => plain(one[key]) !== "");
-  const keys = [...new Set(of.flatMap(Object.keys))].filter(said).slice(0, 8);
+  const keys = [...new Set(of.flatMap(Object.keys))].filter(said).slice(0, 9);
   const columns = keys.map((key): Column<Entry> => {
     const word = key.replace(/_(seconds|ms)$/, "");
     const number = !isMoment(key) && of.some((one) => typeof one[key] === "number");
