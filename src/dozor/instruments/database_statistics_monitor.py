@@ -5,7 +5,8 @@ import contextlib
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine
 
@@ -22,10 +23,12 @@ from dozor.instruments.database_statistics import (
     read_sums,
     read_texts,
 )
-from dozor.instruments.query_planner import QueryPlanner
 from dozor.instruments.server_statements import ServerStatements, read_text
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
+
+if TYPE_CHECKING:
+    from dozor.instruments.query_planner import QueryPlanner
 
 EVERY_SECONDS: Final = 15.0
 _HIT_RATE_READINGS: Final = 21
@@ -63,7 +66,6 @@ class DatabaseStatisticsMonitor:
         self.pool_name = server.pool_name
         self.name = f"statistics:{self.pool_name}"
         self.book = ServerStatements(clock)
-        self.planner = QueryPlanner(self.pool_name, engine, of_others=True)
         self._server, self._engine, self._clock = server, engine, clock
         self._enquiry = DatabaseEnquiry(f"statistics-{self.pool_name}", engine)
         self._state = StatementsState(missing="nobody has looked yet")
@@ -73,6 +75,13 @@ class DatabaseStatisticsMonitor:
         self._blocks: deque[tuple[int, int]] = deque(maxlen=_HIT_RATE_READINGS)
         self._task: asyncio.Task[None] | None = None
         self._begun_at: float | None = None
+
+    @cached_property
+    def planner(self) -> "QueryPlanner":
+        """Makes plans of the statements; loaded when the first is asked for."""
+        from dozor.instruments.query_planner import QueryPlanner  # noqa: PLC0415 - see above
+
+        return QueryPlanner(self.pool_name, self._engine, of_others=True)
 
     @property
     def state(self) -> StatementsState:

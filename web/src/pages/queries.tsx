@@ -115,7 +115,7 @@ function TopList() {
     num("In all", "total_seconds", "seconds"),
     { title: t("Errors"), value: (row) => row.errors, cell: (row) => (row.errors ? <b class="status critical">{figure(row.errors)}</b> : figure(row.errors)), kind: "num" },
     num("Rows/call", "rows_per_call"),
-    { title: t("Sent by"), value: (row) => row.endpoints[0]?.name ?? row.callers[0]?.name ?? null, cell: (row) => <SentBy endpoints={row.endpoints.map((one) => one.name)} caller={row.source === "server" ? "pg_stat_statements" : row.callers[0]?.name} />, kind: "wide" },
+    { title: t("Sent by"), value: (row) => row.endpoints[0]?.name ?? row.callers[0]?.name ?? null, cell: (row) => <SentBy endpoints={row.endpoints.map((one) => one.name)} caller={row.source === "server" ? "pg_stat_\u200bstatements" : row.callers[0]?.name} />, kind: "wide" },
   ];
   return (
     <>
