@@ -42,4 +42,4 @@ def print_added(title: str, seconds: Mapping[str, float], *, bare: str, ours: st
 
 def print_figure(title: str, value: float, unit: str, aim: str) -> None:
     """One figure beside what it is to reach."""
-    print(f"  {title:<44} {value:9.3f} {unit:<6} (aim: {aim})")
+    print(f"  {title:<46} {value:9.3f} {unit:<6} (aim: {aim})")

@@ -11,7 +11,7 @@ import pytest
 from tests.patience import PATIENCE_SECONDS
 
 from dozor.errors import ConfigurationError
-from dozor.serving import EarlyServer, Front, bind, parse_address
+from dozor.serving import Answer, EarlyServer, Front, bind, parse_address
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_until_dozor_has_started_liveness_is_answered_and_all_else_waits() -> No
         waiting = [asyncio.create_task(_asked(front, path)) for path in ("/metrics", "/readyz")]
         await asyncio.sleep(0)
         assert not any(one.done() for one in waiting)
-        front.open(lambda: _app, tuple)
+        front.open(lambda: _app, {"/readyz": lambda _: Answer(200, b"ready"), "/metrics": lambda _: None})
         assert await waiting[0] == (200, b"/metrics")
-        assert await waiting[1] == (200, b'{"status":"ready","reasons":[]}')
+        assert await waiting[1] == (200, b"ready")
 
     asyncio.run(scene())
 
@@ -92,10 +92,10 @@ def test_the_application_is_made_for_the_first_to_ask_for_more_than_a_probe_and_
 
     async def scene() -> None:
         front = Front()
-        front.open(make, lambda: ["the database is down"])
+        front.open(make, {"/readyz": lambda _: Answer(503, b"not ready")})
         for path in ("/health", "/livez"):
             assert await _asked(front, path) == (200, b'{"status":"ok"}')
-        assert await _asked(front, "/readyz") == (503, b'{"status":"not ready","reasons":["the database is down"]}')
+        assert await _asked(front, "/readyz") == (503, b"not ready")
         assert made == []
         waiting = [asyncio.create_task(_asked(front, f"/{number}")) for number in range(5)]
         await asyncio.sleep(0)
@@ -118,7 +118,7 @@ def test_one_who_goes_away_while_the_application_is_made_takes_nothing_from_the_
 
     async def scene() -> None:
         front = Front()
-        front.open(make, tuple)
+        front.open(make, {})
         gone, stays = asyncio.create_task(_asked(front, "/a")), asyncio.create_task(_asked(front, "/b"))
         await asyncio.sleep(0)
         gone.cancel()
@@ -140,7 +140,7 @@ def test_an_application_that_cannot_be_made_is_a_problem_and_is_tried_again(capl
 
     async def scene() -> None:
         front = Front()
-        front.open(make, tuple)
+        front.open(make, {})
         status, body = await _asked(front, "/")
         assert (status, json.loads(body)["title"]) == (500, "Internal Server Error")
         assert "broken" not in body.decode()

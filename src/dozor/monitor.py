@@ -21,8 +21,9 @@ from dozor.model.collector import SCRAPE_PREFIX
 from dozor.model.labels import Labels
 from dozor.model.rule import RuleChanges
 from dozor.notify import table
-from dozor.overview import Known, TargetWatch, assess
+from dozor.overview import Known, TargetWatch
 from dozor.picture import Circumstances, Picture
+from dozor.plain_answers import PlainAnswers
 from dozor.reception import Reception
 from dozor.rules import Rule, RuleSource, load_rules
 from dozor.runtime import Runtime
@@ -271,7 +272,11 @@ class Monitor:
             server.start()
             self._runtime.on_stop("listen", server.stop)
         elif self._server is not None:
-            self._server.front.open(self.reception.application, self.unready)
+            key = settings.api_key
+            plain = PlainAnswers(
+                self.clock, None if key is None else key.get_secret_value(), self.known, lambda: self._session
+            )
+            self._server.front.open(self.reception.application, plain.by_path())
             # Served from before all else, and to be ended before all else.
             self._runtime.on_stop("listen", self._server.stop)
         # First of all, since servers wait for responses that have not ended.
@@ -308,10 +313,6 @@ class Monitor:
     def known(self) -> Known:
         """The picture that the last evaluation or action left."""
         return self._picture.known
-
-    def unready(self) -> Sequence[str]:
-        """Why no traffic should come, a sentence each. In any thread: it takes microseconds and waits for nothing."""
-        return assess(self.known(), self.clock.timestamp()).unready
 
     def _look(self, at: float) -> None:
         """Make the picture anew: on Dozor's loop, after each evaluation and action."""

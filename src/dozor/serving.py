@@ -7,8 +7,8 @@ import errno
 import gc
 import json
 import socket
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 import uvicorn
 
@@ -82,11 +82,19 @@ class OwnServer:
         self._listener.close()
 
 
-class Front:
-    """Stands before the application: answers the three probes itself, and has the rest made when somebody asks for it.
+class Answer(NamedTuple):
+    """What is sent: a body of that media type."""
 
-    That the process lives is said at once. All else waits until Dozor has started, and the first to ask for more than a
-    probe waits until the application is made, with all those who come meanwhile. Belongs to the loop that serves.
+    status: int
+    body: bytes
+    kind: bytes = b"application/json"
+
+
+class Front:
+    """Stands before the application: gives plain answers itself, and has the rest made when somebody asks for it.
+
+    That the process lives is said at once. All else waits until Dozor has started, and the first to ask for what has no
+    plain answer waits until the application is made, with all those who come meanwhile. Belongs to the loop that serves.
     """
 
     _ALIVE: Final = frozenset({"/health", "/livez"})
@@ -95,40 +103,40 @@ class Front:
     def __init__(self) -> None:
         self._started = asyncio.Event()
         self._make: Callable[[], Any] = object
-        self._unready: Callable[[], Sequence[str]] = tuple
+        self._plain: Mapping[str, Callable[[Any], Answer | None]] = {}
         self._making: asyncio.Future[Any] | None = None
         self._app: Any = None
 
-    def open(self, make: Callable[[], Any], unready: Callable[[], Sequence[str]]) -> None:
-        """Dozor has started. *make* is called in a thread, for the application; *unready* says why no traffic should come."""
-        self._make, self._unready = make, unready
+    def open(self, make: Callable[[], Any], plain: Mapping[str, Callable[[Any], Answer | None]]) -> None:
+        """Dozor has started.
+
+        Args:
+            make: called in a thread, for the application.
+            plain: by path, what answers a GET or HEAD by its scope; None: the application is to.
+        """
+        self._make, self._plain = make, plain
         self._started.set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
-        probe = scope["path"] if scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} else ""
-        if probe in self._ALIVE:
-            await _answer(send, 200, {"status": "ok"})
+        path = scope["path"] if scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} else ""
+        if path in self._ALIVE:
+            await _send(send, Answer(200, b'{"status":"ok"}'))
             return
         try:
             async with asyncio.timeout(self._LONGEST_WAIT_SECONDS):
                 await self._started.wait()
-                app = None if probe == "/readyz" else await self._made()
+                plain = self._plain[path](scope) if path in self._plain else None
+                app: Any = None if plain is not None else await self._made()
         except TimeoutError:
             await _refuse(scope, send, 503, "Service Unavailable", "Dozor is still starting; ask again in a moment.")
-            return
         except Exception:  # noqa: BLE001 - nothing is wrong with the request, which wants an answer
             report("application")
             await _refuse(
                 scope, send, 500, "Internal Server Error", "The API could not be loaded; Dozor's log says why."
             )
-            return
-        if app is None:
-            reasons = list(self._unready())
-            status = 503 if reasons else 200
-            await _answer(send, status, {"status": "not ready" if reasons else "ready", "reasons": reasons})
         else:
-            await app(scope, receive, send)
+            await (_send(send, plain) if plain is not None else app(scope, receive, send))
 
     async def _made(self) -> Any:
         """The application. Where it could not be made, the next request tries anew."""
@@ -185,14 +193,11 @@ async def _refuse(scope: Any, send: Any, status: int, title: str, detail: str) -
     if scope["type"] == "http":
         problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
         later = [(b"retry-after", b"1")] if status == 503 else []
-        await _answer(send, status, problem, b"application/problem+json", later)
+        await _send(send, Answer(status, json.dumps(problem).encode(), b"application/problem+json"), *later)
 
 
-async def _answer(
-    send: Any, status: int, body: dict[str, Any], kind: bytes = b"application/json", more: Sequence[Any] = ()
-) -> None:
-    content = json.dumps(body, separators=(",", ":")).encode()
-    length = str(len(content)).encode()
-    headers = [(b"content-type", kind), (b"content-length", length), (b"cache-control", b"no-store"), *more]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+async def _send(send: Any, answer: Answer, *more: tuple[bytes, bytes]) -> None:
+    length = str(len(answer.body)).encode()
+    headers = [(b"content-type", answer.kind), (b"content-length", length), (b"cache-control", b"no-store"), *more]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -8,7 +8,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 from tests.api.fake_backend import FakeBackend
 
-from dozor.api.metrics import prefers_openmetrics
+from dozor.metrics import prefers_openmetrics
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 

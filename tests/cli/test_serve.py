@@ -116,6 +116,7 @@ def look():
     while True:
         try:
             ask("/readyz")  # answered once all has started
+            assert b"dozor_collector_age_seconds" in ask("/metrics")
             break
         except OSError:
             time.sleep(0.02)

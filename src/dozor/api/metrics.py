@@ -6,7 +6,7 @@ from dozor.api import problems
 from dozor.api.backend import Backend
 from dozor.api.reading_schemas import MetricList
 from dozor.api.rendering import NO_STORE, json_response, metrics_json
-from dozor.metrics import content_type, render
+from dozor.metrics import content_type, prefers_openmetrics, render
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -50,25 +50,3 @@ def add_exposition(router: APIRouter, backend: Backend) -> None:
         body = await backend.in_dozor(lambda: render(backend.families(), openmetrics=openmetrics))
         # Given as a header, since a media type would get a second charset.
         return Response(body, headers={**NO_STORE, "Content-Type": content_type(openmetrics=openmetrics)})
-
-
-def prefers_openmetrics(accept: str) -> bool:
-    """Whether an Accept header asks for OpenMetrics at least as much as for plain text."""
-    wanted = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
-    for part in accept.split(","):
-        kind, *parameters = (piece.strip() for piece in part.split(";"))
-        if kind.lower() in wanted:
-            wanted[kind.lower()] = max(wanted[kind.lower()], _quality(parameters))
-    openmetrics, plain = wanted.values()
-    return openmetrics > 0 and openmetrics >= plain
-
-
-def _quality(parameters: list[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
-    return 1.0

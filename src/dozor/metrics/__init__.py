@@ -1,6 +1,6 @@
 """Counting, cheaply: the hot path writes, the scrape reads."""
 
-from dozor.metrics.exposition import content_type, merge, render
+from dozor.metrics.exposition import content_type, merge, prefers_openmetrics, render
 from dozor.metrics.instruments import Children, Counter, Histogram, HistogramSnapshot
 
 __all__ = [
@@ -10,5 +10,6 @@ __all__ = [
     "HistogramSnapshot",
     "content_type",
     "merge",
+    "prefers_openmetrics",
     "render",
 ]

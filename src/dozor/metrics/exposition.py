@@ -74,3 +74,25 @@ def _metric(family: Family) -> "Metric":
     for sample in family.samples:
         metric.add_sample(sample.name, dict(sample.labels), sample.value)
     return metric
+
+
+def prefers_openmetrics(accept: str) -> bool:
+    """Whether an Accept header asks for OpenMetrics at least as much as for plain text."""
+    wanted = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
+    for part in accept.split(","):
+        kind, *parameters = (piece.strip() for piece in part.split(";"))
+        if kind.lower() in wanted:
+            wanted[kind.lower()] = max(wanted[kind.lower()], _quality(parameters))
+    openmetrics, plain = wanted.values()
+    return openmetrics > 0 and openmetrics >= plain
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0
