@@ -98,7 +98,7 @@ class DatabaseStatisticsMonitor:
         due = self._begun_at is None or now - self._begun_at >= EVERY_SECONDS
         if due and (self._task is None or self._task.done()):
             self._begun_at = now
-            self._task = asyncio.create_task(self._read(), name=f"read {self.name}")
+            self._task = asyncio.create_task(self._read(), name=self.name)
         if self._failure is not None and self._server.up:
             raise self._failure
 

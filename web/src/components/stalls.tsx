@@ -4,7 +4,7 @@ import { get } from "../core/api";
 import { t, tn } from "../core/i18n";
 import { figure } from "../core/units";
 import { Lines } from "./code-lines";
-import { num, text, when } from "./columns";
+import { num, when } from "./columns";
 import { Listing } from "./listing";
 import type { Column } from "./table";
 
@@ -25,7 +25,7 @@ export const Stalls = () => (
     columns={(): Column<Stall>[] => [
       when("When", "at"),
       num("For", "seconds", "seconds"),
-      text("Does", "doing"),
+      { title: t("Does"), value: (one) => one.doing, cell: (one) => t(one.doing ?? "its own code") },
       { title: t("Where"), value: (one) => one.place, cell: (one) => <Lines title="" of={[...new Set([one.place ?? "", ...one.stack])].filter(Boolean)} />, kind: "wide" },
     ]}
   />
