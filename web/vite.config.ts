@@ -1,4 +1,5 @@
 import { defineConfig, type Plugin } from "vite";
+import { trimPreact } from "./preact-trim.ts";
 import { trimUPlot } from "./uplot-trim.ts";
 
 // The part that is loaded later is one file, which needs nothing but the first: there is nothing to preload.
@@ -11,7 +12,7 @@ const loadPlainly: Plugin = {
 // The page is served below any path, so all addresses in it are relative. Dozor's own server writes the document around it.
 export default defineConfig({
   base: "./",
-  plugins: [trimUPlot, loadPlainly],
+  plugins: [trimUPlot, trimPreact, loadPlainly],
   oxc: { jsx: { runtime: "classic", pragma: "h", pragmaFrag: "Fragment" }, jsxInject: 'import { h, Fragment } from "preact";' },
   // Signals as they are written today, not as they were for browsers of long ago.
   resolve: { conditions: ["module", "import"] },
