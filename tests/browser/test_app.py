@@ -438,6 +438,21 @@ def test_a_silence_still_to_come_that_was_ended_begins_when_it_would_have_if_tha
     assert [one["starts_at"] for one in found if one["state"] == "SCHEDULED"] == [begins]
 
 
+def test_a_silence_begins_at_the_hour_of_the_zone_that_is_shown(window: Visit, server: Process) -> None:
+    page = open_page(window, "silences?new=team=someone")
+    begins = page.get_by_label("Begins (empty: now)")
+    for zone, wanted in (("local", "2030-01-01T09:00:00Z"), ("utc", "2030-01-01T10:00:00Z")):
+        page.evaluate("zone => localStorage.setItem('dozor-zone', zone)", zone)
+        page.reload()
+        page.get_by_label("Which alerts").fill(f'zone="{zone}"')
+        begins.fill("2030-01-01T10:00")
+        page.get_by_role("button", name="Silence them").click()
+        expect(page.get_by_role("group", name="Silences")).to_contain_text(f'zone="{zone}"')
+        found = [one for one in server.get("/silences")["silences"] if one["matchers"] == [f'zone="{zone}"']]
+        assert [one["starts_at"] for one in found] == [wanted]
+        page.goto(f"{window.origin}/#/silences?new=team=someone")
+
+
 def test_lists_are_taken_away_as_csv_and_expressions_as_text(window: Visit) -> None:
     window.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = open_page(window, 'alerts?filter=team="red"')

@@ -136,7 +136,7 @@ def test_redis_is_stopped_somebody_takes_it_and_it_is_over(window: Visit, demo: 
     expect(page.get_by_role("heading", level=1)).to_contain_text("Healthy")
     page = look(window, "overview")
     expect(card(page, "Redis")).to_contain_text("Healthy")
-    expect(page.locator(".timeline").first).to_contain_text("RedisDisconnected has ended after")
+    expect(page.locator(".timeline").first).to_contain_text("RedisDisconnected (redis=default) has ended after")
     page = look(window, 'alerts?tab=history&filter=alertname="RedisDisconnected"')
     expect(row_of(page, "RedisDisconnected").first).to_contain_text("Acknowledged")
     expect(row_of(page, "RedisDisconnected").first).to_contain_text("ended")

@@ -15,17 +15,17 @@ from dozor.overview.changes import KEPT, Change, ChangeKind, ChangeLog, TargetWa
 @pytest.mark.parametrize(("event", "by", "comment", "kind", "text"), [
     ("fired", None, None, "alert_fired",
      "PoolUtilizationHigh fires: 96 % of the connections of pool default are in use."),
-    ("resolved", None, None, "alert_resolved", "PoolUtilizationHigh has ended after 3 min 20 s."),
-    ("closed by hand", "anna", None, "alert_resolved", "anna closed PoolUtilizationHigh after 3 min 20 s."),
-    ("acknowledged", "anna", None, "alert_acknowledged", "anna acknowledged PoolUtilizationHigh."),
-    ("acknowledged", None, None, "alert_acknowledged", "Somebody acknowledged PoolUtilizationHigh."),
-    ("no longer acknowledged", "anna", None, "alert_released", "Nobody has PoolUtilizationHigh any more: anna gave it back."),
-    ("silenced", "anna", None, "alert_silenced", "PoolUtilizationHigh is silenced by anna."),
-    ("silenced", None, None, "alert_silenced", "PoolUtilizationHigh is silenced."),
-    ("silence ended", None, None, "alert_silence_ended", "PoolUtilizationHigh is silenced no longer."),
-    ("escalated: it got worse", None, None, "alert_escalated", "PoolUtilizationHigh is critical now: it got worse."),
-    ("flapping", None, None, "alert_flapping", "PoolUtilizationHigh is flapping: it fires and ends again and again."),
-    (NOTE, "anna", "it was the backup", "alert_note", "anna wrote on PoolUtilizationHigh: it was the backup"),
+    ("resolved", None, None, "alert_resolved", "PoolUtilizationHigh (pool=default) has ended after 3 min 20 s."),
+    ("closed by hand", "anna", None, "alert_resolved", "anna closed PoolUtilizationHigh (pool=default) after 3 min 20 s."),
+    ("acknowledged", "anna", None, "alert_acknowledged", "anna acknowledged PoolUtilizationHigh (pool=default)."),
+    ("acknowledged", None, None, "alert_acknowledged", "Somebody acknowledged PoolUtilizationHigh (pool=default)."),
+    ("no longer acknowledged", "anna", None, "alert_released", "Nobody has PoolUtilizationHigh (pool=default) any more: anna gave it back."),
+    ("silenced", "anna", None, "alert_silenced", "PoolUtilizationHigh (pool=default) is silenced by anna."),
+    ("silenced", None, None, "alert_silenced", "PoolUtilizationHigh (pool=default) is silenced."),
+    ("silence ended", None, None, "alert_silence_ended", "PoolUtilizationHigh (pool=default) is silenced no longer."),
+    ("escalated: it got worse", None, None, "alert_escalated", "PoolUtilizationHigh (pool=default) is critical now: it got worse."),
+    ("flapping", None, None, "alert_flapping", "PoolUtilizationHigh (pool=default) is flapping: it fires and ends again and again."),
+    (NOTE, "anna", "it was the backup", "alert_note", "anna wrote on PoolUtilizationHigh (pool=default): it was the backup"),
 ])  # fmt: skip
 def test_what_happens_to_an_alert_is_put_into_words(
     event: str, by: str | None, comment: str | None, kind: str, text: str
@@ -117,4 +117,4 @@ def test_a_server_that_was_started_anew_is_noticed_by_its_uptime() -> None:
 def test_odd_annotations_of_rules_do_no_harm() -> None:
     silent = replace(an_alert(), annotations={})
     [change] = of_changes(Changes(alerts=(silent,), audit=(AuditEntry("a1", AT, "fired"),)), lambda _: None)
-    assert change.text == "PoolUtilizationHigh fires."
+    assert change.text == "PoolUtilizationHigh (pool=default) fires."

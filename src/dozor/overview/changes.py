@@ -90,6 +90,8 @@ class ChangeLog:
 
 # -- alerts --------------------------------------------------------------------------------------------------------
 
+_MOST_OF_A_LABEL: Final = 100
+
 _KINDS: Final = {
     "fired": ChangeKind.ALERT_FIRED,
     "resolved": ChangeKind.ALERT_RESOLVED,
@@ -145,12 +147,12 @@ def _of_alert(kind: ChangeKind, alert: Alert, entry: AuditEntry) -> Change:
 
 
 def _words(kind: ChangeKind, alert: Alert, entry: AuditEntry) -> str:
-    rule, who = alert.rule, entry.by or "Somebody"
+    rule, who = _named(alert), entry.by or "Somebody"
     lasted = duration(entry.at - (entry.at if alert.fired_at is None else alert.fired_at))
     match kind:
         case ChangeKind.ALERT_FIRED:
             about = alert.annotations.get("summary", "").strip().rstrip(".")
-            words = f"{rule} fires: {about}." if about else f"{rule} fires."
+            words = f"{alert.rule} fires: {about}." if about else f"{rule} fires."
         case ChangeKind.ALERT_RESOLVED if entry.event == "closed by hand":
             words = f"{who} closed {rule} after {lasted}."
         case ChangeKind.ALERT_RESOLVED:
@@ -170,6 +172,13 @@ def _words(kind: ChangeKind, alert: Alert, entry: AuditEntry) -> str:
         case _:
             words = f"{who} wrote on {rule}: {entry.comment}"
     return words
+
+
+def _named(alert: Alert) -> str:
+    """Which of the alerts of its rule, by its own labels: `HttpRequestsSlow (route=/orders)`."""
+    labels = alert.labels.without("alertname", "component").pairs
+    own = ", ".join(f"{name}={value[:_MOST_OF_A_LABEL]}" for name, value in labels)
+    return f"{alert.rule} ({own})" if own else alert.rule
 
 
 # -- all else ------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import { seconds, serverNow } from "../core/clock";
 import { t, tn } from "../core/i18n";
 import { happened, refresh } from "../core/live";
 import { ask, asked } from "../core/location";
-import { person } from "../core/preferences";
+import { person, zone } from "../core/preferences";
 import { useResource } from "../core/resource";
 import { summary } from "../core/standing";
 import { complain, say } from "../core/toasts";
@@ -177,13 +177,14 @@ function Editor({ silence, matchers: first, close, done }: EditorProps) {
     const timer = setTimeout(() => setSettled(text), 350);
     return () => clearTimeout(timer);
   }, [text]);
+  const begins = starts && new Date(starts + (zone.value === "utc" ? "Z" : "")).toISOString();
   const send = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const kept = silence?.ends_at ? { ends_at: silence.ends_at } : { until_resolved: true };
     const body = {
       matchers: splitMatchers(text),
       ...(span === AS_IT_IS ? kept : span === "until_resolved" ? { until_resolved: true } : { duration: span }),
-      ...(starts ? { starts_at: new Date(starts).toISOString() } : {}),
+      ...(begins ? { starts_at: begins } : {}),
       ...(by ? { by } : {}),
       ...(comment ? { comment } : {}),
     };
@@ -232,7 +233,7 @@ function Editor({ silence, matchers: first, close, done }: EditorProps) {
             </select>
           </label>
           <label>
-            {t("Begins (empty: now)")}
+            {t("Begins (empty: now)")} {zone.value === "utc" && "UTC"}
             <input type="datetime-local" value={starts} onInput={(event) => setStarts(event.currentTarget.value)} />
           </label>
         </div>
@@ -251,7 +252,7 @@ function Editor({ silence, matchers: first, close, done }: EditorProps) {
         )}
         <div class="actions">
           <button class="first">{silence ? t("Change it") : t("Silence them")}</button>
-          {starts && seconds(starts) < serverNow() && <span class="dim">{t("That moment is past: it begins now.")}</span>}
+          {begins && seconds(begins) < serverNow() && <span class="dim">{t("That moment is past: it begins now.")}</span>}
         </div>
       </form>
     </Dialog>
