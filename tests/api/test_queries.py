@@ -76,6 +76,8 @@ def test_the_statements_of_a_window(api: TestClient) -> None:
     assert first["callers"][0]["name"].endswith(" in sent")
     assert (first["rows"], first["before"], first["change"]) == (None, None, None)
     assert (second["statement"], second["errors"]) == ("SELECT ? FROM nowhere", 1)
+    assert second["raised"] == [{"name": "OperationalError", "times": 1}]
+    assert first["raised"] == []
     assert first["share"] + second["share"] == pytest.approx(1.0)
     assert found["everything"]["calls"] == 4
     assert found["other"] is None

@@ -115,7 +115,9 @@ def test_who_sends_a_statement_that_always_fails_is_known(engine: Engine, monito
         with engine.connect() as connection, pytest.raises(exc.OperationalError):
             connection.exec_driver_sql("SELECT name FROM nowhere")
         monitor.book.fold()
-    [(caller, _)] = known(monitor)["SELECT name FROM nowhere"].callers.items()
+    statement = known(monitor)["SELECT name FROM nowhere"]
+    assert statement.raised.items() == (("OperationalError", 3),)
+    [(caller, _)] = statement.callers.items()
     assert f"{HERE}:" in caller
     assert caller.endswith("test_who_sends_a_statement_that_always_fails_is_known")
 

@@ -182,6 +182,7 @@ def _identity(report: QueryReport, clock: Clock) -> dict[str, Any]:
         "source": report.source,
         "callers": _times(report.callers),
         "endpoints": _times(report.endpoints),
+        "raised": _times(report.raised),
         "first_seen": clock.date(report.first_seen),
         "last_seen": clock.date(report.last_seen),
     }

@@ -33,6 +33,7 @@ _QUERY = {
     "source": "application",
     "callers": [{"name": "orders.py:88 in list_orders", "times": 12}],
     "endpoints": [{"name": "GET /orders", "times": 4210}],
+    "raised": [{"name": "OperationalError", "times": 2}],
     "first_seen": NOW,
     "last_seen": NOW,
 }
@@ -95,6 +96,9 @@ class QueryIdentityModel(BaseModel):
     ]
     endpoints: Annotated[
         list[TimesModel], Field(description="Requests that sent it since it was first seen, in calls.")
+    ]
+    raised: Annotated[
+        list[TimesModel], Field(description="Errors with which it failed since it was first seen, by their class.")
     ]
     first_seen: datetime
     last_seen: datetime

@@ -172,6 +172,8 @@ class QueryBook(StatementBook):
             tally = statement.pending = statement.pending or Tally()
             while text.callers:
                 statement.callers.add(text.callers.popleft())
+            while text.raised:
+                statement.raised.add(text.raised.popleft())
         tally.add(seconds, [number for number in rows if number >= 0], self._slow_seconds)
         for _ in range(len(text.failures)):
             kind = text.failures.popleft()

@@ -183,6 +183,7 @@ class QueryMonitor:
                 self._account(work, text, seconds)
             if error is not None:
                 text.failures.append(kind_of(error))
+                text.raised.append(type(error).__name__)
                 if not text.callers and self.book.is_known(text) and (caller := find_caller()) is not None:
                     text.callers.append(caller)
             elif text.watched or statement not in self.book.fast:

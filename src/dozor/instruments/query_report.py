@@ -38,6 +38,7 @@ class QueryReport:
         change: None where *before* is.
         callers: the lines of code that were seen to send it and how often, in samples; the most frequent first.
         endpoints: the requests that sent it since it was first seen, and how often.
+        raised: the classes of the errors with which it failed since then, and how often.
         first_seen: timestamp; *last_seen* likewise.
     """
 
@@ -51,6 +52,7 @@ class QueryReport:
     change: Change | None
     callers: tuple[tuple[str, int], ...]
     endpoints: tuple[tuple[str, int], ...]
+    raised: tuple[tuple[str, int], ...]
     first_seen: float
     last_seen: float
 
@@ -171,6 +173,7 @@ class _Found:
             change=None if before is None else change_between(before, present),
             callers=statement.callers.items(),
             endpoints=statement.endpoints.items(),
+            raised=statement.raised.items(),
             first_seen=statement.first_seen,
             last_seen=statement.last_seen,
         )

@@ -8,6 +8,7 @@ from dozor.instruments.query_tally import History, Tally
 
 OTHER: Final = "other"
 _MOST_CALLERS: Final = 5
+_MOST_ERRORS: Final = 5
 _MOST_ENDPOINTS: Final = 10
 
 
@@ -103,6 +104,7 @@ class QueryStatement:
         first_seen: timestamp; *last_seen* likewise.
         callers: how often each line of code was seen to send it, in samples.
         endpoints: how often each sent it.
+        raised: how often it failed with an error of each class.
     """
 
     __slots__ = (
@@ -114,6 +116,7 @@ class QueryStatement:
         "last_seen",
         "operation",
         "pending",
+        "raised",
         "statement",
         "text",
     )
@@ -124,3 +127,4 @@ class QueryStatement:
         self.history = History()
         self.pending: Tally | None = None
         self.callers, self.endpoints = Few(_MOST_CALLERS), Few(_MOST_ENDPOINTS)
+        self.raised = Few(_MOST_ERRORS)

@@ -28,7 +28,7 @@ class QueryText(deque[float]):
         rows: what the driver said of the rows of each, -1 where it said nothing; in order, and an entry late at times.
         histogram: that of its operation.
         statement: all texts of the same fingerprint; None until Dozor has read the text.
-        failures: the kinds of those that failed.
+        failures: the kinds of those that failed; *raised* are the classes of their errors.
         callers: lines of code that were seen to send it.
         watched: every result of it is timed, since one took long to be fetched.
         book: whose it is.
@@ -46,6 +46,7 @@ class QueryText(deque[float]):
         "histogram",
         "idle_since",
         "operation",
+        "raised",
         "rows",
         "sampled",
         "statement",
@@ -68,6 +69,7 @@ class QueryText(deque[float]):
         self.unread: Tally | None = None
         self.sampled = 0
         self.failures: deque[FailureKind] = deque()
+        self.raised: deque[str] = deque()
         self.callers: deque[str] = deque(maxlen=8)
         self.watched = False
         self.idle_since = now

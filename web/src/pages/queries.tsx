@@ -286,6 +286,7 @@ function Known({ of }: { of: Detail }) {
           [t("Last seen"), <Ago at={of.last_seen} />],
           [t("Sent by"), of.endpoints.length > 0 && <Times of={of.endpoints} />],
           [t("Lines of code"), of.callers.length > 0 && <Times of={of.callers} code />],
+          [t("Errors"), of.raised.length > 0 && <Times of={of.raised} code />],
           [t("Fingerprint"), <span class="line"><code>{of.fingerprint}</code><button class="text" onClick={() => void copy(curl(`queries/${of.fingerprint}`), "curl")}>{t("Copy as curl")}</button></span>],
         ]}
       />
