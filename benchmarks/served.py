@@ -22,8 +22,8 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import QueuePool
 
-ROUNDS = 9
-FULL_SECONDS, STEADY_SECONDS = 1.5, 3.0
+ROUNDS = 12
+FULL_SECONDS, STEADY_SECONDS = 1.0, 2.0
 STEADY_RATE = 800.0
 """Requests a second: a quarter of what the application can answer on a slow core, as servers are run."""
 
@@ -31,10 +31,10 @@ STEADY_RATE = 800.0
 class Felt(NamedTuple):
     """What one round has found: as fast as answers come, and at a steady rate below that.
 
-    *cpu_us* is the CPU time of the server's process for each request, its other threads included.
+    *seconds* are those that pass for each request; *cpu_us* is the CPU time of the server's process for each request, its other threads included.
     """
 
-    requests_per_second: float
+    seconds: float
     cpu_us: float
     full_p99_ms: float
     steady_p50_ms: float
@@ -47,17 +47,17 @@ class Served(NamedTuple):
     rounds: list[Felt]
     pss_mib: float
 
-    def beside(self, other: "Served", figure: str) -> list[tuple[float, float]]:
-        """The figure of each round here, and of the round of *other* beside it: the machine's speed drifts."""
-        return [(getattr(a, figure), getattr(b, figure)) for a, b in zip(self.rounds, other.rounds, strict=True)]
-
     def added(self, other: "Served", figure: str) -> float:
-        """What is more here than there, in the median round."""
-        return statistics.median(ours - theirs for ours, theirs in self.beside(other, figure))
+        """What is more here than there: of rounds side by side, since the machine's speed drifts, the median."""
+        pairs = zip(self.rounds, other.rounds, strict=True)
+        return float(statistics.median(getattr(ours, figure) - getattr(theirs, figure) for ours, theirs in pairs))
 
     def ratio(self, other: "Served", figure: str) -> float:
-        """How many times more, in the median round."""
-        return statistics.median(ours / theirs for ours, theirs in self.beside(other, figure))
+        """How many times more in the quieter rounds (the lower quartile): what else the machine does only makes a time longer."""
+        return self._quiet(figure) / other._quiet(figure)
+
+    def _quiet(self, figure: str) -> float:
+        return float(statistics.quantiles((getattr(one, figure) for one in self.rounds), n=4)[0])
 
 
 def shop() -> tuple[FastAPI, Engine]:
@@ -112,7 +112,7 @@ def _felt(port: int, process: "subprocess.Popen[bytes]") -> Felt:
     full = _load(port, FULL_SECONDS)
     cpu_us = 1e6 * (_cpu_seconds(process.pid) - before) / full["requests"]
     steady = _load(port, STEADY_SECONDS, STEADY_RATE)
-    return Felt(full["requests_per_second"], cpu_us, full["p99_ms"], steady["p50_ms"], steady["p99_ms"])
+    return Felt(1 / full["requests_per_second"], cpu_us, full["p99_ms"], steady["p50_ms"], steady["p99_ms"])
 
 
 def _load(port: int, seconds: float, rate: float = 0.0) -> dict[str, float]:

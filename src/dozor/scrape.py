@@ -94,6 +94,8 @@ class Scraper:
     """Which collectors, by name, are left out of four cycles in five; None: none."""
     stage: Callable[[str, float], None] | None = None
     """Told how long the stages of a cycle took."""
+    turns: Callable[[], None] = lambda: None
+    """Called after each small piece of work, so that other threads have their turn."""
     _cycles: int = 0
     _watches: dict[str, _Watch] = field(default_factory=dict)
     _early_collections: int = 0
@@ -259,6 +261,7 @@ class Scraper:
         finally:
             watch.in_flight = None
             watch.duration_seconds = self.clock.monotonic() - began
+            self.turns()
 
     def _failed(self, watch: _Watch, kind: str) -> None:
         watch.errors += 1
@@ -290,6 +293,7 @@ class Scraper:
                     )
                     self.store.mark_stale(at, vanished)
             watch.names, watch.labelled, watch.stored_at = names, labelled, at
+            self.turns()
 
     def _begin_at_zero(self, watch: _Watch, families: Iterable[Family]) -> None:
         """Give counters that have appeared since the last cycle the 0 that they stood at then.

@@ -36,6 +36,7 @@ from dozor.settings import Settings
 from dozor.store.intake import Intake
 from dozor.store.memory import MemoryStore
 from dozor.store.remote_write import RemoteWrite
+from dozor.turns import Turns
 
 if TYPE_CHECKING:
     from dozor.notify.heartbeat import Heartbeat
@@ -120,6 +121,7 @@ class Session:
     ) -> None:
         self._clock, self._runtime, self._settings, self._on_cycle = clock, runtime, settings, on_cycle
         self._instruments_evidence = evidence
+        self._turns = Turns()
         self.store = MemoryStore(max_bytes=settings.store_memory_bytes)
         # Series of others never take the room of Dozor's own.
         self.intake = Intake(self.store, clock, max_series=self.store.stats.max_series // 2)
@@ -136,12 +138,15 @@ class Session:
             environment=identity.environment,
             external_url=identity.external_url,
             evidence=self._evidence,
+            turns=self._turns,
         )
         self.changes = ChangeLog(on_changes)
         self._identity = identity
         self.reloader = Reloader(rules, self._put_in_force, clock)
         self.cost = OwnCost(clock, Budget(settings.cpu_budget_percent), self._shed)
-        self.scraper = Scraper(self.store, clock, settings.interval_seconds, self._evaluate, stage=self.cost.stage)
+        self.scraper = Scraper(
+            self.store, clock, settings.interval_seconds, self._evaluate, stage=self.cost.stage, turns=self._turns
+        )
         self.thread = StoreThread()
         self.queries = StoreThread("dozor-query", max_waiting=_MOST_QUERIES)
         """Where people's queries are evaluated, one at a time: however long one takes, it delays no collector and no rule."""
@@ -348,6 +353,7 @@ class Session:
         self._evaluated_at = at
         decided = self._clock.monotonic()
         self.cost.stage("decide", decided - began)
+        self._turns()
         self._on_cycle(at)
         self.cost.stage("show", self._clock.monotonic() - decided)
 

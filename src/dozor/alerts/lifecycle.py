@@ -53,6 +53,7 @@ class Lifecycle:
         evidence: what is known about an alert at the moment it fires (holders of connections, slow queries).
         new_id: makes ids of alerts, silences and notifications.
         timer: measures how long an evaluation takes, in seconds.
+        turns: called after each rule, so that other threads have their turn.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Lifecycle:
         evidence: Evidence | None = None,
         new_id: Callable[[], str] = _new_id,
         timer: Callable[[], float] = time.perf_counter,
+        turns: Callable[[], None] = lambda: None,
     ) -> None:
         telling = Telling(
             group_interval_seconds=group_interval_seconds,
@@ -82,7 +84,7 @@ class Lifecycle:
         )
         self._book = AlertBook(telling, new_id)
         self._conditions = Conditions(self._book, evidence)
-        self._schedule = Schedule(rules.groups, self._book, self._conditions, timer)
+        self._schedule = Schedule(rules.groups, self._book, self._conditions, timer, turns)
         self._inhibition = Inhibition(self._book, inhibit)
         self._silencing = Silencing(self._book, new_id)
         self._speaker = Speaker(self._book, telling, new_id)

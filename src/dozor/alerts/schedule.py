@@ -46,12 +46,20 @@ class Exchange:
 
 
 class Schedule:
-    """Evaluates the rules of *groups* and applies what they find. *timer* measures how long that takes, in seconds."""
+    """Evaluates the rules of *groups* and applies what they find.
+
+    *timer* measures how long that takes, in seconds; *turns* is called after each rule.
+    """
 
     def __init__(
-        self, groups: Iterable[RuleGroup], book: AlertBook, conditions: Conditions, timer: Callable[[], float]
+        self,
+        groups: Iterable[RuleGroup],
+        book: AlertBook,
+        conditions: Conditions,
+        timer: Callable[[], float],
+        turns: Callable[[], None],
     ) -> None:
-        self._book, self._conditions, self._timer = book, conditions, timer
+        self._book, self._conditions, self._timer, self._turns = book, conditions, timer, turns
         self._groups: list[_ScheduledGroup] = []
         self.series = AlertSeries()
         self.replace(groups)
@@ -96,6 +104,7 @@ class Schedule:
                 began = self._timer()
                 for track in group.tracks:
                     self._evaluate(track, store, at)
+                    self._turns()
                 group.last_evaluation, group.evaluation_seconds = at, self._timer() - began
 
     def states(self) -> list[GroupState]:
