@@ -1,18 +1,19 @@
 """What Dozor adds to a checkout, a statement, a request, an import and a process, beside what is used instead of it.
 
-python -m benchmarks.overhead [--markdown]
+python -m benchmarks.overhead [--markdown] [--only checkout,statement,within,request,import,uvicorn]
 
 Run by the Python that has the peers (`make bench` puts them into .venv/peers), it compares with all of them; else with hand-written
 listeners alone. All variants run in turn in the same process with the same versions.
 """
 
+import argparse
 import asyncio
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 
 from benchmarks.common import interleaved
@@ -25,6 +26,7 @@ from starlette.types import ASGIApp, Message
 
 from dozor.instruments.work import Work, current_work
 
+PARTS = ("checkout", "statement", "within", "request", "import", "uvicorn")
 IMPORTS = 7
 ROUNDS = 51
 
@@ -116,20 +118,27 @@ def _engines(known: Mapping[str, Variant]) -> dict[str, Engine]:
     return made
 
 
-def in_process(known: Mapping[str, Variant]) -> list[Row]:
+def in_process(known: Mapping[str, Variant], wanted: Collection[str]) -> list[Row]:
     """A checkout, a statement and a request, in microseconds added to the bare ones."""
     engines = _engines(known)
     apps = {name: variant.app(application()) for name, variant in known.items() if variant.app is not None}
     sent = {name: statements(engine) for name, engine in engines.items()}
-    runs: list[tuple[str, dict[str, Callable[[int], None]], int, str]] = [
-        ("checkout and checkin", {name: checkouts(engine) for name, engine in engines.items()}, 2_000, "<= 1.0"),
-        ("statement", sent, 1_000, "<= 1.0"),
-        ("statement, within a request", {name: within_requests(run) for name, run in sent.items()}, 1_000, "<= 1.0"),
-        ("HTTP request, in process", {name: requests(app) for name, app in apps.items()}, 400, "<= 3.0"),
-    ]
+    within = {name: within_requests(run) for name, run in sent.items()}
+    runs: dict[str, tuple[str, dict[str, Callable[[int], None]], int, str]] = {
+        "checkout": (
+            "checkout and checkin",
+            {name: checkouts(engine) for name, engine in engines.items()},
+            2_000,
+            "<= 1.0",
+        ),
+        "statement": ("statement", sent, 1_000, "<= 1.0"),
+        "within": ("statement, within a request", within, 1_000, "<= 1.0"),
+        "request": ("HTTP request, in process", {name: requests(app) for name, app in apps.items()}, 400, "<= 3.0"),
+    }
     return [
         (title, "us", _added(interleaved(run, calls=calls, rounds=ROUNDS, timer=time.thread_time)), aim)
-        for title, run, calls, aim in runs
+        for part, (title, run, calls, aim) in runs.items()
+        if part in wanted
     ]
 
 
@@ -185,7 +194,14 @@ def print_markdown(rows: list[Row], names: list[str]) -> None:
 
 
 def main() -> None:
-    """Print all figures."""
+    """Print all figures, or those that are asked for."""
+    parser = argparse.ArgumentParser(description="What Dozor adds, beside others.")
+    parser.add_argument("--markdown", action="store_true", help="a table")
+    parser.add_argument("--only", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}; separated by commas")
+    arguments = parser.parse_args()
+    wanted = arguments.only.split(",")
+    if unknown := set(wanted) - set(PARTS):
+        parser.error(f"--only knows {', '.join(PARTS)}, not {', '.join(sorted(unknown))}")
     known = variants()
     names = [name for name in known if name != BARE]
     load = os.getloadavg()[0]
@@ -193,8 +209,12 @@ def main() -> None:
         f"{package} {version(package)}" for package in ("fastapi", "starlette", "sqlalchemy", "uvicorn")
     )
     print(f"Python {sys.version.split()[0]}, {versions}; {os.cpu_count()} cores, load {load:.1f} at the start")
-    rows = [*in_process(known), imports(known), *through_uvicorn(compare(list(known)))]
-    if "--markdown" in sys.argv[1:]:
+    rows = in_process(known, wanted)
+    if "import" in wanted:
+        rows.append(imports(known))
+    if "uvicorn" in wanted:
+        rows += through_uvicorn(compare(list(known)))
+    if arguments.markdown:
         print_markdown(rows, names)
     else:
         print_plain(rows)

@@ -254,6 +254,10 @@ class Monitor:
             from dozor.following import follow  # noqa: PLC0415 - redis-py comes with it
 
             follow(self._targets, session, self.clock.timestamp)
+        if self._http is not None or any(not pool.outside for pool in self._targets.pools.values()):
+            from dozor.hot_paths import hot_paths  # noqa: PLC0415 - an agent has no application
+
+            session.cost.hot_paths += hot_paths(self._http, self._targets)
         await session.begin(self._collectors())
         if self._process.loops:  # an agent watches none, and need not wake up ten times a second
             self._runtime.every(LOOK_SECONDS, "event loops", self._process.watch)
@@ -261,11 +265,6 @@ class Monitor:
         self._circumstances = Circumstances(
             name, settings.environment, self.clock.timestamp(), tuple(self._receivers), self._http is not None
         )
-        if self._http is not None:
-            from dozor.instruments.calibration import request_seconds  # noqa: PLC0415 - an agent has no application
-
-            with contained("calibration"):
-                session.cost.hot_path_seconds["request"] = await asyncio.to_thread(request_seconds)
         self.reception.open()
         if listener is not None:
             server = OwnServer(await asyncio.to_thread(self.reception.application), listener)

@@ -60,7 +60,7 @@ class WatchedPool:
         """How many statements were sent for each connection that was taken, since attachment; None: none was taken."""
         if self.queries is None:
             return None
-        checkouts = self.pool.figures().get("db_pool_checkouts_total")
+        checkouts = self.pool.checkouts_total
         return self.queries.statements_total / checkouts if checkouts else None
 
     def attach(self) -> None:

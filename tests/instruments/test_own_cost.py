@@ -3,11 +3,16 @@
 import asyncio
 import logging
 import threading
+import time
+from collections.abc import Callable
 
 import pytest
+from sqlalchemy import Engine, Pool, event
+from tests.patience import PATIENCE_SECONDS
 
-from dozor.instruments.calibration import request_seconds
-from dozor.instruments.own_cost import Budget, OwnCost, cpu_seconds_by_thread
+from dozor import containment
+from dozor.instruments.calibration import checkout_seconds, request_seconds, statement_seconds
+from dozor.instruments.own_cost import Budget, HotPath, OwnCost, cpu_seconds_by_thread
 from dozor.testing import FakeClock
 
 
@@ -98,7 +103,84 @@ def test_stages_add_up_and_what_an_event_costs_is_told() -> None:
     cost = OwnCost(FakeClock(), Budget(5.0), lambda level: None, Threads())
     cost.stage("decide", 0.25)
     cost.stage("decide", 0.5)
-    cost.hot_path_seconds["request"] = request_seconds()
+    assert figures(cost)["dozor_stage_seconds_total"] == 0.75
+
+
+def until_measured(cost: OwnCost) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while any(path.seconds is None for path in cost.hot_paths):
+        assert time.monotonic() < deadline
+        asyncio.run(cost.refresh())
+
+
+class Events:
+    """How many there were, set by hand."""
+
+    count: float | None = None
+    measured = 0
+
+    def __call__(self) -> float | None:
+        return self.count
+
+    def measure(self) -> float:
+        assert threading.current_thread() is not threading.main_thread()
+        self.measured += 1
+        return 0.25
+
+
+def test_what_events_cost_is_measured_once_there_are_some_and_counted_against_the_budget() -> None:
+    clock, threads, events, levels = FakeClock(), Threads(), Events(), list[int]()
+    cost = OwnCost(clock, Budget(5.0), levels.append, threads)
+    cost.hot_paths.append(HotPath("request", events.measure, events))
+    cycles(cost, clock, threads, 2, 0.0)
+    assert events.measured == 0
+    assert "dozor_hot_path_seconds" not in figures(cost)
+    events.count = 4
+    until_measured(cost)
+    cycles(cost, clock, threads, 1, 0.0)
+    assert events.measured == 1
     found = figures(cost)
-    assert found["dozor_stage_seconds_total"] == 0.75
-    assert 0 <= found["dozor_hot_path_seconds"] < 0.01
+    assert (found["dozor_hot_path_seconds"], found["dozor_hot_path_cpu_seconds_total"]) == (0.25, 1.0)
+    events.count = 3  # what was watched is not any more
+    cycles(cost, clock, threads, 1, 0.0)
+    events.count = 8
+    cycles(cost, clock, threads, 30, 0.0)
+    found = figures(cost)
+    assert found["dozor_hot_path_cpu_seconds_total"] == 2.25
+    assert found["dozor_cpu_seconds_total"] == 0.0
+    assert found["dozor_cpu_utilization"] == pytest.approx(100 * 1.25 / 30)
+    assert levels == [1]
+
+
+def test_what_cannot_be_measured_costs_nothing_and_is_not_tried_again() -> None:
+    tried: list[int] = []
+
+    def broken() -> float:
+        tried.append(1)
+        raise RuntimeError("injected")
+
+    clock, threads = FakeClock(), Threads()
+    cost = OwnCost(clock, Budget(5.0), lambda level: None, threads)
+    cost.hot_paths.append(HotPath("request", broken, lambda: 1.0))
+    before = containment.counts().get("own_cost.measure", 0)
+    until_measured(cost)
+    cycles(cost, clock, threads, 3, 0.0)
+    assert len(tried) == 1
+    assert containment.counts()["own_cost.measure"] == before + 1
+    assert figures(cost)["dozor_hot_path_seconds"] == 0.0
+
+
+@pytest.mark.parametrize("measure", [request_seconds, checkout_seconds, statement_seconds])
+def test_measuring_works_on_nothing_of_the_applications(measure: Callable[[], float]) -> None:
+    def told(*_: object) -> None:
+        raise AssertionError("the application's listeners know nothing of it")
+
+    before = containment.counts()
+    for target, name in ((Engine, "before_cursor_execute"), (Pool, "connect"), (Pool, "checkout")):
+        event.listen(target, name, told)
+    try:
+        assert 0 <= measure() < 0.01
+    finally:
+        for target, name in ((Engine, "before_cursor_execute"), (Pool, "connect"), (Pool, "checkout")):
+            event.remove(target, name, told)
+    assert containment.counts() == before

@@ -188,6 +188,12 @@ class ConnectionPoolMonitor:
         return {name: float(value) for name, value in known.items() if value is not None}
 
     @property
+    def checkouts_total(self) -> int:
+        """Connections handed out since attachment."""
+        with self._lock:
+            return self._counts.waits().count
+
+    @property
     def kind(self) -> str:
         """The pool's class, such as `QueuePool`."""
         return type(self._engine.pool).__name__

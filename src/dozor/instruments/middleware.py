@@ -71,6 +71,8 @@ class HttpMonitor:
         """For the middleware: all requests that have not ended, those included that are left out."""
         self.known = KnownRoutes()
         """For the middleware: where requests are counted that are routed as an earlier one was."""
+        self.requests_total = 0.0
+        """Requests counted since the start, as of the last cycle."""
         self._left_out: tuple[str, ...] = ()
         self._uncounted = Answers()
         self._labels = base_labels
@@ -154,8 +156,10 @@ class HttpMonitor:
         in_progress = Sample("http_requests_in_progress", self._labels, float(len(self.in_progress)))
         slow = Sample("http_slow_requests_total", self._labels, self._slow_total.value)
         folded = Sample("dozor_http_requests_folded_total", self._labels, self._answers.folded.value)
+        answered = list(families(self._answers.items()))
+        self.requests_total = sum(sample.value for sample in answered[0].samples)
         return [
-            *families(self._answers.items()),
+            *answered,
             Family(in_progress.name, MetricType.GAUGE, "Requests being answered now.", "requests", (in_progress,)),
             Family(slow.name, MetricType.COUNTER, _SLOW_TEXT, "requests", (slow,)),
             Family(folded.name, MetricType.COUNTER, _FOLDED_TEXT, "requests", (folded,)),

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -83,6 +84,52 @@ class Budget:
 
 
 @dataclass(slots=True)
+class HotPath:
+    """What Dozor does in the application's threads at one kind of event.
+
+    Attributes:
+        event: its name.
+        measure: the seconds that one takes, found on nothing of the application's.
+        count: how many there were; None where there is nothing they could come from.
+        seconds: what one takes, once that was measured.
+        total_seconds: an estimate of what all have taken.
+    """
+
+    event: str
+    measure: Callable[[], float]
+    count: Callable[[], float | None]
+    seconds: float | None = None
+    total_seconds: float = 0.0
+    _counted: float = 0.0
+    _measuring: "Future[float] | None" = None
+
+    def refresh(self) -> bool:
+        """Count; False while it is being measured. In a thread beside, since others may have the processor for long."""
+        count = self.count()
+        if count is None:
+            return True
+        if self.seconds is None:
+            if self._measuring is None:
+                self._measuring = Future()
+                threading.Thread(
+                    target=self._measure, args=(self._measuring,), name=f"{_NAME_PREFIX}-calibration", daemon=True
+                ).start()
+            if not self._measuring.done():
+                return False
+            self.seconds = self._measuring.result()
+        # What is watched no longer takes its count with it.
+        self.total_seconds += self.seconds * max(0.0, count - self._counted)
+        self._counted = count
+        return True
+
+    def _measure(self, found: "Future[float]") -> None:
+        seconds = 0.0
+        with contained("own_cost.measure"):
+            seconds = self.measure()
+        found.set_result(seconds)
+
+
+@dataclass(slots=True)
 class OwnCost:
     """Measures Dozor's threads, by stage too, and keeps to the budget. For Dozor's thread; a collector.
 
@@ -98,8 +145,7 @@ class OwnCost:
     shed: Callable[[int], None]
     read: Callable[[], Mapping[int, float]] = cpu_seconds_by_thread
     name: str = "cost"
-    hot_path_seconds: dict[str, float] = field(default_factory=dict)
-    """What one event costs the application, by kind: measured once, on nothing of the application's."""
+    hot_paths: list[HotPath] = field(default_factory=list)
     used_percent: float | None = None
     total_seconds: float = 0.0
     _seen: dict[int, float] = field(default_factory=dict)
@@ -107,7 +153,11 @@ class OwnCost:
     _stages: dict[str, float] = field(default_factory=dict)
 
     async def refresh(self) -> None:
-        """Read the threads, and judge."""
+        """Read the threads, add the hot paths, and judge."""
+        for path in self.hot_paths:
+            with contained("own_cost.hot_path"):
+                if not path.refresh():
+                    break  # one after the other
         seen = dict(self.read())
         # A thread that ended is gone from the list with its time, and a new one may get its number.
         self.total_seconds += sum(
@@ -116,12 +166,13 @@ class OwnCost:
         )
         self._seen = seen
         now = self.clock.monotonic()
-        self._points.append((now, self.total_seconds))
+        total = self.total_seconds + sum(path.total_seconds for path in self.hot_paths)
+        self._points.append((now, total))
         while len(self._points) > 2 and now - self._points[1][0] >= _SPAN_SECONDS:
             self._points.popleft()
         began, before = self._points[0]
         if now - began >= _SPAN_SECONDS:
-            self.used_percent = 100 * (self.total_seconds - before) / (now - began)
+            self.used_percent = 100 * (total - before) / (now - began)
             if self.budget.judge(self.used_percent, now):
                 self._tell()
 
@@ -139,12 +190,12 @@ class OwnCost:
         ]
 
     def families(self) -> Iterable[Family]:
-        """`dozor_cpu_…`, `dozor_stage_…`, `dozor_detail_shed`, `dozor_hot_path_seconds`."""
+        """`dozor_cpu_…`, `dozor_stage_…`, `dozor_detail_shed`, `dozor_hot_path_…`."""
         counter, gauge, none = MetricType.COUNTER, MetricType.GAUGE, Labels()
         yield _family("dozor_cpu_seconds_total", counter, "CPU time of Dozor's threads, in seconds.", "seconds",
                       {none: self.total_seconds})  # fmt: skip
         if self.used_percent is not None:
-            yield _family("dozor_cpu_utilization", gauge, "CPU time of Dozor's threads over the last 30 s, in percent of one core.", "percent",
+            yield _family("dozor_cpu_utilization", gauge, "CPU time of Dozor's threads and hot path over the last 30 s, in percent of one core.", "percent",
                           {none: self.used_percent})  # fmt: skip
         yield _family(
             "dozor_cpu_budget",
@@ -157,8 +208,11 @@ class OwnCost:
                       {none: float(self.budget.level)})  # fmt: skip
         yield _family("dozor_stage_seconds_total", counter, "Time of Dozor's thread by stage of a cycle, in seconds.", "seconds",
                       {Labels(stage=stage): seconds for stage, seconds in self._stages.items()})  # fmt: skip
+        measured = {Labels(event=path.event): path for path in self.hot_paths if path.seconds is not None}
         yield _family("dozor_hot_path_seconds", gauge, "What one event costs the application, as measured at start, in seconds.",
-                      "seconds", {Labels(event=event): cost for event, cost in self.hot_path_seconds.items()})  # fmt: skip
+                      "seconds", {labels: path.seconds or 0.0 for labels, path in measured.items()})  # fmt: skip
+        yield _family("dozor_hot_path_cpu_seconds_total", counter, "What all events have cost the application, as estimated, in seconds.",
+                      "seconds", {labels: path.total_seconds for labels, path in measured.items()})  # fmt: skip
 
     def _tell(self) -> None:
         level = self.budget.level

@@ -101,8 +101,8 @@ class QueryMonitor:
             if self.fallback_reason is None:
                 dialect = self._engine.dialect
                 patch = Patch(dialect)
-                patch.put("do_execute", self._timed(dialect.do_execute))
-                patch.put("do_executemany", self._timed(dialect.do_executemany))
+                patch.put("do_execute", self.timed(dialect.do_execute))
+                patch.put("do_executemany", self.timed(dialect.do_executemany))
                 patch.put("do_execute_no_params", self._timed_without_parameters(dialect.do_execute_no_params))
                 self._off = patch.remove
             else:
@@ -202,7 +202,8 @@ class QueryMonitor:
         except Exception:  # noqa: BLE001 - the statement's own outcome is what the application gets
             report("query.observe")
 
-    def _timed(self, original: Replacement) -> Replacement:  # noqa: C901 - each call that is spared pays
+    def timed(self, original: Replacement) -> Replacement:  # noqa: C901 - each call that is spared pays
+        """*original*, a dialect's `do_execute` or one that is called alike, with its statements counted."""
         timer, observe, slow_seconds, repeated = self._timer, self.observe, self.slow_seconds, self._repeated
         fast, work_of, repeated_at, last = self.book.fast, current_work.get, self.repeats.repeated_at, self._last
 
@@ -254,7 +255,7 @@ class QueryMonitor:
         return timed
 
     def _timed_without_parameters(self, original: Replacement) -> Replacement:
-        timed = self._timed(lambda cursor, statement, _none, context: original(cursor, statement, context))
+        timed = self.timed(lambda cursor, statement, _none, context: original(cursor, statement, context))
 
         def timed_without_parameters(cursor: Any, statement: str, context: Any = None) -> Any:
             return timed(cursor, statement, None, context)

@@ -36,7 +36,7 @@ _OTHERS: Final = frozenset({
     "db_server_connections", "db_server_longest_transaction_seconds", "db_server_max_connections",
     "db_server_waiting_locks",
     "dozor_alerts", "dozor_cpu_budget", "dozor_cpu_seconds_total", "dozor_cpu_utilization", "dozor_detail_shed",
-    "dozor_hot_path_seconds", "dozor_stage_seconds_total",
+    "dozor_hot_path_cpu_seconds_total", "dozor_hot_path_seconds", "dozor_stage_seconds_total",
     "dozor_collector_age_seconds", "dozor_collector_duration_seconds", "dozor_collector_errors_total",
     "dozor_collector_interval_seconds", "dozor_dead_letters", "dozor_early_collections_total", "dozor_heartbeats_total",
     "dozor_http_requests_folded_total", "dozor_intake_samples_total", "dozor_intake_series", "dozor_internal_errors_total", "dozor_journal_depth",
