@@ -29,7 +29,9 @@ MODULES: Final = (
     "alerts/transitions.py", "alerts/succession.py", "alerts/silencing.py", "alerts/lifecycle.py", "alerts/schedule.py",
     "alerts/conditions.py", "alerts/book.py", "instruments/connection_pool_monitor.py", "instruments/pool_wrap.py",
     "instruments/pool_advice.py", "instruments/connection_budget.py", "instruments/redis_failure.py",
-    "instruments/redis_group.py", "instruments/database_statistics.py", "instruments/database_statistics_monitor.py", "instruments/database_server_monitor.py", "reception.py",
+    "duration.py", "store/matchers.py", "rules/check.py", "database/outbox.py", "notify/http.py", "notify/slack_api.py",
+    "instruments/redis_group.py", "instruments/database_statistics.py", "instruments/database_statistics_monitor.py",
+    "instruments/database_server_monitor.py", "reception.py",
     "overview/redis_topology.py", "instruments/query_planner.py", "instruments/query_plan.py", "instruments/own_cost.py", "instruments/workers.py",
     "database/worker.py", "database/journal.py", "keeping.py", "session.py", "reloading.py", "picture.py", "errors.py", "desk.py",
     "api/span.py", "api/auth.py", "api/live.py", "api/series.py", "api/silences.py", "api/parameters.py", "api/rules.py",
@@ -41,7 +43,7 @@ NOT_SAID: Final = re.compile(
     r"\| None|^dict\[|^\W*$|Engine \| |^\s*(PRAGMA|SELECT|SET LOCAL|PREPARE|EXPLAIN)\b|^extract\(|\| Merged|^cannot watch|^(unknown command|max number of clients|event loop)"
     r"|^(journal's rest|heartbeat's connection|early collections|metrics server|rule files)$|^dozor page until"
     r"|^ (using|on) \{1\}$|^Parallel \{1\}$|^[A-Z]\w+( [A-Z][\w]+)+$|^One-Time Filter$|^TID Cond$|^CTE Name$|^\(cost="
-    r"|^\{1\} \{2\}$|^(pool_size|max_overflow)=\S*(, max_overflow=\S*)?$|^\{1\} / \{2\} = \{3\}$|rate\(|^(duration|range|query|filter): \{1\}\.$"
+    r"|^\{1\} \{2\}$|^(pool_size|max_overflow)=\S*(, max_overflow=\S*)?$|^\{1\} / \{2\} = \{3\}$|rate\(|^(duration|range|query|filter): \{1\}\.$|^Bearer |charset=|^line \{1\}: $"
 )
 QUIET: Final = {"debug", "info", "warning", "error", "exception", "critical", "Field", "Query", "Path", "Header", "Body", "compile",
                 "family", "_family", "_gauge", "AppError", "contained", "guarded"}  # fmt: skip

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, post } from "../core/api";
-import { t, tn } from "../core/i18n";
+import { t, tn, worded } from "../core/i18n";
 import { useResource } from "../core/resource";
 import { duration, figure } from "../core/units";
 import { Badge } from "./badge";
@@ -59,7 +59,7 @@ export function Workbench({ close }: { close: () => void }) {
           {data.value?.findings.slice(0, 20).map((one) => (
             <li key={`${one.line} ${one.message}`}>
               <Badge of={one.level === "error" ? "CRITICAL" : "WARNING"} /> {one.line !== null && <span class="dim">{t("line {n}", { n: one.line })}</span>}{" "}
-              <Told most={500}>{one.message}</Told>
+              <Told most={500}>{worded(one.message)}</Told>
             </li>
           ))}
           {data.value?.findings.length === 0 && <li>{tn(data.value.rules, "{n} rule, nothing to complain of|{n} rules, nothing to complain of")}</li>}
