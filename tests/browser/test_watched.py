@@ -138,6 +138,37 @@ def test_a_question_is_completed_and_answered(window: Visit) -> None:
     assert faults(page) == []
 
 
+def test_no_answer_stands_under_another_question(window: Visit) -> None:
+    page = arrive(window, "explore?query=vector(1/0)")
+    expect(page.get_by_role("table", name="Series")).to_contain_text("∞")
+    page.get_by_label("PromQL", exact=True).fill("1234")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator(".legend")).to_contain_text("1,234")
+    page.get_by_label("PromQL", exact=True).fill("db_pool_capacity[5m]")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("figure.chart h3")).to_have_text("db_pool_capacity[5m]")
+    expect(page.locator("figure.chart .fault")).to_be_visible()
+    expect(page.locator(".legend")).to_have_count(0)
+    assert {said for said in window.complaints if "422" not in said} == set()
+    window.complaints.clear()  # Chromium's console names every answer that is not a success
+
+
+def test_what_a_rule_would_have_done_goes_when_it_is_another(window: Visit) -> None:
+    page = arrive(window, "rules?try=1")
+    file = page.get_by_label("A rule file, as Prometheus has it")
+    file.fill("groups:\n- name: mine\n  rules:\n  - {alert: Always, expr: vector(1)}")
+    page.get_by_role("button", name="What would it have done?").click()
+    expect(page.get_by_role("table", name="What would it have done?")).to_contain_text("Always")
+    file.fill("groups: 7")
+    expect(page.get_by_role("table", name="What would it have done?")).to_have_count(0)
+    page.get_by_role("button", name="What would it have done?").click()
+    expect(page.get_by_role("alert")).to_contain_text("expected a list")
+    file.fill("groups: []")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert {said for said in window.complaints if "422" not in said} == set()
+    window.complaints.clear()
+
+
 def test_a_channel_takes_a_test(window: Visit) -> None:
     page = arrive(window, "settings")
     page.get_by_role("table", name="Who is told").get_by_role("button", name="Send a test").first.click()

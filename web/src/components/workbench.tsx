@@ -33,6 +33,8 @@ export function Workbench({ close }: { close: () => void }) {
   const [played, setPlayed] = useState<Played | null>(null);
   const [fault, setFault] = useState("");
   useEffect(() => {
+    setPlayed(null); // what was said of another text
+    setFault("");
     const timer = setTimeout(() => setSettled(text), 500);
     return () => clearTimeout(timer);
   }, [text]);
@@ -53,7 +55,7 @@ export function Workbench({ close }: { close: () => void }) {
       <form class="form" onSubmit={(event) => void run(event)}>
         <label>
           {t("A rule file, as Prometheus has it")}
-          <textarea class="code" rows={10} spellcheck={false} value={text} maxLength={60000} onInput={(event) => setText(event.currentTarget.value)} />
+          <textarea class="code" rows={10} spellcheck={false} value={text} required maxLength={60000} onInput={(event) => setText(event.currentTarget.value)} />
         </label>
         <ul class="plain" role="status">
           {data.value?.findings.slice(0, 20).map((one) => (

@@ -16,7 +16,7 @@ export async function query(expression: string, signal?: AbortSignal) {
   const series = resultType === "vector" ? (result as { metric: Labels; value: Pair }[]) : [];
   const last = resultType === "matrix" ? (result as { metric: Labels; values: Pair[] }[]).map((one) => ({ metric: one.metric, value: one.values.at(-1)! })) : series;
   return {
-    series: last.map((one): Instant => ({ metric: one.metric, value: Number(one.value[1]) })),
+    series: last.map((one): Instant => ({ metric: one.metric, value: Number(one.value[1].replace("Inf", "Infinity")) })),
     text: resultType === "scalar" || resultType === "string" ? (result as Pair)[1] : null,
     warnings: answer.warnings ?? [],
   };

@@ -45,7 +45,7 @@ export default function ExplorePage() {
         <button class="first">{t("Ask")}</button>
       </form>
       {said ? (
-        <Answer of={said} />
+        <Answer key={said} of={said} />
       ) : (
         <Empty title={t("Ask anything of the figures that Dozor keeps, in PromQL.")}>
           <ul class="ideas">
