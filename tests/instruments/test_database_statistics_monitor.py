@@ -17,6 +17,7 @@ from dozor.instruments.database_server_monitor import DatabaseFailure, DatabaseS
 from dozor.instruments.database_statistics_monitor import EVERY_SECONDS, DatabaseStatisticsMonitor
 from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.query_report import QueryReport, TopQueries, top_queries
+from dozor.rules.known_metrics import OWN
 from dozor.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
@@ -275,6 +276,7 @@ async def test_what_the_database_has_done_in_all(url: str) -> None:
         execute(url, "INSERT INTO items SELECT n, 'a' FROM generate_series(1, 50) AS n", "SELECT count(*) FROM items")
         await it.read()
         found = {family.name: family.samples[0] for family in it.monitor.families()}
+        assert set(found) <= OWN
         commits = found["pg_stat_database_xact_commit"]
         assert commits.value > 0
         assert commits.labels["datname"] == make_url(url).database
