@@ -156,6 +156,24 @@ def test_most_calls_take_the_short_way(engine: Engine, monitor: QueryMonitor, mo
     assert len(seen) == 3
 
 
+@pytest.mark.parametrize("before", [0, 1, 8, 9, 10, 25])
+def test_statements_that_are_repeated_are_found_wherever_they_begin(
+    engine: Engine, monitor: QueryMonitor, before: int
+) -> None:
+    send(engine, "SELECT 1")
+    with Request("GET /items") as request:
+        send(engine, *(f"SELECT 1, {number}, {number} AS c{number}" for number in range(before)), *["SELECT 1"] * 9)
+        assert request.statements == before + 9
+    monitor.book.fold()
+    assert monitor.repeats.found() == []
+    with Request("GET /items"):
+        send(engine, *(f"SELECT 1, {number}, {number} AS c{number}" for number in range(before)), *["SELECT 1"] * 12)
+    monitor.book.fold()
+    [found] = monitor.repeats.found()
+    assert (found.times, found.requests) == (12, 1)
+    assert "test_query_book.py" in (found.caller or "")
+
+
 def test_requests_name_what_they_send(engine: Engine, monitor: QueryMonitor) -> None:
     for number in range(3):
         with Request("GET /items/{id}") as request:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 SLOW_SECONDS: Final = 1.0
+_FEW: Final = 9
 _BOUNDS: Final = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25),
     *(0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
@@ -85,6 +86,8 @@ class QueryMonitor:
         self._labels = base_labels.with_({"pool": pool_name})
         self._durations = Children(("operation",), lambda: Histogram(_BOUNDS), base=self._labels)
         self.repeats = QueryRepeats(pool_name, self._labels, repeated_at)
+        # As many statements of a request are listed; a further one may be the one too many.
+        self._few = min(repeated_at - 1, _FEW)
         self.book = QueryBook(self._engine.dialect.name, clock, self._durations, slow_seconds, self.repeats)
         self.planner = QueryPlanner(pool_name, self._engine)
         self._slow = SlowQueries(pool_name)
@@ -205,7 +208,8 @@ class QueryMonitor:
     def timed(self, original: Replacement) -> Replacement:  # noqa: C901 - each call that is spared pays
         """*original*, a dialect's `do_execute` or one that is called alike, with its statements counted."""
         timer, observe, slow_seconds, repeated = self._timer, self.observe, self.slow_seconds, self._repeated
-        fast, work_of, repeated_at, last = self.book.fast, current_work.get, self.repeats.repeated_at, self._last
+        fast, work_of, last, repeated_at = self.book.fast, current_work.get, self._last, self.repeats.repeated_at
+        few = self._few
 
         def timed(cursor: Any, statement: str, parameters: Any, context: Any = None) -> Any:
             started = timer()
@@ -236,17 +240,15 @@ class QueryMonitor:
                 work = work_of()
                 if work is not None:  # as in _account, without the calls
                     work.database_seconds += seconds
-                    many, sent = work.many, work.sent
-                    if many is not None:
-                        times = many.times
+                    sent = work.sent
+                    if sent is None:
+                        work.sent = [text]
+                    elif len(sent) < few:
+                        sent.append(text)
+                    else:
+                        times = (work.many or work.sends_many()).times
                         times[text] = count = times.get(text, 0) + 1
                         if count == repeated_at:
-                            repeated(work, text)
-                    elif sent is None:
-                        work.sent = [text]
-                    else:
-                        sent.append(text)
-                        if len(sent) >= repeated_at and work.sends_many().times[text] == repeated_at:
                             repeated(work, text)
             except Exception:  # noqa: BLE001 - the application gets its result whatever happens to the count
                 report("query.timed")
@@ -264,8 +266,8 @@ class QueryMonitor:
 
     def _account(self, work: Work, text: QueryText, seconds: float) -> None:
         work.database_seconds += seconds
-        few = self.repeats.repeated_at
-        if work.add_sent(text, few) == few:
+        repeated_at = self.repeats.repeated_at
+        if work.add_sent(text, self._few) == repeated_at:
             self._repeated(work, text)
 
     def _repeated(self, work: Work, text: QueryText) -> None:

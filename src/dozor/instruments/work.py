@@ -69,17 +69,20 @@ class Work:
         return 0 if sent is None else len(sent)
 
     def add_sent(self, text: Any, few: int) -> int:
-        """It has sent *text*: how often by now, or 0 while all its statements together are less than *few*."""
-        if self.many is None:
-            self.sent = sent = self.sent or []
+        """It has sent *text*: how often by now, or 0 while all its statements together are no more than *few*."""
+        sent = self.sent
+        if sent is None:
+            self.sent = [text]
+        elif len(sent) < few:
             sent.append(text)
-            return 0 if len(sent) < few else self.sends_many().times[text]
-        times = self.many.times
-        times[text] = count = times.get(text, 0) + 1
-        return count
+        else:
+            times = (self.many or self.sends_many()).times
+            times[text] = count = times.get(text, 0) + 1
+            return count
+        return 0
 
     def sends_many(self) -> Many:
-        """From now on statements are counted in what this returns."""
+        """The first few were not all: from now on statements are counted in what this returns."""
         self.many = many = Many(dict(Counter(self.sent)))
         return many
 
