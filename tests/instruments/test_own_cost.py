@@ -171,11 +171,15 @@ def test_what_cannot_be_measured_costs_nothing_and_is_not_tried_again() -> None:
 
 
 @pytest.mark.parametrize("measure", [request_seconds, checkout_seconds, statement_seconds])
-def test_measuring_works_on_nothing_of_the_applications(measure: Callable[[], float]) -> None:
+def test_measuring_works_on_nothing_of_the_applications(
+    measure: Callable[[], float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def told(*_: object) -> None:
         raise AssertionError("the application's listeners know nothing of it")
 
     before = containment.counts()
+    # SQLAlchemy notes for ever that somebody has listened to the class, whoever stops to: put back for other tests.
+    monkeypatch.setattr(Engine, "_has_events", Engine._has_events)
     for target, name in ((Engine, "before_cursor_execute"), (Pool, "connect"), (Pool, "checkout")):
         event.listen(target, name, told)
     try:
