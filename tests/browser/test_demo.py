@@ -247,10 +247,10 @@ ENGLISH = re.compile(r"(?:\b[a-z]{2,}[, ]+){2,}[a-z]{2,}")
 
 
 def words_of(page: Page) -> str:
-    """What stands on a page, without code and the names that people gave."""
+    """What stands on a page, without code and without names: of metrics, of rules, those that people gave."""
     shown: str = page.evaluate(
         "() => { const main = document.querySelector('main').cloneNode(true);"
-        " main.querySelectorAll('code, pre, .labels, .code-line, textarea, option').forEach((one) => one.remove());"
+        " main.querySelectorAll('code, pre, .labels, .code-line, textarea, option, th a').forEach((one) => one.remove());"
         " return [...main.querySelectorAll('*')].flatMap((one) => [...one.childNodes]).filter((one) => one.nodeType === 3)"
         ".map((one) => one.data).join('\\n'); }"
     )
