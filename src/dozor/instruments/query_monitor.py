@@ -205,7 +205,7 @@ class QueryMonitor:
         except Exception:  # noqa: BLE001 - the statement's own outcome is what the application gets
             report("query.observe")
 
-    def timed(self, original: Replacement) -> Replacement:  # noqa: C901 - each call that is spared pays
+    def timed(self, original: Replacement) -> Replacement:
         """*original*, a dialect's `do_execute` or one that is called alike, with its statements counted."""
         timer, observe, slow_seconds, repeated = self._timer, self.observe, self.slow_seconds, self._repeated
         fast, work_of, last, repeated_at = self.book.fast, current_work.get, self._last, self.repeats.repeated_at
