@@ -27,6 +27,7 @@ from tests.dashboard.reader import Page, page_of
 from dozor import containment, dashboard
 from dozor.api import PREFIX, build_router, create_app
 from dozor.api.backend import Access
+from dozor.dashboard.answers import STYLE_URL
 from dozor.dashboard.built import built_page
 from dozor.instruments.pool_holders import Holder
 from dozor.instruments.pool_places import UsualPlace
@@ -196,6 +197,14 @@ def test_style_and_icons_are_where_the_page_says_and_are_kept(
             assert answer.status_code == 200
             assert "immutable" in answer.headers["cache-control"]
     assert client.get(f"{base}icon-nonsense.svg").status_code == 200
+
+
+def test_the_style_that_the_first_paint_waits_for_is_packed_where_the_browser_takes_it(client: TestClient) -> None:
+    packed = client.get(f"/{STYLE_URL}", headers={"Accept-Encoding": "gzip"})
+    plain = client.get(f"/{STYLE_URL}", headers={"Accept-Encoding": "identity"})
+    assert int(packed.headers["content-length"]) < len(plain.content) / 2
+    assert packed.content == plain.content
+    assert packed.headers["vary"] == "Accept-Encoding"
 
 
 def test_no_address_of_the_page_is_one_of_the_api(backend: FakeBackend) -> None:

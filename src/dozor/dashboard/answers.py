@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from dozor.containment import report
 from dozor.dashboard.backend import Door
-from dozor.dashboard.built import TakeOver
+from dozor.dashboard.built import TakeOver, packed
 from dozor.dashboard.html import Html, el
 from dozor.dashboard.page import document
 from dozor.dashboard.parts import shape
@@ -32,8 +32,8 @@ from dozor.errors import (
     SilenceNotFound,
 )
 
-STYLE: Final = files("dozor.dashboard").joinpath("static", "style.css").read_bytes()
-STYLE_URL: Final = f"style.css?{hashlib.sha256(STYLE).hexdigest()[:12]}"
+STYLE: Final = packed("style.css", files("dozor.dashboard").joinpath("static", "style.css").read_bytes())
+STYLE_URL: Final = f"style.css?{hashlib.sha256(STYLE.content).hexdigest()[:12]}"
 _HEADERS: Final = {
     # Kept only to be asked for anew, by ETag: what is wrong now may not be so in a second.
     "Cache-Control": "private, no-cache",

@@ -22,6 +22,11 @@ class BuiltFile:
     media_type: str
 
 
+def packed(name: str, content: bytes) -> BuiltFile:
+    """The file *name*, packed once for all who ask for it."""
+    return BuiltFile(content, gzip.compress(content, 9, mtime=0), _TYPES[name.rpartition(".")[2]])
+
+
 @dataclass(frozen=True, slots=True)
 class BuiltPage:
     """The page's files by name, and those that a document names. *parts*: what *script* imports at once."""
@@ -51,11 +56,7 @@ def built_page() -> BuiltPage | None:
         script, style, parts = label["script"], label["style"], label["parts"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    kept = {
-        name: BuiltFile(content, gzip.compress(content, 9, mtime=0), _TYPES[name.rpartition(".")[2]])
-        for name, content in found.items()
-        if name != _LABEL
-    }
+    kept = {name: packed(name, content) for name, content in found.items() if name != _LABEL}
     return BuiltPage(script, style, parts, kept) if kept.keys() >= {script, style, *parts} else None
 
 

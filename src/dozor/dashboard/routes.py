@@ -11,7 +11,7 @@ from dozor.dashboard import channel_routes, silence_routes
 from dozor.dashboard.alert_detail import alert_detail
 from dozor.dashboard.answers import STYLE, STYLE_URL, body_page, html, page_route, read_form, see_other, sign_in_page
 from dozor.dashboard.backend import Backend, Door
-from dozor.dashboard.built import TakeOver, built_page, take_over
+from dozor.dashboard.built import BuiltFile, TakeOver, built_page, take_over
 from dozor.dashboard.docs import docs_page
 from dozor.dashboard.page import overview_page
 from dozor.dashboard.parts import shape
@@ -189,20 +189,24 @@ def _add_sign_in(router: APIRouter, door: Door) -> None:
         return response
 
 
+def _file(file: BuiltFile, request: Request) -> Response:
+    headers = {**_CACHED, "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(file.packed, headers={**headers, "Content-Encoding": "gzip"}, media_type=file.media_type)
+    return Response(file.content, headers=headers, media_type=file.media_type)
+
+
 def _add_files(router: APIRouter) -> None:
     @router.get("/style.css")
-    async def style() -> Response:
-        return Response(STYLE, headers=_CACHED, media_type="text/css")
+    async def style(request: Request) -> Response:
+        return _file(STYLE, request)
 
     @router.get("/app/{name}")
     async def built(name: str, request: Request) -> Response:
         page = built_page()
         if page is None or (file := page.files.get(name)) is None:
             raise HTTPException(404, "This page has no such file; it may be of another version. Load the page anew.")
-        headers = {**_CACHED, "Vary": "Accept-Encoding"}
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(file.packed, headers={**headers, "Content-Encoding": "gzip"}, media_type=file.media_type)
-        return Response(file.content, headers=headers, media_type=file.media_type)
+        return _file(file, request)
 
     @router.get("/icon-{status}.svg")
     async def icon(status: str) -> Response:
