@@ -37,7 +37,8 @@ export function Plot(props: Props) {
   useEffect(() => {
     const draw = (): void => {
       plot.current?.destroy();
-      plot.current = new uPlot(options(latest), columns(latest.current), box.current!);
+      // Colours may change when the chart has just gone and this has not been told.
+      plot.current = box.current && new uPlot(options(latest), columns(latest.current), box.current);
     };
     draw();
     const dark = matchMedia("(prefers-color-scheme: dark)");
