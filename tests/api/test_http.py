@@ -42,6 +42,19 @@ def test_a_slow_route_explains_itself(api: TestClient, backend: FakeBackend) -> 
     assert quick["shares"] == {}
 
 
+def test_rates_are_those_of_the_time_on_watch_where_the_window_is_longer(api: TestClient, backend: FakeBackend) -> None:
+    _count(backend, "/a", "0.5")
+    assert api.get("http/routes", params={"window": "20m"}).json()["routes"][0]["requests_per_second"] < 1.0
+    for step in range(0, 301, 15):
+        backend.store.append(AT - 300 + step, [Sample("dozor_store_samples", Labels(), 1.0)])
+    for window in ("1m", "5m", "20m"):
+        [route] = api.get("http/routes", params={"window": window}).json()["routes"]
+        assert (route["requests_per_second"], route["busy"]) == (
+            pytest.approx(2.0, rel=0.1),
+            pytest.approx(1.0, rel=0.1),
+        )
+
+
 def test_what_is_done_at_once_may_add_up_to_more_than_the_whole(api: TestClient, backend: FakeBackend) -> None:
     _count(backend, "/fan-out", "1.0", database_seconds=2.0)
     [route] = api.get("http/routes").json()["routes"]

@@ -9,7 +9,8 @@ from typing import Final
 from dozor.duration import format_duration
 from dozor.model.labels import Labels
 from dozor.promql import Query, compile_query
-from dozor.store.interface import Queryable
+from dozor.store.interface import Queryable, milliseconds
+from dozor.store.matchers import Matcher
 
 _BY: Final = "sum by (method, route)"
 _SPENT: Final = {
@@ -20,13 +21,18 @@ _SPENT: Final = {
     "redis_commands": "http_request_redis_commands_total",
 }
 
+# It has a sample of each cycle, whatever is watched.
+_ALWAYS: Final = (Matcher("__name__", "=", "dozor_store_samples"),)
+_LOOKBACK_MS: Final = 300_000
+
 
 @dataclass(frozen=True, slots=True)
 class RouteRecord:
     """One route over a window, all workers together. Times end where the response begins.
 
     Attributes:
-        requests_per_second, errors_per_second: errors are answers of 500 and above.
+        requests_per_second, errors_per_second: errors are answers of 500 and above. Over the window, or since Dozor is on watch
+            where that is less.
         mean_seconds, p50_seconds, p95_seconds, p99_seconds: None without requests that took any time.
         busy: requests of this route that were being answered at once, on average (its time over all time).
         shares: of its time, in percent, what went into `database`, `pool_wait` and `redis`. What is done at the same time
@@ -52,8 +58,9 @@ def read_routes(store: Queryable, at: float, window_seconds: float) -> list[Rout
     """The routes with requests in the *window_seconds* before *at* (Unix seconds), the one with the highest p95 first."""
     queries = _queries(format_duration(window_seconds))
     figures = {name: _by_route(query, store, at) for name, query in queries.items()}
+    thinned = window_seconds / _watched_seconds(store, at, window_seconds)
     routes = [
-        _record(labels, {name: found[labels] for name, found in figures.items() if labels in found})
+        _record(labels, {name: found[labels] for name, found in figures.items() if labels in found}, thinned)
         for labels, rate in figures["requests"].items()
         if rate > 0
     ]
@@ -79,7 +86,16 @@ def _by_route(query: Query, store: Queryable, at: float) -> dict[Labels, float]:
     return {labels: value for labels, value in query.instant(store, at) if math.isfinite(value)}
 
 
-def _record(labels: Labels, found: Mapping[str, float]) -> RouteRecord:
+def _watched_seconds(store: Queryable, at: float, window_seconds: float) -> float:
+    """How much of the window Dozor was on watch. `rate` spreads what it saw over all of it."""
+    start = milliseconds(at - window_seconds)
+    if store.latest(_ALWAYS, start, _LOOKBACK_MS)[0]:
+        return window_seconds
+    began = [block.first_moment for block in store.select(_ALWAYS, start, milliseconds(at)).blocks]
+    return max(at - min(began) / 1000, 1.0) if began else window_seconds
+
+
+def _record(labels: Labels, found: Mapping[str, float], thinned: float) -> RouteRecord:
     requests, seconds = found["requests"], found.get("seconds", 0.0)
     shares = {
         name: round(100 * found[name] / seconds, 1)
@@ -89,13 +105,13 @@ def _record(labels: Labels, found: Mapping[str, float]) -> RouteRecord:
     return RouteRecord(
         labels.get("method"),
         labels.get("route"),
-        requests,
-        found.get("errors", 0.0),
+        requests * thinned,
+        found.get("errors", 0.0) * thinned,
         seconds / requests,
         found.get("p50"),
         found.get("p95"),
         found.get("p99"),
-        seconds,
+        seconds * thinned,
         shares,
         found.get("statements", 0.0) / requests,
         found.get("redis_commands", 0.0) / requests,
