@@ -21,6 +21,7 @@ from tests.chaos import examples
 from dozor import containment
 from dozor.instruments.http_answers import BOUNDS, Answers
 from dozor.instruments.http_known import KnownRoute
+from dozor.instruments.http_route import find_route
 from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
 from dozor.instruments.work import Work, current_work
 from dozor.instruments.work_finished import finished_works
@@ -185,6 +186,25 @@ def test_requests_that_come_to_one_endpoint_by_several_ways_are_told_apart_each_
     }
 
 
+def test_a_route_is_named_once_for_each_way_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    named: list[Any] = []
+
+    def find(scope: Any, *arguments: Any) -> Any:
+        named.append(scope["path"])
+        return find_route(scope, *arguments)
+
+    monkeypatch.setattr("dozor.instruments.middleware.find_route", find)
+    app = shop()
+    monitor = watched(app)
+    client = TestClient(app)
+    paths = [*(f"/tenants/{tenant}/reports/1" for tenant in range(50)), "/items/1", "/api/orders/1", "/v2/orders/1"]
+    for _ in range(3):
+        for path in paths:
+            client.get(path)
+    assert sorted(named) == sorted(paths)
+    assert sum(counted(monitor).values()) == 3 * len(paths)
+
+
 def test_what_is_remembered_of_routes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dozor.instruments.http_known._MOST", 20)
     app = shop()
@@ -200,6 +220,7 @@ def test_what_is_remembered_of_routes_is_bounded(monkeypatch: pytest.MonkeyPatch
         known = known.next
     assert len(chain) <= 20
     assert len(set(chain)) == len(chain)
+    assert len(monitor.known._all) <= 20
     assert counted(monitor) == {("GET", "/tenants/{tenant}/reports/{year}", "200"): 50}
 
 

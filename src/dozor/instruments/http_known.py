@@ -40,37 +40,36 @@ class KnownRoutes:
 
     def __init__(self) -> None:
         self.by_endpoint: dict[Any, KnownRoute] = {}
-        """The first with each endpoint; for the middleware."""
-        self._count = 0
+        """The last few with each endpoint, the rest of them hanging on the first; for the middleware."""
+        # All, by the ids of objects that they keep alive.
+        self._all: dict[tuple[object, ...], KnownRoute] = {}
 
-    def remember(self, known: KnownRoute) -> KnownRoute:
-        """*known*, or what there is already that is the same but for the status.
+    def find(self, scope: Mapping[str, Any]) -> KnownRoute | None:
+        """The one for a request that was routed as *scope* says."""
+        return self._all.get(_key(scope))
 
-        An endpoint that cannot be a key (an object with an equality of its own) is not remembered.
-        """
-        if known.endpoint.__hash__ is None:
-            return known
-        first = found = self.by_endpoint.get(known.endpoint)
-        alike = 0
-        while found is not None:
-            if (
-                found.way is known.way
-                and found.inclusion is known.inclusion
-                and found.method == known.method
-                and found.root_path == known.root_path
-            ):
-                return found
-            found, alike = found.next, alike + 1
-        if self._count >= _MOST:
+    def remember(self, scope: Mapping[str, Any], known: KnownRoute) -> None:
+        """A request that was routed as *scope* says is *known*."""
+        if len(self._all) >= _MOST:
             self.clear()
-            first = None
-        # Where a part of the path is that of a tenant, there are as many root paths as tenants: then the older ones are dropped.
+        self._all[_key(scope)] = known
+        if known.endpoint.__hash__ is None:  # an object with an equality of its own, which cannot be a key
+            return
+        first = following = self.by_endpoint.get(known.endpoint)
+        alike = 0
+        while following is not None:
+            following, alike = following.next, alike + 1
+        # Where a part of the path is that of a tenant, there are as many root paths as tenants: too many to try one by one.
         known.next = first if alike < _MOST_ALIKE else None
-        self._count += 1
         self.by_endpoint[known.endpoint] = known
-        return known
 
     def clear(self) -> None:
         """Forget all."""
         self.by_endpoint.clear()
-        self._count = 0
+        self._all.clear()
+
+
+def _key(scope: Mapping[str, Any]) -> tuple[object, ...]:
+    inclusion = (scope.get("fastapi") or {}).get("effective_route_context")
+    objects = (scope.get("route"), inclusion, scope.get("endpoint"))
+    return (*map(id, objects), scope["method"], scope.get("root_path"))

@@ -93,9 +93,12 @@ class HttpMonitor:
 
     def recognize(self, responder: Responder, status: int) -> KnownRoute:
         """How the request was routed, and where it is counted; known from now on, where the route has that name each time."""
-        route, lasting = self.find(responder)
         scope: Scope = responder.scope or {"method": ""}
-        known = KnownRoute(scope, route, f"{scope['method']} {route}")
+        before_this = self.known.find(scope)
+        if before_this is not None and status in before_this.answers:
+            return before_this
+        route, lasting = self.find(responder)
+        known = before_this or KnownRoute(scope, route, f"{scope['method']} {route}")
         method = known.method if known.method in METHODS else OTHER
         # By its route, for the path alone may be one of the application's catch-all.
         if self._leaves_out(responder.path if route == UNMATCHED else route):
@@ -104,9 +107,11 @@ class HttpMonitor:
             before = self._answers.folded.value
             answers = self._answers.get(method, route, str(status))
             folded = self._answers.folded.value != before  # and to be counted as that each time
-        if lasting and not folded and route != UNMATCHED and method == known.method:
-            known = self.known.remember(known)
+        if folded and before_this is not None:
+            known = KnownRoute(scope, route, known.title)
         known.answers[status] = answers
+        if before_this is None and lasting and not folded and route != UNMATCHED and method == known.method:
+            self.known.remember(scope, known)
         return known
 
     def find(self, responder: Responder) -> tuple[str, bool]:
