@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,18 @@ def test_what_others_wrote_is_shown_as_text(window: Visit, server: Process) -> N
     expect(page.locator(".description").first).to_contain_text("<style>body{display:none}</style> WWW")
     assert page.locator("script:not([src]), style, img, [onclick], [onerror], a[href^='javascript:']").count() == 0
     window.photograph("app-hostile", "phone", "light")
+
+
+def test_the_chart_of_an_alert_goes_to_when_it_fired(window: Visit, server: Process) -> None:
+    alert = find(server, "Busy")
+    page = open_page(window, f"alerts/{alert['id']}?from=1700000000&to=1700003600")
+    page.get_by_role("button", name="When it fired").click()
+    page.wait_for_url(re.compile("from=(?!1700000000)"))
+    begins, ends = (int(one) for one in re.findall(r"(?:from|to)=(\d+)", page.url))
+    fired = datetime.fromisoformat(alert["fired_at"]).timestamp()
+    assert begins < fired < ends
+    expect(page.locator("figure.chart canvas")).to_be_visible()
+    expect(page.get_by_role("button", name="When it fired")).to_have_count(0)
 
 
 def test_what_was_seen_when_it_fired_is_put_for_people(window: Visit, server: Process) -> None:

@@ -14,10 +14,11 @@ import { LabelList, Told, WebLink } from "../components/text";
 import { Ago, Moment } from "../components/time";
 import { note } from "../core/actions";
 import { get, type AlertDetail, type Labels, type RuleExplanation } from "../core/api";
-import { seconds } from "../core/clock";
+import { seconds, serverNow } from "../core/clock";
 import { t, worded } from "../core/i18n";
 import { happened } from "../core/live";
 import { link } from "../core/location";
+import { range, setRange } from "../core/range";
 import { useResource } from "../core/resource";
 import { charted } from "../core/rule";
 import { summary } from "../core/standing";
@@ -112,8 +113,15 @@ function Why({ alert, rule }: { alert: AlertDetail; rule: RuleExplanation }) {
   const mine = rule.series.find((series) => series.alert_id === alert.id);
   const { query, threshold } = charted(rule);
   const span = { from: seconds(alert.fired_at ?? alert.active_at), to: alert.resolved_at ? seconds(alert.resolved_at) : Infinity, text: alert.rule, tone: alert.severity.toLowerCase() };
+  const shown = range.value;
+  const hidden = alert.fired_at && (span.from < shown.from || span.from > shown.to);
+  const show = (): void => {
+    const end = Math.min(span.to, serverNow());
+    const around = Math.max((end - span.from) / 4, 60);
+    setRange(span.from - around, end + around);
+  };
   return (
-    <Section title={t("Why")} aside={<RangePicker />}>
+    <Section title={t("Why")} aside={<div class="choices-line">{hidden && <button class="text" onClick={show}>{t("When it fired")}</button>}<RangePicker /></div>}>
       <p class="why">
         <Told most={600}>{worded(mine?.why ?? rule.why)}</Told>
       </p>
