@@ -309,6 +309,17 @@ def test_the_history_is_narrowed_by_what_its_alerts_have_in_common(window: Visit
     expect(page.locator(".alerts > li")).to_have_count(whole)
 
 
+def test_the_history_goes_on_while_somebody_looks(window: Visit, server: Process) -> None:
+    page = open_page(window, 'alerts?tab=history&filter=team="red"')
+    expect(row_of(page, "Second")).to_contain_text("firing for")
+    address = f"{API}/alerts/{find(server, 'Second')['id']}/acknowledge"
+    assert server.http.post(address, json={}).is_success
+    expect(row_of(page, "Second")).to_contain_text("Acknowledged")
+    assert server.http.delete(address).is_success
+    expect(row_of(page, "Second")).not_to_contain_text("Acknowledged")
+    expect(page.locator(".alerts > li")).to_have_count(2)
+
+
 def test_the_charts_of_a_page_are_asked_for_together(window: Visit) -> None:
     with window.page.expect_request(lambda one: "/series?" in one.url and one.url.count("query=") > 1):
         open_page(window, "host")

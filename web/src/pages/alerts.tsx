@@ -213,8 +213,7 @@ interface Filtered {
 
 /** What ever fired, a page at a time. */
 function History({ filter, matchers }: Filtered) {
-  const [older, setOlder] = useState<Alert[]>([]);
-  const [cursor, setCursor] = useState<string | null>(null);
+  const [known, setKnown] = useState<{ of: string; alerts: Alert[]; cursor: string | null } | null>(null);
   const read = (signal: AbortSignal | undefined, at: string | null) =>
     get("alerts/history", {
       query: { limit: 50, filter: matchers, ...(at ? { cursor: at } : {}) },
@@ -222,15 +221,18 @@ function History({ filter, matchers }: Filtered) {
     });
   const { data, error, reload } = useResource(async (signal) => {
     const page = await read(signal, null);
-    setOlder([]);
-    setCursor(page.next_cursor);
+    // What was read of it before stays below what is new.
+    setKnown((before) =>
+      before?.of === filter
+        ? { ...before, alerts: [...page.alerts, ...before.alerts.filter((old) => !page.alerts.some((one) => one.id === old.id))] }
+        : { of: filter, alerts: page.alerts, cursor: page.next_cursor },
+    );
     return page;
-  }, [filter]);
-  const alerts = [...(data.value?.alerts ?? []), ...older];
+  }, [filter, happened.value]);
+  const { alerts, cursor } = known ?? { alerts: [], cursor: null };
   const more = async (): Promise<void> => {
     const page = await read(undefined, cursor);
-    setOlder([...older, ...page.alerts]);
-    setCursor(page.next_cursor);
+    setKnown({ of: filter, alerts: [...alerts, ...page.alerts], cursor: page.next_cursor });
   };
   if (error.value) return error.value.status === 422 ? null : <Fault error={error.value} retry={reload} />;
   if (!data.value) return <Loading />;
