@@ -123,6 +123,15 @@ def test_a_rule_has_a_page_that_says_why_it_is_as_it_is(window: Visit, server: P
     assert faults(page) == []
 
 
+@pytest.mark.parametrize(("rule", "title"), [
+    ("PoolConnectionsLow", "What the rule compares < 2"),
+    ("HttpRequestsSlow", "What the rule compares > 5"),
+    ("HttpErrorsHigh", "What the rule asks"),
+])  # fmt: skip
+def test_the_chart_of_a_rule_is_of_what_it_compares(window: Visit, rule: str, title: str) -> None:
+    expect(arrive(window, f"rules/{rule}").locator("figure.chart h3")).to_have_text(re.compile(f"^{title}"))
+
+
 def test_a_question_is_completed_and_answered(window: Visit) -> None:
     page = arrive(window, "explore")
     asked = page.get_by_label("PromQL", exact=True)
