@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,16 @@ def monitor_of(dozor: Dozor) -> Monitor:
 
 
 def asking(monitor: Monitor) -> Callable[[str], Any]:
-    """Gets JSON of a path below the API's."""
+    """Gets JSON of a path below the API's; asks again where a busy machine's Dozor has no time to answer (503)."""
     client = TestClient(monitor.reception.application(), base_url="http://localhost", client=("127.0.0.1", 4711))
-    return lambda path: client.get(f"{API}/{path}").json()
+
+    def asked(path: str) -> Any:
+        answer = waiting(
+            lambda: (one := client.get(f"{API}/{path}")).status_code != HTTPStatus.SERVICE_UNAVAILABLE and one
+        )
+        return answer.json()
+
+    return asked
 
 
 def waiting(look: Callable[[], Any]) -> Any:
