@@ -10,6 +10,7 @@ from dozor.clock import Clock
 from dozor.errors import ConfigurationError
 from dozor.instruments.connection_budget import ConnectionBudget, PoolClaim
 from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
+from dozor.instruments.database_activity import DatabaseSession
 from dozor.instruments.database_server_monitor import DatabaseServerMonitor
 from dozor.instruments.database_statistics_monitor import DatabaseStatisticsMonitor
 from dozor.instruments.pgbouncer_monitor import PgBouncerMonitor
@@ -116,22 +117,27 @@ class Targets:
             for holder in one.pool.holders()
             if holder.backend_pid is not None
         }
-        places: dict[tuple[object, int], str] = {}
+        placed: dict[tuple[object, int], tuple[str, DatabaseSession]] = {}
         for name, activity in activities.items():
             for session in activity.sessions:
                 key = _server_of(watched[name]), session.pid
-                if key not in places or holders.get(key, (None,))[0] == name:
-                    places[key] = name
-        found = []
-        for name, activity in activities.items():
-            server = _server_of(watched[name])
-            transactions = [
-                Transaction(session, holders.get((server, session.pid), (None, None))[1])
-                for session in activity.sessions
-                if places[server, session.pid] == name
-            ]
-            found.append(ServerActivity(name, transactions, activity.at, activity.missing))
-        return found
+                owner, _ = holders.get(key, (None, None))
+                if key not in placed or owner == name:
+                    # The readings of two pools are not of one moment: the other's may know of it before the owner's.
+                    placed[key] = owner if owner in activities else name, session
+        return [
+            ServerActivity(
+                name,
+                [
+                    Transaction(session, holders.get(key, (None, None))[1])
+                    for key, (place, session) in placed.items()
+                    if place == name
+                ],
+                activity.at,
+                activity.missing,
+            )
+            for name, activity in activities.items()
+        ]
 
 
 def _server_of(watched: WatchedPool) -> object:
