@@ -100,3 +100,23 @@ async def test_no_alert_is_ever_open_twice(before: int, meanwhile: int, tmp_path
     (alert,) = [alert for alert in second.database.load_recent(0) if alert.resolved_at is None]
     assert (alert.fired_at is not None) == (max(before, meanwhile) >= 10)
     await second.keeper.close()
+
+
+async def test_what_is_kept_on_disk_is_told_with_its_limits_while_the_database_answers(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    house = House(f"sqlite:///{tmp_path}/store.db", clock)
+
+    def told() -> dict[str, float]:
+        return {family.name: family.samples[0].value for family in house.keeper.families()}
+
+    await house.keeper.open()
+    await house.keeper.measure()
+    assert "dozor_history_size_bytes" not in told(), "what is not known is absent"
+    house.database.away = False
+    await house.keeper.open()
+    await house.keeper.measure()
+    assert told()["dozor_history_size_bytes"] == house.database.size_bytes() > 0
+    assert told()["dozor_history_limit_bytes"] == 2**30
+    assert told()["dozor_history_retention_seconds"] == 90 * 86_400
+    await house.keeper.close()

@@ -1,6 +1,7 @@
 """What is kept: alerts go from memory to the database, and back when Dozor starts again."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from dozor.errors import StoreUnavailable
 from dozor.model.alert import Alert
 from dozor.model.annotation import VERSION, Annotation
 from dozor.model.notification import AuditEntry, Changes
+from dozor.model.sample import Family
 from dozor.model.silence import Silence
 from dozor.notify import Delivery
 from dozor.settings import Settings
@@ -24,7 +26,9 @@ logger = logging.getLogger("dozor")
 OPEN_SECONDS: Final = 3.0
 """How long starting waits for the database; after that Dozor works in memory and tries on."""
 RETENTION_SECONDS: Final = 3600.0
+SIZE_SECONDS: Final = 60.0
 _CLOSE_SECONDS: Final = 1.0
+_DAY_SECONDS: Final = 86_400.0
 # Ended alerts are read back for their cooldown, for an end that nobody has been told of yet, and for what flaps.
 _RECENT_SECONDS: Final = 24 * 3600.0
 _STORE_REPLACED: Final = "goes on in a new store: the old one was corrupt"
@@ -65,6 +69,7 @@ class Keeper:
         self._away_since: float | None = None
         self.unavailable_seconds = 0.0
         """How long the database has not answered, as of the last `look`; 0 while it does."""
+        self._size_bytes: int | None = None
 
     def look(self, at: float) -> None:
         """Note whether the database answers at *at* (Unix seconds). Call it once a cycle."""
@@ -109,11 +114,52 @@ class Keeper:
         """Delete what is too old, or too much."""
         if self._opened:
             settings, at = self._settings, self._clock.timestamp()
-            keep_seconds, keep_bytes = settings.history_days * 86_400.0, settings.history_bytes
+            keep_seconds, keep_bytes = settings.history_days * _DAY_SECONDS, settings.history_bytes
             await asyncio.wrap_future(
                 self._thread.submit(self._database.retention, at, keep_seconds=keep_seconds, keep_bytes=keep_bytes)
             )
             await self._delivery.bury_orphans()
+
+    async def measure(self) -> None:
+        """Note what the database takes on the disk, where it answers."""
+        self._size_bytes = None
+        if self._opened:
+            with contextlib.suppress(StoreUnavailable):
+                self._size_bytes = await asyncio.wrap_future(self._thread.submit(self._database.size_bytes))
+
+    def families(self) -> list[Family]:
+        """What is kept in the database, how long and at most how much of it, and how that goes."""
+        settings, size = self._settings, self._size_bytes
+        return [
+            Family.gauge("dozor_journal_depth", "Changes that wait for the database.", "changes", self.journal.depth),
+            Family.gauge(
+                "dozor_store_unavailable_seconds",
+                "How long the database has not answered, in seconds; 0 while it does.",
+                "seconds",
+                self.unavailable_seconds,
+            ),
+            *(
+                [
+                    Family.gauge(
+                        "dozor_history_size_bytes", "What alerts and messages take on disk, in bytes.", "bytes", size
+                    )
+                ]
+                if size is not None
+                else []
+            ),
+            Family.gauge(
+                "dozor_history_limit_bytes",
+                "What alerts and messages may take on disk, in bytes; the oldest go first.",
+                "bytes",
+                settings.history_bytes,
+            ),
+            Family.gauge(
+                "dozor_history_retention_seconds",
+                "How long alerts that ended are kept, in seconds.",
+                "seconds",
+                settings.history_days * _DAY_SECONDS,
+            ),
+        ]
 
     def complaints(self) -> list[str]:
         """What is wrong with it, each one sentence."""

@@ -7,9 +7,8 @@ from typing import Final
 
 from dozor.clock import Clock
 from dozor.errors import ConfigurationError
-from dozor.model.labels import Labels
 from dozor.model.rule import RuleChanges
-from dozor.model.sample import Family, MetricType, Sample
+from dozor.model.sample import Family
 from dozor.rules import RuleSet, RuleSource
 
 logger = logging.getLogger("dozor")
@@ -67,9 +66,9 @@ class Reloader:
     def families(self) -> list[Family]:
         """Whether the last attempt succeeded, and when one last did."""
         return [
-            _gauge("dozor_rules_reload_success", "Whether the rules were last read without a mistake (1) or not (0).", "",
+            Family.gauge("dozor_rules_reload_success", "Whether the rules were last read without a mistake (1) or not (0).", "",
                    float(self._failure is None)),
-            _gauge("dozor_rules_reload_timestamp_seconds", "When the rules were last read without a mistake, in Unix seconds.",
+            Family.gauge("dozor_rules_reload_timestamp_seconds", "When the rules were last read without a mistake, in Unix seconds.",
                    "seconds", self._succeeded_at),
         ]  # fmt: skip
 
@@ -96,7 +95,3 @@ def in_words(changes: RuleChanges) -> str:
     named = (("new", changes.added), ("changed", changes.changed), ("gone", changes.removed))
     parts = [f"{word}: {', '.join(names)}" for word, names in named if names]
     return f"{changes.rules} rules in force; {'; '.join(parts) or 'nothing has changed'}"
-
-
-def _gauge(name: str, text: str, unit: str, value: float) -> Family:
-    return Family(name, MetricType.GAUGE, text, unit, (Sample(name, Labels(), value),))

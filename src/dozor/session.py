@@ -17,7 +17,7 @@ from dozor.containment import contained
 from dozor.database import Database, StoreThread
 from dozor.instruments.detail import DETAIL
 from dozor.instruments.own_cost import Budget, OwnCost
-from dozor.keeping import RETENTION_SECONDS, Keeper
+from dozor.keeping import RETENTION_SECONDS, SIZE_SECONDS, Keeper
 from dozor.model.alert import Alert
 from dozor.model.annotation import DEPLOY, VERSION, Annotation
 from dozor.model.collector import SCRAPE_PREFIX
@@ -34,7 +34,7 @@ from dozor.runtime import Runtime
 from dozor.scrape import Collector, Scraper
 from dozor.settings import Settings
 from dozor.store.intake import Intake
-from dozor.store.memory import MemoryStore
+from dozor.store.memory import MemoryStore, StoreStats
 from dozor.store.remote_write import RemoteWrite
 from dozor.turns import Turns
 
@@ -200,6 +200,7 @@ class Session:
         self.changes.add([Change(self._clock.timestamp(), ChangeKind.STARTED, f"Dozor {__version__} was started.")])
         await self.keeper.open()
         runtime.every(RETENTION_SECONDS, "retention", self.keeper.retain)
+        runtime.every(SIZE_SECONDS, "size", self.keeper.measure)
         runtime.on_stop("delivery", lambda: self.delivery.stop(_DRAIN_SECONDS))
         self.delivery.start()
         runtime.every(_REFRESH_SECONDS, "refresh", self._refresh)
@@ -401,7 +402,6 @@ class _OwnFigures:
 
     def families(self) -> list[Family]:
         session = self._session
-        stats = session.store.stats
         return [
             *session.scraper.families(),
             *session.lifecycle.families(),
@@ -409,18 +409,8 @@ class _OwnFigures:
             *session.heartbeat_families(),
             *session.reloader.families(),
             *session.intake.families(),
-            _gauge("dozor_store_samples", "Samples in the time-series store.", "samples", stats.samples),
-            _gauge("dozor_store_series", "Series in the time-series store.", "series", stats.series),
-            _gauge("dozor_store_size_bytes", "Memory that the samples take, in bytes.", "bytes", stats.bytes),
-            _gauge(
-                "dozor_journal_depth", "Changes that wait for the database.", "changes", session.keeper.journal.depth
-            ),
-            _gauge(
-                "dozor_store_unavailable_seconds",
-                "How long the database has not answered, in seconds; 0 while it does.",
-                "seconds",
-                session.keeper.unavailable_seconds,
-            ),
+            *_store_families(session.store.stats),
+            *session.keeper.families(),
             Family(
                 "dozor_internal_errors_total",
                 MetricType.COUNTER,
@@ -434,5 +424,28 @@ class _OwnFigures:
         ]
 
 
-def _gauge(name: str, text: str, unit: str, value: float) -> Family:
-    return Family(name, MetricType.GAUGE, text, unit, (Sample(name, Labels(), float(value)),))
+def _store_families(stats: StoreStats) -> list[Family]:
+    """What the samples in memory take, and what they may."""
+    return [
+        Family.gauge("dozor_store_samples", "Samples in the time-series store.", "samples", stats.samples),
+        Family.gauge("dozor_store_series", "Series in the time-series store.", "series", stats.series),
+        Family.gauge("dozor_store_size_bytes", "Memory that the samples take, in bytes.", "bytes", stats.bytes),
+        Family.gauge(
+            "dozor_store_limit_bytes",
+            "Memory that the samples may take, in bytes; the oldest go first.",
+            "bytes",
+            stats.max_bytes,
+        ),
+        Family.gauge(
+            "dozor_store_retention_seconds",
+            "How long samples are kept, in seconds.",
+            "seconds",
+            stats.retention_seconds,
+        ),
+        Family.counter(
+            "dozor_store_evicted_samples_total",
+            "Samples thrown away before their time, because their memory was used up.",
+            "samples",
+            stats.evicted_samples,
+        ),
+    ]

@@ -37,6 +37,12 @@ def test_notes_are_what_people_wrote_and_nothing_else(api: TestClient, backend: 
     assert api.get("alerts/a1/notes").json() == {"notes": []}
 
 
+def test_a_text_that_is_too_long_is_measured_in_characters(api: TestClient) -> None:
+    for path, body in (("alerts/a1/notes", {"text": "x" * 4001}), ("annotations", {"text": "x" * 501})):
+        assert "should have at most" in (detail := api.post(path, json=body).json()["detail"])
+        assert detail.endswith("characters."), detail
+
+
 @pytest.mark.parametrize("body", [{}, {"text": ""}, {"text": " \n "}, {"text": "x" * 4001}, {"text": "x", "at": "now"}])
 def test_a_note_that_says_nothing_or_too_much_is_422(api: TestClient, backend: FakeBackend, body: Any) -> None:
     backend.add(an_alert())

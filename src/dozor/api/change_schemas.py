@@ -56,7 +56,7 @@ class ChangeList(BaseModel):
     since: datetime
 
 
-Tag = Annotated[str, AfterValidator(said), Field(min_length=1, max_length=50)]
+Tag = Annotated[str, Field(min_length=1, max_length=50), AfterValidator(said)]
 
 
 class AnnotationRequest(BaseModel):
@@ -64,7 +64,7 @@ class AnnotationRequest(BaseModel):
 
     model_config = example({"text": "Deployed 1.2.3", "tags": ["deploy"], "by": "anna"}, extra="forbid")
 
-    text: Annotated[str, AfterValidator(said), Field(max_length=500, description="What happened.")]
+    text: Annotated[str, Field(max_length=500, description="What happened."), AfterValidator(said)]
     at: Annotated[Moment | None, Field(description="When; now, if not given.")] = None
     tags: Annotated[
         list[Tag], Field(default_factory=list, max_length=10, description="`deploy` marks another version.")

@@ -79,7 +79,7 @@ class NoteRequest(BaseModel):
 
     model_config = example({"text": "Raised max_connections to 200; watching", "by": "anna"}, extra="forbid")
 
-    text: Annotated[str, AfterValidator(said), Field(max_length=4000, description="The note.")]
+    text: Annotated[str, Field(max_length=4000, description="The note."), AfterValidator(said)]
     by: Who = None
 
 

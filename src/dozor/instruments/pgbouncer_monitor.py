@@ -238,7 +238,7 @@ class PgBouncerMonitor(LastReading):
         return [family for family in found if family.samples]
 
     def _single(self, name: str, unit: str, text: str, value: float) -> Family:
-        return Family(name, MetricType.GAUGE, text, unit, (Sample(name, self._labels, value),))
+        return Family.gauge(name, text, unit, value, self._labels)
 
     def _samples(self, name: str, columns: Mapping[str, float], rows: Sequence[Row]) -> tuple[Sample, ...]:
         return tuple(

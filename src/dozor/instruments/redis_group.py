@@ -25,7 +25,7 @@ from dozor.instruments.redis_target import RedisTarget
 from dozor.instruments.redis_turns import Turn, TurnKind, failovers
 from dozor.instruments.redis_view import MOST_NODES, Enquiry, Node, Role, View
 from dozor.model.labels import Labels
-from dozor.model.sample import Family, MetricType, Sample
+from dozor.model.sample import Family
 
 GONE_SECONDS: Final = 15.0
 """For how long nobody may speak of a node before it is watched no longer: a sentinel that was reset knows nobody at first."""
@@ -302,4 +302,4 @@ def _failure(error: Exception, target: RedisTarget) -> RedisFailure:
 
 def _gauge(name: str, labels: Labels, value: float) -> Family:
     unit, text = OWN[name]
-    return Family(name, MetricType.GAUGE, text, unit, (Sample(name, labels, value),))
+    return Family.gauge(name, text, unit, value, labels)

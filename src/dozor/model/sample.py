@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dozor.model.labels import Labels
+
+_BARE: Final = Labels()
 
 
 class MetricType(StrEnum):
@@ -45,3 +47,13 @@ class Family:
     help: str
     unit: str
     samples: tuple[Sample, ...]
+
+    @classmethod
+    def gauge(cls, name: str, text: str, unit: str, value: float, labels: Labels = _BARE) -> "Family":
+        """A gauge of one sample, with *text* as its help."""
+        return cls(name, MetricType.GAUGE, text, unit, (Sample(name, labels, float(value)),))
+
+    @classmethod
+    def counter(cls, name: str, text: str, unit: str, value: float, labels: Labels = _BARE) -> "Family":
+        """A counter of one sample, with *text* as its help."""
+        return cls(name, MetricType.COUNTER, text, unit, (Sample(name, labels, float(value)),))

@@ -31,7 +31,7 @@ class StoreStats:
     """What a store holds and what it had to leave out.
 
     Attributes:
-        bytes: taken now, samples and series; max_bytes, max_series: the budget.
+        bytes: taken now, samples and series; max_bytes, max_series, retention_seconds: the budget.
         dropped_series: series refused since the start, because there were too many (at most *max_series* of them are told apart).
         dropped_samples: samples refused since the start, because they were not newer than their series' last.
         evicted_samples: samples thrown away before their time, because the budget was spent.
@@ -41,6 +41,7 @@ class StoreStats:
     max_bytes: int
     series: int
     max_series: int
+    retention_seconds: float
     samples: int
     dropped_series: int
     dropped_samples: int
@@ -93,6 +94,7 @@ class MemoryStore:
                 max_bytes=self._max_bytes,
                 series=len(self._series),
                 max_series=self._max_series,
+                retention_seconds=self._retention / 1000,
                 samples=self._samples,
                 dropped_series=len(self._refused),
                 dropped_samples=self._dropped_samples,

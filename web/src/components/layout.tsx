@@ -55,7 +55,7 @@ export function Fault({ error, retry }: { error: ApiError | null; retry?: () => 
     <div class="fault" role="alert">
       <Shape kind="warning" />
       <p>{error.status === 0 ? t("Dozor does not answer. It is asked again every few seconds.") : error.message}</p>
-      {retry && <button onClick={retry}>{t("Try again")}</button>}
+      {retry && (error.status < 400 || error.status >= 500) && <button onClick={retry}>{t("Try again")}</button>}
     </div>
   );
 }
