@@ -29,7 +29,7 @@ MODULES: Final = (
     "alerts/transitions.py", "alerts/succession.py", "alerts/silencing.py", "alerts/lifecycle.py", "alerts/schedule.py",
     "alerts/conditions.py", "alerts/book.py", "instruments/connection_pool_monitor.py", "instruments/pool_wrap.py",
     "instruments/pool_advice.py", "instruments/connection_budget.py", "instruments/redis_failure.py",
-    "duration.py", "store/matchers.py", "rules/check.py", "database/outbox.py", "notify/http.py", "notify/slack_api.py",
+    "duration.py", "store/matchers.py", "store/stats.py", "rules/check.py", "database/outbox.py", "notify/http.py", "notify/slack_api.py",
     "instruments/redis_group.py", "instruments/database_statistics.py", "instruments/database_statistics_monitor.py",
     "instruments/database_server_monitor.py", "reception.py",
     "overview/redis_topology.py", "instruments/query_planner.py", "instruments/query_plan.py", "instruments/own_cost.py", "instruments/workers.py",

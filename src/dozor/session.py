@@ -34,7 +34,7 @@ from dozor.runtime import Runtime
 from dozor.scrape import Collector, Scraper
 from dozor.settings import Settings
 from dozor.store.intake import Intake
-from dozor.store.memory import MemoryStore, StoreStats
+from dozor.store.memory import MemoryStore
 from dozor.store.remote_write import RemoteWrite
 from dozor.turns import Turns
 
@@ -409,7 +409,7 @@ class _OwnFigures:
             *session.heartbeat_families(),
             *session.reloader.families(),
             *session.intake.families(),
-            *_store_families(session.store.stats),
+            *session.store.stats.families(),
             *session.keeper.families(),
             Family(
                 "dozor_internal_errors_total",
@@ -422,30 +422,3 @@ class _OwnFigures:
                 ),
             ),
         ]
-
-
-def _store_families(stats: StoreStats) -> list[Family]:
-    """What the samples in memory take, and what they may."""
-    return [
-        Family.gauge("dozor_store_samples", "Samples in the time-series store.", "samples", stats.samples),
-        Family.gauge("dozor_store_series", "Series in the time-series store.", "series", stats.series),
-        Family.gauge("dozor_store_size_bytes", "Memory that the samples take, in bytes.", "bytes", stats.bytes),
-        Family.gauge(
-            "dozor_store_limit_bytes",
-            "Memory that the samples may take, in bytes; the oldest go first.",
-            "bytes",
-            stats.max_bytes,
-        ),
-        Family.gauge(
-            "dozor_store_retention_seconds",
-            "How long samples are kept, in seconds.",
-            "seconds",
-            stats.retention_seconds,
-        ),
-        Family.counter(
-            "dozor_store_evicted_samples_total",
-            "Samples thrown away before their time, because their memory was used up.",
-            "samples",
-            stats.evicted_samples,
-        ),
-    ]

@@ -15,6 +15,7 @@ from dozor.store.index import Found, LabelIndex
 from dozor.store.interface import Matchers, Selection, milliseconds
 from dozor.store.series import HEAD_SAMPLES, MemorySeries
 from dozor.store.staleness import STALE_NAN, is_stale
+from dozor.store.stats import StoreStats
 from dozor.store.timeline import Timeline
 
 SERIES_BYTES: Final = 2048
@@ -24,28 +25,6 @@ _Asked = tuple[Found[MemorySeries], int, int, bool]
 _SWEEP_EVERY_MS: Final = 60_000
 _REMEMBERED: Final = 1024
 _LOOKED_AT_TOGETHER: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class StoreStats:
-    """What a store holds and what it had to leave out.
-
-    Attributes:
-        bytes: taken now, samples and series; max_bytes, max_series, retention_seconds: the budget.
-        dropped_series: series refused since the start, because there were too many (at most *max_series* of them are told apart).
-        dropped_samples: samples refused since the start, because they were not newer than their series' last.
-        evicted_samples: samples thrown away before their time, because the budget was spent.
-    """
-
-    bytes: int
-    max_bytes: int
-    series: int
-    max_series: int
-    retention_seconds: float
-    samples: int
-    dropped_series: int
-    dropped_samples: int
-    evicted_samples: int
 
 
 @dataclass(slots=True)
