@@ -1,8 +1,11 @@
-// uPlot comes as one function that no bundler can shake. What Dozor never asks of it is decided here, and what then cannot be reached the
-// minifier drops.
+// uPlot comes as one function that no bundler can shake. What Dozor never asks of it is decided here at build, and what then
+// cannot be reached the minifier drops. Each text must be found: a uPlot that looks different fails the build instead of the page.
 
 import type { Plugin } from "vite";
-import { all, trimming, type Edit } from "./trim.ts";
+
+type Edit = [found: string, becomes: string];
+
+const all = (becomes: string, ...found: string[]): Edit[] => found.map((one) => [one, becomes]);
 
 const EDITS: Edit[] = [
   // One mode (aligned columns), x across and y up, linear scales, none derived from another.
@@ -147,7 +150,19 @@ const EDITS: Edit[] = [
 /** A path of drawing that is not asked for: steps, bars, splines and joins go with all that follows this. */
 const TAIL = "uPlot.assign = assign;";
 
-export const trimUPlot: Plugin = trimming("uPlot.esm.js", EDITS, (code) => {
-  if (!code.includes(TAIL)) throw new Error("uPlot has changed: look at uplot-trim.ts anew");
-  return `${code.slice(0, code.indexOf(TAIL))}uPlot.sync = _sync;\nexport { uPlot as default };\n`;
-});
+export const trimUPlot: Plugin = {
+  name: "trim-uplot",
+  transform(code, id) {
+    if (!id.endsWith("uPlot.esm.js")) return null;
+    const need = (text: string, part: string): void => {
+      if (!text.includes(part)) throw new Error(`uPlot has changed: look at uplot-trim.ts anew, it does not find ${JSON.stringify(part)}`);
+    };
+    need(code, TAIL);
+    let kept = code.slice(0, code.indexOf(TAIL));
+    for (const [found, becomes] of EDITS) {
+      need(kept, found);
+      kept = kept.replaceAll(found, becomes);
+    }
+    return { code: `${kept}uPlot.sync = _sync;\nexport { uPlot as default };\n`, map: null };
+  },
+};

@@ -1,5 +1,4 @@
 import { defineConfig, type Plugin } from "vite";
-import { trimPreact } from "./preact-trim.ts";
 import { trimUPlot } from "./uplot-trim.ts";
 
 // The part that is loaded later is one file, which needs nothing but the first: there is nothing to preload.
@@ -12,7 +11,7 @@ const loadPlainly: Plugin = {
 // The page is served below any path, so all addresses in it are relative. Dozor's own server writes the document around it.
 export default defineConfig({
   base: "./",
-  plugins: [trimUPlot, trimPreact, loadPlainly],
+  plugins: [trimUPlot, loadPlainly],
   oxc: { jsx: { runtime: "classic", pragma: "h", pragmaFrag: "Fragment" }, jsxInject: 'import { h, Fragment } from "preact";' },
   // Signals as they are written today, not as they were for browsers of long ago.
   resolve: { conditions: ["module", "import"] },
@@ -25,8 +24,6 @@ export default defineConfig({
     // Two files: the pages, and the charts, which come when the verdict is there. More would be larger together.
     rolldownOptions: {
       input: "src/main.tsx",
-      // Neither reading a property nor naming a global does anything here.
-      treeshake: { propertyReadSideEffects: false, unknownGlobalSideEffects: false },
       output: {
         entryFileNames: "app-[hash].js",
         chunkFileNames: "part-[hash].js",
