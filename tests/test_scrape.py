@@ -217,6 +217,22 @@ async def test_the_first_burst_of_a_new_counter_is_an_increase_where_it_counts_f
     assert [sample.value > 400 for sample in rises] == ([True] if from_zero else [])
 
 
+async def test_what_was_counted_before_the_first_cycle_is_an_increase() -> None:
+    clock, store, counting = FakeClock(), MemoryStore(), Counting()
+
+    async def on_samples(at: float) -> None: ...
+
+    made = Scraper(store, clock, 1.0, on_samples)
+    made.add(counting)
+    counting.counts = {"/a": 3.0}
+    clock.advance(0.4)
+    await made.cycle()
+    clock.advance(1)
+    await made.cycle()
+    (rise,) = compile_query('delta(errors_total{route="/a"}[1m])').instant(store, clock.timestamp())
+    assert rise.value > 0
+
+
 async def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         await asyncio.sleep(0.001)

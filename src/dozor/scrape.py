@@ -76,6 +76,7 @@ class _Watch:
     in_flight: "asyncio.Task[None] | None" = None
     names: list[str] = field(default_factory=list)
     labelled: list[Labels] = field(default_factory=list)
+    added_at: float = 0.0  # Unix seconds, as is:
     stored_at: float | None = None
     counted: set[SeriesKey] = field(default_factory=set)
     early: "asyncio.Task[None] | None" = None
@@ -113,7 +114,9 @@ class Scraper:
         if collector.name in self._watches:
             raise ValueError(f"there is a collector {collector.name!r} already")
         labels = Labels(collector=collector.name)
-        self._watches[collector.name] = _Watch(collector, labels, self.clock.monotonic())
+        self._watches[collector.name] = _Watch(
+            collector, labels, self.clock.monotonic(), added_at=self.clock.timestamp()
+        )
 
     def remove(self, name: str) -> None:
         """Forget collector *name*; its series end now."""
@@ -284,7 +287,7 @@ class Scraper:
             names, labelled = [sample.name for sample in samples], [sample.labels for sample in samples]
             with contained("scrape.append"):
                 if getattr(watch.collector, "counts_from_zero", False):
-                    self._begin_at_zero(watch, families)
+                    self._begin_at_zero(watch, families, at)
                 self.store.append(at, samples)
                 # Mostly they are the same objects in the same order, which is seen without hashing any.
                 if names != watch.names or labelled != watch.labelled:
@@ -295,8 +298,8 @@ class Scraper:
             watch.names, watch.labelled, watch.stored_at = names, labelled, at
             self.turns()
 
-    def _begin_at_zero(self, watch: _Watch, families: Iterable[Family]) -> None:
-        """Give counters that have appeared since the last cycle the 0 that they stood at then.
+    def _begin_at_zero(self, watch: _Watch, families: Iterable[Family], at: float) -> None:
+        """Give counters that have appeared since the last cycle, or since *watch* began, the 0 that they stood at then.
 
         `increase` sees nothing in a series' first sample: without, the first burst of errors of a route, whose counter
         appears with it, would be lost. Prometheus does the same where a counter's creation time is exposed.
@@ -309,8 +312,9 @@ class Scraper:
             if (sample.name, sample.labels) not in watch.counted
         ]
         watch.counted.update((sample.name, sample.labels) for sample in born)
-        if born and watch.stored_at is not None:
-            self.store.append(watch.stored_at, born)
+        before = watch.added_at if watch.stored_at is None else watch.stored_at
+        if born and before < at:
+            self.store.append(before, born)
 
     def _notice_clock_steps(self) -> None:
         offset = self.clock.offset()
