@@ -28,6 +28,7 @@ OPEN_SECONDS: Final = 3.0
 RETENTION_SECONDS: Final = 3600.0
 SIZE_SECONDS: Final = 60.0
 _CLOSE_SECONDS: Final = 1.0
+_JOIN_SECONDS: Final = 0.1
 _DAY_SECONDS: Final = 86_400.0
 # Ended alerts are read back for their cooldown, for an end that nobody has been told of yet, and for what flaps.
 _RECENT_SECONDS: Final = 24 * 3600.0
@@ -99,16 +100,15 @@ class Keeper:
 
     async def close(self) -> None:
         """Let what is being written end, and close the database."""
-
-        def close() -> None:
-            try:
-                self._thread.submit(self._database.close)
-            except StoreUnavailable:
-                return
-            self._thread.close(_CLOSE_SECONDS)
-
-        # In a thread of its own, since joining blocks; the runtime's own limit applies to it as well.
-        await asyncio.to_thread(close)
+        # With nothing of asyncio's own threads: a program that ends without stopping Dozor has it stopped when there are none any more.
+        try:
+            closed = self._thread.submit(self._database.close)
+        except StoreUnavailable:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await asyncio.wrap_future(closed)
+        self._thread.close(_JOIN_SECONDS)
 
     async def retain(self) -> None:
         """Delete what is too old, or too much."""

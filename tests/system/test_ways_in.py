@@ -77,6 +77,19 @@ def test_a_plain_script(tmp_path: Path) -> None:
     assert (during["checkouts"], during["running"], during["complaints"], after) == (1, True, [], False)
 
 
+def test_a_script_that_never_stops_it_ends_without_a_word_and_closes_what_is_kept(tmp_path: Path) -> None:
+    code = """
+from sqlalchemy import create_engine
+from dozor import Dozor
+Dozor(engine=create_engine("sqlite://"), name="hasty").start()
+"""
+    done = run_python(code, HOME=str(tmp_path))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert [path.name for path in tmp_path.rglob("hasty.db*")] == ["hasty.db"], (
+        "a log beside it means it was not closed"
+    )
+
+
 def test_without_home_alerts_are_kept_in_memory_and_it_says_so() -> None:
     done = run_python(SCRIPT)
     assert done.returncode == 0, done.stderr

@@ -78,7 +78,7 @@ function Components({ known }: { known: Overview }) {
               </p>
             )}
             {component.status !== "HEALTHY" && component.reasons[0] && (
-              <p class="why dim">
+              <p class="cause dim">
                 <Told>{worded(component.reasons[0])}</Told>
               </p>
             )}

@@ -260,7 +260,7 @@ const Leaks = ({ keep }: Keep) => (
 // -- how large it should be ------------------------------------------------------------------------------------------
 
 function Advice({ keep }: Keep) {
-  const { data } = useResource((signal) => get("pool/advice", { signal }), [], 15);
+  const { data } = useResource((signal) => get("pool/advice", { signal }), [], 5);
   const pools = (data.value?.pools ?? []).filter((pool) => keep(pool.name));
   const budgets = data.value?.budget ?? [];
   if (!pools.length && !budgets.length) return null;
