@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 AGENT: Final = "agent"
 """What a Dozor is called that runs by itself and was given no name."""
+_LONGEST_WAIT_SECONDS: Final = 1.0
 
 
 def serve(flags: Mapping[str, object]) -> int:
@@ -67,11 +68,18 @@ class _Signals:
 
     def ending(self) -> signal.Signals:
         """The signal that ends the process, once it has come; until then, rules are read again as often as asked."""
-        while (asked := self._asked.get()) is None:
+        while (asked := self._next()) is None:
             # What comes of it is in the log.
             with contextlib.suppress(RuntimeError, StoreUnavailable):
                 self._monitor.reload_rules()
         return asked
+
+    def _next(self) -> signal.Signals | None:
+        # Python handles a signal in the main thread between two instructions. One that comes after the last of them before the wait
+        # interrupts nothing: without an end to the wait it would be handled with the next signal.
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._asked.get(timeout=_LONGEST_WAIT_SECONDS)
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGHUP and not self._lost_terminal():
