@@ -1,16 +1,17 @@
 """A cluster, and a primary with its replica and sentinels, of real servers and quick to fail over."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+import pytest
 import redis
 from tests.patience import PATIENCE_SECONDS
 
 from dozor.demo.server_guard import free_port
-from dozor.demo.servers import EmbeddedServer, EmbeddedServers
+from dozor.demo.servers import EmbeddedServer, EmbeddedServers, ServersUnavailable
 
 SERVICE = "main"
 _SLOTS = 16384
@@ -137,3 +138,16 @@ def _sees_all(one: EmbeddedServer, sentinels: int) -> bool:
     with redis.Redis(port=one.port, decode_responses=True) as client:
         (said,) = client.sentinel_masters().values()
         return bool(said["num-slaves"] == 1 and said["num-other-sentinels"] == sentinels - 1)
+
+
+Group = TypeVar("Group", Cluster, Watched)
+
+
+def lasting(launch: Callable[[], Group]) -> Iterator[Group]:
+    """What *launch* gives, for a fixture: removed after its last test, which is skipped where there are no real servers."""
+    try:
+        found = launch()
+    except ServersUnavailable as error:
+        pytest.skip(f"needs real servers: {error}")
+    yield found
+    found.remove()

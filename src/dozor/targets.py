@@ -10,7 +10,6 @@ from dozor.clock import Clock
 from dozor.errors import ConfigurationError
 from dozor.instruments.connection_budget import ConnectionBudget, PoolClaim
 from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
-from dozor.instruments.database_activity import DatabaseSession
 from dozor.instruments.database_server_monitor import DatabaseServerMonitor
 from dozor.instruments.database_statistics_monitor import DatabaseStatisticsMonitor
 from dozor.instruments.pgbouncer_monitor import PgBouncerMonitor
@@ -117,22 +116,18 @@ class Targets:
             for holder in one.pool.holders()
             if holder.backend_pid is not None
         }
-        placed: dict[tuple[object, int], tuple[str, DatabaseSession]] = {}
+        placed: dict[tuple[object, int], tuple[str, Transaction]] = {}
         for name, activity in activities.items():
             for session in activity.sessions:
                 key = _server_of(watched[name]), session.pid
-                owner, _ = holders.get(key, (None, None))
+                owner, holder = holders.get(key, (None, None))
                 if key not in placed or owner == name:
                     # The readings of two pools are not of one moment: the other's may know of it before the owner's.
-                    placed[key] = owner if owner in activities else name, session
+                    placed[key] = owner if owner in activities else name, Transaction(session, holder)
         return [
             ServerActivity(
                 name,
-                [
-                    Transaction(session, holders.get(key, (None, None))[1])
-                    for key, (place, session) in placed.items()
-                    if place == name
-                ],
+                [transaction for place, transaction in placed.values() if place == name],
                 activity.at,
                 activity.missing,
             )

@@ -11,9 +11,9 @@ from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.cluster import RedisCluster
 from redis.sentinel import Sentinel
 from tests.instruments.test_redis_client_monitor import counts, watching
-from tests.redis_groups import SERVICE, Cluster, Watched, launch_cluster, launch_sentinels
+from tests.redis_groups import SERVICE, Cluster, Watched, lasting, launch_cluster, launch_sentinels
 
-from dozor.demo.servers import EmbeddedServers, ServersUnavailable
+from dozor.demo.servers import EmbeddedServers
 from dozor.instruments.redis_client_monitor import RedisClientMonitor
 
 pytestmark = pytest.mark.anyio
@@ -23,22 +23,12 @@ KEYS = ("a", "b", "c")  # which two primaries share
 
 @pytest.fixture(scope="module")
 def cluster(embedded_servers: EmbeddedServers) -> Iterator[Cluster]:
-    try:
-        found = launch_cluster(embedded_servers, primaries=2, replicas=0)
-    except ServersUnavailable as error:
-        pytest.skip(f"needs real servers: {error}")
-    yield found
-    found.remove()
+    yield from lasting(lambda: launch_cluster(embedded_servers, primaries=2, replicas=0))
 
 
 @pytest.fixture(scope="module")
 def watched(embedded_servers: EmbeddedServers) -> Iterator[Watched]:
-    try:
-        found = launch_sentinels(embedded_servers, sentinels=1)
-    except ServersUnavailable as error:
-        pytest.skip(f"needs real servers: {error}")
-    yield found
-    found.remove()
+    yield from lasting(lambda: launch_sentinels(embedded_servers, sentinels=1))
 
 
 def pools(monitor: RedisClientMonitor, name: str) -> dict[str, float]:

@@ -15,10 +15,10 @@ from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.cluster import ClusterNode, RedisCluster
 from redis.sentinel import Sentinel
 from tests.patience import PATIENCE_SECONDS
-from tests.redis_groups import SERVICE, Cluster, Watched, launch_cluster, launch_node, launch_sentinels, meet
+from tests.redis_groups import SERVICE, Cluster, Watched, lasting, launch_cluster, launch_node, launch_sentinels, meet
 
 from dozor.clock import Clock
-from dozor.demo.servers import EmbeddedServer, EmbeddedServers, ServersUnavailable
+from dozor.demo.servers import EmbeddedServer, EmbeddedServers
 from dozor.errors import ConfigurationError
 from dozor.instruments.redis_failure import RedisFailure
 from dozor.instruments.redis_group import GONE_SECONDS, NodeChanges, RedisGroup
@@ -35,22 +35,12 @@ SECRET = "s3cr3t-canary"
 
 @pytest.fixture(scope="module")
 def cluster(embedded_servers: EmbeddedServers) -> Iterator[Cluster]:
-    try:
-        found = launch_cluster(embedded_servers)
-    except ServersUnavailable as error:
-        pytest.skip(f"needs real servers: {error}")
-    yield found
-    found.remove()
+    yield from lasting(lambda: launch_cluster(embedded_servers))
 
 
 @pytest.fixture(scope="module")
 def watched(embedded_servers: EmbeddedServers) -> Iterator[Watched]:
-    try:
-        found = launch_sentinels(embedded_servers)
-    except ServersUnavailable as error:
-        pytest.skip(f"needs real servers: {error}")
-    yield found
-    found.remove()
+    yield from lasting(lambda: launch_sentinels(embedded_servers))
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
 from typing import Final
 
@@ -58,20 +58,18 @@ class Director:
 
     def cause(self, name: str) -> bool:
         """Begin the fault *name*, unless it is on already. False: there is none of that name."""
-        fault = FAULTS.get(name)
-        if fault is None:
-            return False
-        with contextlib.suppress(RuntimeError):  # all is over
-            self._loop.call_soon_threadsafe(self._begin, fault)
-        return True
+        return self._have(self._begin, name)
 
     def end(self, name: str) -> bool:
         """Put the fault *name* right before its time, if it is on. False: there is none of that name."""
+        return self._have(self._break_off, name)
+
+    def _have(self, done: Callable[[Fault], object], name: str) -> bool:
         fault = FAULTS.get(name)
         if fault is None:
             return False
         with contextlib.suppress(RuntimeError):  # all is over
-            self._loop.call_soon_threadsafe(self._break_off, fault)
+            self._loop.call_soon_threadsafe(done, fault)
         return True
 
     def _run(self) -> None:

@@ -25,7 +25,7 @@ from dozor.instruments.database_statistics import (
 )
 from dozor.instruments.server_statements import ServerStatements, read_text
 from dozor.model.labels import Labels
-from dozor.model.sample import Family, MetricType, Sample
+from dozor.model.sample import Family
 
 if TYPE_CHECKING:
     from dozor.instruments.query_planner import QueryPlanner
@@ -149,14 +149,12 @@ class DatabaseStatisticsMonitor:
         labels = self._labels.with_({"datid": str(facts.database_oid), "datname": facts.database})
         for column in SUMS:
             if column in sums:
-                name = f"pg_stat_database_{column}"
                 unit, text = _SUMS[column]
-                yield Family(name, MetricType.COUNTER, text, unit, (Sample(name, labels, float(sums[column])),))
+                yield Family.counter(f"pg_stat_database_{column}", text, unit, sums[column], labels)
         rate = self._hit_rate(sums)
         if rate is not None:
-            name = "db_server_cache_hit_rate"
             text = "Blocks found in the server's cache, in percent of those asked for in the last 5 minutes."
-            yield Family(name, MetricType.GAUGE, text, "percent", (Sample(name, self._labels, rate),))
+            yield Family.gauge("db_server_cache_hit_rate", text, "percent", rate, self._labels)
 
     def _hit_rate(self, sums: Mapping[str, int]) -> float | None:
         found = sums.get("blks_hit"), sums.get("blks_read")

@@ -9,7 +9,7 @@ from dozor.instruments.doing import DEBUGGED, Moment, of_frames, thread_frames
 from dozor.metrics import Histogram
 from dozor.metrics.instruments import histogram_samples
 from dozor.model.labels import Labels
-from dozor.model.sample import Family, MetricType, Sample
+from dozor.model.sample import Family, MetricType
 
 STALL_SECONDS: Final = 0.25
 LOOK_SECONDS: Final = 0.1
@@ -119,20 +119,16 @@ class Stalls:
         samples = histogram_samples(name, self.labels, self._lag.bucket_labels, self._lag.snapshot())
         under_way = [one.seconds for one in self._under_way.values() if one.counted]
         return [
-            _counter(
-                "event_loop_stalls_total", "Times that the application blocked its event loop.", "stalls", self.labels,
-                float(self.total + len(under_way)),
+            Family.counter(
+                "event_loop_stalls_total", "Times that the application blocked its event loop.", "stalls",
+                self.total + len(under_way), self.labels,
             ),
-            _counter(
-                "event_loop_stall_seconds_total", "Time for which the application blocked its event loop, in seconds.", "seconds", self.labels,
-                self.seconds_total + sum(under_way),
+            Family.counter(
+                "event_loop_stall_seconds_total", "Time for which the application blocked its event loop, in seconds.", "seconds",
+                self.seconds_total + sum(under_way), self.labels,
             ),
             Family(
                 name, MetricType.HISTOGRAM, "How late callbacks ran, asked for ten times a second, in seconds.", "seconds",
                 tuple(samples),
             ),
         ]  # fmt: skip
-
-
-def _counter(name: str, text: str, unit: str, labels: Labels, value: float) -> Family:
-    return Family(name, MetricType.COUNTER, text, unit, (Sample(name, labels, value),))

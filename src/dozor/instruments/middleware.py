@@ -21,7 +21,7 @@ from dozor.instruments.work import Work, current_work
 from dozor.metrics import Children, Counter
 from dozor.metrics.instruments import FOLD_AT, OTHER
 from dozor.model.labels import Labels
-from dozor.model.sample import Family, MetricType, Sample
+from dozor.model.sample import Family
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -158,16 +158,14 @@ class HttpMonitor:
 
     def families(self) -> list[Family]:
         """The `http_…` metrics."""
-        in_progress = Sample("http_requests_in_progress", self._labels, float(len(self.in_progress)))
-        slow = Sample("http_slow_requests_total", self._labels, self._slow_total.value)
-        folded = Sample("dozor_http_requests_folded_total", self._labels, self._answers.folded.value)
+        labels, in_progress, folded = self._labels, len(self.in_progress), self._answers.folded.value
         answered = list(families(self._answers.items()))
         self.requests_total = sum(sample.value for sample in answered[0].samples)
         return [
             *answered,
-            Family(in_progress.name, MetricType.GAUGE, "Requests being answered now.", "requests", (in_progress,)),
-            Family(slow.name, MetricType.COUNTER, _SLOW_TEXT, "requests", (slow,)),
-            Family(folded.name, MetricType.COUNTER, _FOLDED_TEXT, "requests", (folded,)),
+            Family.gauge("http_requests_in_progress", "Requests being answered now.", "requests", in_progress, labels),
+            Family.counter("http_slow_requests_total", _SLOW_TEXT, "requests", self._slow_total.value, labels),
+            Family.counter("dozor_http_requests_folded_total", _FOLDED_TEXT, "requests", folded, labels),
         ]
 
 

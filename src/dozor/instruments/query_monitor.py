@@ -34,7 +34,7 @@ from dozor.locks import open_in_child
 from dozor.metrics import Children, Histogram
 from dozor.metrics.instruments import FOLD_AT
 from dozor.model.labels import Labels
-from dozor.model.sample import Family, MetricType, Sample
+from dozor.model.sample import Family, MetricType
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -143,7 +143,7 @@ class QueryMonitor:
         ]
 
     def _counter(self, name: str, text: str, value: float) -> Family:
-        return Family(name, MetricType.COUNTER, text, "statements", (Sample(name, self._labels, value),))
+        return Family.counter(name, text, "statements", value, self._labels)
 
     @property
     def slow_total(self) -> int:

@@ -196,8 +196,7 @@ class RuntimeMonitor:
             yield Family(name, MetricType.COUNTER, text, unit, samples)
 
     def _info(self) -> Family:
-        name = "python_info"
-        return Family(name, MetricType.GAUGE, "Python platform information.", "", (Sample(name, self._python, 1.0),))
+        return Family.gauge("python_info", "Python platform information.", "", 1.0, self._python)
 
 
 def _python_labels() -> dict[str, str]:

@@ -89,7 +89,7 @@ def _family(name: str, text: str, unit: str, children: Children[Counter]) -> Fam
 
 
 def _plain(name: str, text: str, unit: str, counter: Counter) -> Family:
-    return Family(name, MetricType.COUNTER, text, unit, (Sample(name, _NO_LABELS, counter.value),))
+    return Family.counter(name, text, unit, counter.value)
 
 
 METRICS: Final = ResponseCacheMetrics()

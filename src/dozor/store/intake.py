@@ -93,11 +93,10 @@ class Intake:
             Sample("dozor_intake_samples_total", Labels(source=source, outcome=outcome), float(count))
             for (source, outcome), count in list(self._outcomes.items())
         ]
-        series = Sample("dozor_intake_series", Labels(), float(self.series))
         return [
             Family("dozor_intake_samples_total", MetricType.COUNTER, "Samples from outside, by what became of them.",
                    "samples", tuple(counted)),
-            Family("dozor_intake_series", MetricType.GAUGE, "Series from outside in the store.", "series", (series,)),
+            Family.gauge("dozor_intake_series", "Series from outside in the store.", "series", self.series),
         ]  # fmt: skip
 
     def _sift(self, source: str, time: int, samples: Sequence[Sample]) -> list[Sample]:
