@@ -27,7 +27,7 @@ class KnownRoute:
 
     def __init__(self, scope: Mapping[str, Any], route: str, title: str) -> None:
         self.endpoint, self.way = scope.get("endpoint"), scope.get("route")
-        self.inclusion = (scope.get("fastapi") or {}).get("effective_route_context")
+        self.inclusion = _inclusion(scope)
         self.method: str = scope["method"]
         self.root_path = scope.get("root_path")
         self.route, self.title = route, title
@@ -69,7 +69,10 @@ class KnownRoutes:
         self._all.clear()
 
 
+def _inclusion(scope: Mapping[str, Any]) -> Any:
+    return (scope.get("fastapi") or {}).get("effective_route_context")
+
+
 def _key(scope: Mapping[str, Any]) -> tuple[object, ...]:
-    inclusion = (scope.get("fastapi") or {}).get("effective_route_context")
-    objects = (scope.get("route"), inclusion, scope.get("endpoint"))
+    objects = (scope.get("route"), _inclusion(scope), scope.get("endpoint"))
     return (*map(id, objects), scope["method"], scope.get("root_path"))
