@@ -1,32 +1,39 @@
-"""`/metrics`: the Prometheus text format and OpenMetrics, written by prometheus-client.
+"""`/metrics`: the Prometheus text format and OpenMetrics.
 
-That is loaded when somebody asks for the first time: it brings an HTTP server and client of its own, 2.5 MiB that a Dozor whose
-metrics nobody scrapes need not hold.
+Written here: prometheus-client, which would write the same, brings an HTTP server and client of its own, 2 MiB in the process
+of everyone whose metrics are scraped, and takes three times as long.
 """
 
+import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from types import ModuleType
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import Final
 
+from dozor.model.labels import Labels, escape
 from dozor.model.sample import Family, MetricType
 
-if TYPE_CHECKING:
-    from prometheus_client import Metric
+_TEXT: Final = "text/plain; version=1.0.0; charset=utf-8"
+_OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+_NO_LETTER: Final = re.compile(r"^[0-9]|[^a-zA-Z0-9_:]")
 
 
 def content_type(*, openmetrics: bool = False) -> str:
     """The media type of what `render` writes."""
-    return str(_format(openmetrics=openmetrics).CONTENT_TYPE_LATEST)
+    return _OPENMETRICS if openmetrics else _TEXT
 
 
 def render(families: Sequence[Family], *, openmetrics: bool = False) -> bytes:
-    """*families* as text. Takes some 8 us a sample, so it belongs off any event loop that serves requests.
+    """*families* as text; those without samples are left out. Takes some 1.5 us a sample, so it belongs off any event loop that
+    serves requests.
 
     A counter whose name does not end in `_total` is written as untyped: OpenMetrics would demand the suffix, and
-    `total_alerts_count` keeps its name.
+    `total_alerts_count` keeps its name. What UTF-8 cannot carry becomes a question mark.
     """
-    written: bytes = _format(openmetrics=openmetrics).generate_latest(_Families(families))
-    return written
+    lines = [line for family in families if family.samples for line in _lines(family, openmetrics=openmetrics)]
+    if openmetrics:
+        lines.append("# EOF\n")
+    return "".join(lines).encode("utf-8", "replace")
 
 
 def merge(families: Iterable[Family]) -> list[Family]:
@@ -42,38 +49,36 @@ def merge(families: Iterable[Family]) -> list[Family]:
     return [merged[name] for name in sorted(merged)]
 
 
-def _format(*, openmetrics: bool) -> ModuleType:
+def _lines(family: Family, *, openmetrics: bool) -> Iterator[str]:
+    name, kind = _legal(family.name), family.type.value
+    if family.type is MetricType.COUNTER and not name.endswith("_total"):
+        kind = MetricType.UNKNOWN.value
     if openmetrics:
-        from prometheus_client.openmetrics import exposition as openmetrics_exposition  # noqa: PLC0415
-
-        return openmetrics_exposition
-    from prometheus_client import exposition  # noqa: PLC0415
-
-    return exposition
-
-
-class _Families:
-    """Stands where prometheus-client expects a registry, of which it asks nothing but `collect`."""
-
-    def __init__(self, families: Iterable[Family]) -> None:
-        self._families = families
-
-    def collect(self) -> "Iterator[Metric]":
-        for family in self._families:
-            if family.samples:
-                yield _metric(family)
-
-
-def _metric(family: Family) -> "Metric":
-    from prometheus_client import Metric  # noqa: PLC0415
-
-    counter = family.type is MetricType.COUNTER
-    suffixed = family.name.endswith("_total")
-    kind = "unknown" if counter and not suffixed else family.type.value
-    metric = Metric(family.name.removesuffix("_total") if counter and suffixed else family.name, family.help, kind)
+        name, text = name.removesuffix("_total") if kind == "counter" else name, escape(family.help)
+    else:
+        kind = "untyped" if kind == "unknown" else kind
+        text = family.help.replace("\\", r"\\").replace("\n", r"\n")
+    yield f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
     for sample in family.samples:
-        metric.add_sample(sample.name, dict(sample.labels), sample.value)
-    return metric
+        yield f"{_legal(sample.name)}{_written(sample.labels)} {_number(sample.value)}\n"
+
+
+def _written(labels: Labels) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join([f'{_legal(name)}="{escape(value)}"' for name, value in labels.pairs]) + "}"
+
+
+def _number(value: float) -> str:
+    if math.isfinite(value):
+        return repr(float(value))
+    return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+
+
+@lru_cache(maxsize=4096)
+def _legal(name: str) -> str:
+    """*name* in the letters that every reader of the format knows."""
+    return _NO_LETTER.sub("_", name)
 
 
 def prefers_openmetrics(accept: str) -> bool:
