@@ -50,7 +50,9 @@ class Oracle:
 
 # Prometheus' client writes a million and more as Go would, with an exponent; both are read alike.
 numbers = st.floats(max_value=999_999) | st.just(math.inf)
-label_sets = st.dictionaries(st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,8}", fullmatch=True), hostile, max_size=4).map(Labels)
+label_sets = st.dictionaries(st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,8}", fullmatch=True), hostile, max_size=4).map(
+    Labels
+)
 own_types = st.sampled_from([MetricType.COUNTER, MetricType.GAUGE])
 
 

@@ -24,10 +24,9 @@ def content_type(*, openmetrics: bool = False) -> str:
 
 
 def render(families: Sequence[Family], *, openmetrics: bool = False) -> bytes:
-    """*families* as text; those without samples are left out. Takes some 1.5 us a sample, so it belongs off any event loop that
-    serves requests.
+    """*families* as text. Takes some 1.5 us a sample, so it belongs off any event loop that serves requests.
 
-    A counter whose name does not end in `_total` is written as untyped: OpenMetrics would demand the suffix, and
+    Families without samples are left out. A counter whose name does not end in `_total` is written as untyped: OpenMetrics would demand the suffix, and
     `total_alerts_count` keeps its name. What UTF-8 cannot carry becomes a question mark.
     """
     lines = [line for family in families if family.samples for line in _lines(family, openmetrics=openmetrics)]
