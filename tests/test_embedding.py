@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.testclient import TestClient
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
@@ -235,7 +235,7 @@ def test_what_fails_in_dozor_leaves_the_application_whole(guest: Guest, broken: 
     def fail(*_args: object) -> Any:
         raise RuntimeError("broken")
 
-    guest = Guest(**{**{name: getattr(guest, name) for name in Guest.__slots__}, broken: fail})
+    guest = Guest(**{**{name: getattr(guest, name) for name in Guest.__struct_fields__}, broken: fail})
     app = FastAPI()
     app.add_api_route("/x", lambda: "fine")
     install(app, guest)

@@ -7,10 +7,10 @@ event or request: only then are all of its own routes and middleware known.
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
+from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.datastructures import URLPath
 from starlette.middleware import Middleware
@@ -26,8 +26,7 @@ from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
 logger = logging.getLogger("dozor")
 
 
-@dataclass(frozen=True, slots=True)
-class Guest:
+class Guest(Struct, frozen=True):
     """What Dozor brings along.
 
     *loopback_only*: strangers are refused, for want of a key. *routes* are those below the API's prefix, *probes* those of the

@@ -1,8 +1,10 @@
 """What is known now, in one immutable record, and what was known of an alert when it fired."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, to_builtins
 
 from dozor.instruments.host_monitor import HostMonitor
 from dozor.instruments.redis_view import MOST_NODES
@@ -22,8 +24,7 @@ _STALLS_SECONDS: Final = 120.0
 _EVIDENCE_ENTRIES: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(Struct, frozen=True):
     """What does not change while a session lasts."""
 
     name: str = ""
@@ -99,14 +100,14 @@ class Picture:
         """What explains *alert*, taken at the moment it fires: who holds connections, what was slow."""
         found: dict[str, object] = {}
         if (watched := self.targets.pools.get(alert.labels.get("pool"))) is not None:
-            found["holders"] = [asdict(holder) for holder in watched.pool.holders()[:_EVIDENCE_ENTRIES]]
+            found["holders"] = [to_builtins(holder) for holder in watched.pool.holders()[:_EVIDENCE_ENTRIES]]
             if watched.queries is not None:
-                found["slow_queries"] = [asdict(one) for one in watched.queries.slow_queries()[:_EVIDENCE_ENTRIES]]
+                found["slow_queries"] = [to_builtins(one) for one in watched.queries.slow_queries()[:_EVIDENCE_ENTRIES]]
         if (monitor := self.targets.redis.get(alert.labels.get("redis"))) is not None:
-            found["slow_commands"] = [asdict(one) for one in monitor.slow_log()[:_EVIDENCE_ENTRIES]]
+            found["slow_commands"] = [to_builtins(one) for one in monitor.slow_log()[:_EVIDENCE_ENTRIES]]
         if alert.component == "business" or "pool" in alert.labels:  # what requests suffer from
             since = alert.active_at - _STALLS_SECONDS
-            stalls = [asdict(one) for one in self.process.stalls.all() if one.began_at >= since]
+            stalls = [to_builtins(one) for one in self.process.stalls.all() if one.began_at >= since]
             found["stalls"] = stalls[:_EVIDENCE_ENTRIES]
         return {kind: entries for kind, entries in found.items() if entries}
 

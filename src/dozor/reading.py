@@ -1,8 +1,9 @@
 """What the API reads: from memory, in Dozor's thread, without waiting."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from dozor.clock import Clock
 from dozor.instruments.connection_budget import ServerBudget

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 from uuid import uuid4
+
+from msgspec import Struct, to_builtins
 
 from dozor import containment
 from dozor._version import __version__
@@ -55,8 +56,7 @@ _FETCH_LOOK_SECONDS: Final = 0.5
 _QUERY_END_SECONDS: Final = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """Who speaks in messages."""
 
     name: str
@@ -321,7 +321,7 @@ class Session:
         if alert.component == "business" or "pool" in alert.labels:
             routes = self._routes.slowest(alert.active_at if alert.fired_at is None else alert.fired_at)
             if routes:
-                found["routes"] = [asdict(route) for route in routes]
+                found["routes"] = [to_builtins(route) for route in routes]
         return found
 
     def _put_in_force(self, rules: RuleSet) -> RuleChanges:

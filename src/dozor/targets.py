@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
 from sqlalchemy import Engine, make_url
 
 from dozor.clock import Clock
@@ -30,8 +31,7 @@ OWN_POOL: Final = "dozor"
 """The `owner` of pools that Dozor itself needs to watch a server; the rules leave them out."""
 
 
-@dataclass(frozen=True, slots=True)
-class WatchedPool:
+class WatchedPool(Struct, frozen=True):
     """A pool, the statements that go through it, and the server behind it.
 
     *outside*: the pool is Dozor's own, made to watch a server from outside; *statistics* are what such a server counts by itself.

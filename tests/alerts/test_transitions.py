@@ -1,8 +1,7 @@
 """The table is all of the state machine."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from dozor.alerts.transitions import CLOSED_BY_HAND, TABLE, Event, Happening, Phase, phase, step
 from dozor.errors import ActionForbidden

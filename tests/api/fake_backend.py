@@ -3,9 +3,10 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from dozor.alerts import Lifecycle
 from dozor.api.backend import Access

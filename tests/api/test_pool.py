@@ -1,9 +1,9 @@
 """pool/…: status with figures, metrics, statistics, slow statements."""
 
 import math
-from dataclasses import replace
 
 from fastapi.testclient import TestClient
+from msgspec.structs import replace
 from tests.api.fake_backend import AT, POOL_FIGURES, FakeBackend, a_query
 
 from dozor.instruments.connection_budget import ServerBudget
@@ -121,7 +121,7 @@ def test_holders_and_waiters_are_listed_with_their_lines(api: TestClient, backen
     assert (default["name"], default["checked_out"], default["capacity"]) == ("default", 2.0, 15.0)
     assert (default["holders_total"], default["waiters_total"], len(default["holders"])) == (2, 1, 1)
     assert default["holders"][0] == {
-        **{name: getattr(HOLDER, name) for name in HOLDER.__slots__},
+        **{name: getattr(HOLDER, name) for name in HOLDER.__struct_fields__},
         "taken_at": ["orders.py:12 in list_orders"],
         "usually_taken_at": [{"lines": ["orders.py:12 in list_orders"], "times": 3}],
         "now_at": ["orders.py:17 in list_orders"],

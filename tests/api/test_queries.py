@@ -1,10 +1,10 @@
 """queries/…: statements by fingerprint, what requests repeat, what is slow to be read."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
+from msgspec.structs import replace
 from sqlalchemy import create_engine
 from tests.api.fake_backend import AT, FakeBackend
 

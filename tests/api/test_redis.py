@@ -1,8 +1,7 @@
 """redis/…: status with figures, metrics, INFO, slow commands."""
 
-from dataclasses import replace
-
 from fastapi.testclient import TestClient
+from msgspec.structs import replace
 from tests.api.fake_backend import AT, REDIS_FIGURES, FakeBackend, a_command
 
 

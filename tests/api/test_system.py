@@ -1,9 +1,8 @@
 """system/health, dashboard/overview, probes."""
 
-from dataclasses import replace
-
 import pytest
 from fastapi.testclient import TestClient
+from msgspec.structs import replace
 from tests.api.fake_backend import FakeBackend, an_alert, busy
 
 

@@ -1,7 +1,6 @@
 """The page in a browser's hands: what it shows, what its forms do, who may see it."""
 
 import re
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +8,7 @@ import pytest
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from msgspec.structs import replace
 from tests.api.fake_backend import (
     AT,
     POOL_FIGURES,

@@ -1,10 +1,9 @@
 """Alerts kept, found, paged through and counted: one suite for every database."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.chaos import examples
 from tests.database import records
 from tests.database.records import START, make_alert, make_notification, to

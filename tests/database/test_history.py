@@ -1,11 +1,11 @@
 """The history searched by labels, and what it adds up to: one suite for every database."""
 
-from dataclasses import replace
 from datetime import date
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.chaos import examples
 from tests.database.records import START, make_alert
 

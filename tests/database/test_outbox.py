@@ -1,6 +1,6 @@
 """The outbox: claimed by lease, settled, in order, never twice at once. One suite for every database."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 import pytest
@@ -14,6 +14,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 from sqlalchemy import update
 from tests.chaos import examples
 from tests.database import records

@@ -1,9 +1,9 @@
 """The store kept below a size: what goes, in which order, and what never does. One suite for every database."""
 
-from dataclasses import replace
 from itertools import count
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text
 from tests.database.records import START, make_alert, make_notification, to
 

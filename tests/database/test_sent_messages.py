@@ -1,8 +1,7 @@
 """Messages at receivers that can be changed later: one suite for every database."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.database.records import START, make_alert, make_notification, to
 
 from dozor.database import Database, OutboxRow

@@ -1,9 +1,8 @@
 """Silences by matchers, kept and read back: one suite for every database."""
 
-from dataclasses import replace
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy import text
 from tests.chaos import examples
 from tests.database.records import START

@@ -1,10 +1,9 @@
 """What is added to a server's counts between two looks, whatever happens to the counts in between."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dozor.instruments.query_tally import Tally
 from dozor.instruments.statement_differences import (
@@ -25,7 +24,7 @@ def added(*readings: StatementReading) -> dict[int, Tally]:
 
 
 def later(*, seconds: float = 15.0, **changes: object) -> StatementReading:
-    return replace(FIRST, at=FIRST.at + seconds, **changes)  # type: ignore[arg-type]
+    return replace(FIRST, at=FIRST.at + seconds, **changes)
 
 
 def test_of_the_first_reading_nothing_is_known() -> None:

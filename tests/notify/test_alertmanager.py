@@ -6,12 +6,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from msgspec.structs import replace
 from tests.database.records import START, make_alert, make_notification
 from tests.notify import receiver
 from tests.notify.receiver import Behaviour, answer, limit_for, receiving

@@ -2,10 +2,10 @@
 
 import asyncio
 import threading
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.database.records import make_alert, make_notification
 from tests.notify.delivering import Chat, Deliver, add, value
 

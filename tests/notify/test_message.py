@@ -3,12 +3,12 @@
 import string
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 from tests.database.records import START, make_alert, make_notification, notifications
 
 from dozor.alerts import transitions

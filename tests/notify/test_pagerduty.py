@@ -1,9 +1,9 @@
 """PagerDuty's Events API v2, as a receiver on a real socket plays it."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.database.records import START, make_alert, make_notification
 from tests.notify import receiver
 from tests.notify.receiver import Behaviour, Receiver, answer, limit_for, receiving

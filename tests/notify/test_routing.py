@@ -1,10 +1,9 @@
 """Who is told of which alert."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.database.records import START, make_alert, make_notification
 
 from dozor.alerts.grouping import compose

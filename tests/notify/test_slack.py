@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.database.records import START, make_alert, make_notification
 from tests.notify import receiver
 from tests.notify.delivering import Deliver, add

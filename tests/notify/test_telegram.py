@@ -1,12 +1,12 @@
 """Telegram, against a Bot API on a real socket that is as strict."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.database.records import START, make_alert, make_notification, notifications
 from tests.notify import receiver
 from tests.notify.receiver import Behaviour, answer, limit_for

@@ -1,9 +1,9 @@
 """Statuses, reasons and readiness follow from what is known."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.api.fake_backend import AT, POOL_FIGURES, REDIS_FIGURES, an_alert
 
 from dozor.model.alert import Acknowledgement, AlertSilence, Severity

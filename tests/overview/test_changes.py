@@ -1,8 +1,7 @@
 """What has changed lately, in words."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.api.fake_backend import AT, an_alert
 
 from dozor.model.alert import Acknowledgement, Severity

@@ -30,7 +30,6 @@ import pdb  # noqa: T100 - its path
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +40,7 @@ import redis
 from fastapi import BackgroundTasks, FastAPI, WebSocket
 from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
+from msgspec.structs import replace
 from sqlalchemy import Engine, NullPool, QueuePool, create_engine, text
 from tests.patience import PATIENCE_SECONDS
 

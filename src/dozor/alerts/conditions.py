@@ -1,8 +1,9 @@
 """From what a rule finds to what happens to each of its alerts."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from dozor.alerts.book import AlertBook, ending
 from dozor.alerts.rule import Store

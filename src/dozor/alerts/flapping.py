@@ -1,8 +1,9 @@
 """What fires again and again is told seldom: how often each alert's identity has fired, and when people last heard."""
 
 from bisect import bisect_left, insort
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.alerts.tracking import RuleTrack
 from dozor.model.labels import Labels
@@ -10,8 +11,7 @@ from dozor.model.labels import Labels
 _PRUNE_SECONDS: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class FlappingPolicy:
+class FlappingPolicy(Struct, frozen=True):
     """When an alert flaps, and how seldom people hear of one that does.
 
     Attributes:

@@ -5,8 +5,9 @@ Alertmanager (`InhibitRule`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from dozor.alerts.book import AlertBook
 from dozor.alerts.transitions import Event, Happening
@@ -16,8 +17,7 @@ from dozor.model.rule import Inhibitor
 from dozor.store.matchers import Matcher, match_all
 
 
-@dataclass(frozen=True, slots=True)
-class InhibitRule:
+class InhibitRule(Struct, frozen=True):
     """Alerts that pass all *source* matchers keep quiet those that pass all *target* ones, if labels *equal* are equal.
 
     As in Alertmanager: a label that is missing equals an empty one, and an alert that passes both sides is not kept quiet

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.alerts.book import AlertBook
 from dozor.alerts.conditions import Conditions
@@ -19,8 +20,7 @@ logger = logging.getLogger("dozor")
 AnyTrack = RuleTrack | RecordTrack
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Struct, frozen=True):
     """Which tracks others have taken the place of, and which are new; those in neither have gone on."""
 
     old: list[AnyTrack]

@@ -2,8 +2,11 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dozor.alerts.book import AlertBook
 from dozor.alerts.transitions import Event, Happening
@@ -41,8 +44,7 @@ def parse_matchers(texts: Sequence[str]) -> tuple[Matcher, ...]:
     return matchers
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What a person asks of a silence. Times are in Unix seconds.
 
     Attributes:

@@ -5,8 +5,9 @@ hand. The alerts of one that was changed go on if they could be its own, and end
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from dozor.alerts.book import AlertBook, ending
 from dozor.alerts.conditions import Conditions

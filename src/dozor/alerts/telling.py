@@ -1,8 +1,10 @@
 """When people are told of an alert: derived from the alert itself, so that a restart neither repeats nor forgets."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from dozor.alerts.flapping import FlappingPolicy
 from dozor.alerts.transitions import CONDITION_ENDED
@@ -13,8 +15,7 @@ DEFAULT_COOLDOWNS: Final[Mapping[Severity, float]] = {Severity.WARNING: 300.0, S
 """Seconds; none for what is critical or worse."""
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
+class Telling(Struct, frozen=True):
     """How people are told. Times are in seconds.
 
     Attributes:

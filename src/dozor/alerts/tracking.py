@@ -1,7 +1,9 @@
 """The alerts of one rule, as they are in memory."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from dozor.alerts.rule import AlertRule, RecordRule
 from dozor.model.alert import Alert, Severity

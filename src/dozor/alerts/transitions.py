@@ -13,9 +13,11 @@ The condition of a rule says one of four things at each evaluation:
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dozor.errors import ActionForbidden
 from dozor.model.alert import Acknowledgement, Alert, AlertSilence, Severity
@@ -54,8 +56,7 @@ class Event(StrEnum):
     RESOLVE = "resolve"
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(Struct, frozen=True):
     """An event with what belongs to it. *at* is in Unix seconds.
 
     Attributes:
@@ -83,8 +84,7 @@ Guard = Callable[[Alert, Happening], bool]
 Effect = Callable[[Alert, Happening], Alert | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Struct, frozen=True):
     """One row: in *phase*, at *event*, if *guard* says so, *effect* makes the alert anew (None: it is forgotten).
 
     *audit* is the entry's event in the audit trail; empty where nothing is worth one.
@@ -97,8 +97,7 @@ class Transition:
     audit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What became of an alert: itself, if nothing did; None, if there is nothing more to track."""
 
     alert: Alert | None

@@ -1,11 +1,11 @@
 """alerts/…: what fires, what fired, and what that adds up to."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
+from msgspec.structs import replace
 
 from dozor.api import problems
 from dozor.api.alert_json import alert_model

@@ -8,10 +8,10 @@ import asyncio
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from fastapi.sse import format_sse_event
+from msgspec import Struct
 
 from dozor.api.encoding import encoded
 from dozor.clock import Clock
@@ -48,8 +48,7 @@ def parse_position(event_id: str) -> Position | None:
     return Position(run, int(sequence)) if run and sequence.isascii() and sequence.isdecimal() else None
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(Struct, frozen=True):
     """The newest events, ready to be sent. Immutable, so that any thread may read it. The first is *first* in sequence."""
 
     run: str = ""

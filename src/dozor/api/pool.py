@@ -1,9 +1,9 @@
 """pool/…: connection pools and the slow statements that went through them."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from msgspec import to_builtins
 
 from dozor.api import problems
 from dozor.api.backend import Backend
@@ -83,7 +83,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
                     name=pool.name,
                     worker=pool.worker,
                     windows={name: _window(window) for name, window in pool.windows.items()},
-                    holders=[HolderModel(**asdict(holder)) for holder in pool.holders[:_MOST_HOLDERS]],
+                    holders=[HolderModel(**to_builtins(holder)) for holder in pool.holders[:_MOST_HOLDERS]],
                 )
                 for pool in backend.pool_records()
             ]

@@ -1,8 +1,7 @@
 """pool/holders, pool/leaks, pool/advice: who has connections, who waits, who did not give them back, and how many it takes."""
 
-from dataclasses import asdict
-
 from fastapi import APIRouter, Response
+from msgspec import to_builtins
 
 from dozor.api import problems
 from dozor.api.backend import Backend
@@ -62,7 +61,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
                         pool=name,
                         at=clock.date(leak.at),
                         outcome=leak.outcome.value,
-                        holder=ConnectionHolderModel(**asdict(leak.holder)),
+                        holder=ConnectionHolderModel(**to_builtins(leak.holder)),
                     )
                     for leak, name in found[:limit]
                 ],
@@ -86,7 +85,9 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         def build() -> PoolAdviceAnswer:
             return PoolAdviceAnswer(
                 pools=[_advice(one) for one in backend.pool_reviews()],
-                budget=[ServerBudgetModel(**asdict(budget), exceeded=budget.exceeded) for budget in backend.budgets()],
+                budget=[
+                    ServerBudgetModel(**to_builtins(budget), exceeded=budget.exceeded) for budget in backend.budgets()
+                ],
                 generated_at=clock.now(),
             )
 
@@ -96,9 +97,9 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 def _advice(review: PoolReview) -> PoolAdviceModel:
     return PoolAdviceModel(
         name=review.name,
-        **asdict(review.advice),
+        **to_builtins(review.advice),
         statements_per_checkout=review.statements_per_checkout,
-        endpoints=[EndpointUseModel(**asdict(use)) for use in review.endpoints],
+        endpoints=[EndpointUseModel(**to_builtins(use)) for use in review.endpoints],
     )
 
 
@@ -108,8 +109,8 @@ def _pool(found: PoolConnections, limit: int) -> PoolHoldersModel:
         worker=found.worker,
         checked_out=found.figures.get("db_pool_checked_out"),
         capacity=found.figures.get("db_pool_capacity"),
-        holders=[ConnectionHolderModel(**asdict(holder)) for holder in found.holders[:limit]],
-        waiters=[WaiterModel(**asdict(waiter)) for waiter in found.waiters[:limit]],
+        holders=[ConnectionHolderModel(**to_builtins(holder)) for holder in found.holders[:limit]],
+        waiters=[WaiterModel(**to_builtins(waiter)) for waiter in found.waiters[:limit]],
         holders_total=len(found.holders),
         waiters_total=len(found.waiters),
     )

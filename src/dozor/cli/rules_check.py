@@ -1,8 +1,9 @@
 """`dozor rules check`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
+
+from msgspec import to_builtins
 
 from dozor.cli.output import print_json, say
 from dozor.cli.rules_live import LiveSeries
@@ -25,8 +26,8 @@ def check(files: Sequence[Path], flags: Mapping[str, object], *, strict: bool, a
             {
                 "files": [str(file) for file in files],
                 "rules": checked.rules,
-                "errors": list(map(asdict, errors)),
-                "warnings": list(map(asdict, warnings)),
+                "errors": list(map(to_builtins, errors)),
+                "warnings": list(map(to_builtins, warnings)),
             }
         )
     else:

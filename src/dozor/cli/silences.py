@@ -1,8 +1,9 @@
 """`dozor silence`, `silences`, `unsilence`: tell nobody for a time, of one alert or of all that match."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from dozor.cli.alerts import SHORT_ID, actor, described, find_alert, one_of, print_alerts, tell
 from dozor.cli.client import Client, Document
@@ -16,8 +17,7 @@ _ALERT = "alert-"
 """Begins the id under which an alert's own silence stands in the inventory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """From when to when nobody is told, as the flags say. *start*: only for a silence by matchers."""
 
     for_: str | None = None

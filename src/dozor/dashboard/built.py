@@ -3,18 +3,18 @@
 import gzip
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final
+
+from msgspec import Struct
 
 _FOLDER: Final = files("dozor.dashboard").joinpath("static", "app")
 _LABEL: Final = "page.json"
 _TYPES: Final = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "json": "application/json"}
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltFile:
+class BuiltFile(Struct, frozen=True):
     """One file of the page; its name changes with its content. *packed*: with gzip."""
 
     content: bytes
@@ -27,8 +27,7 @@ def packed(name: str, content: bytes) -> BuiltFile:
     return BuiltFile(content, gzip.compress(content, 9, mtime=0), _TYPES[name.rpartition(".")[2]])
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltPage:
+class BuiltPage(Struct, frozen=True):
     """The page's files by name, and those that a document names. *parts*: what *script* imports at once."""
 
     script: str
@@ -37,8 +36,7 @@ class BuiltPage:
     files: Mapping[str, BuiltFile]
 
 
-@dataclass(frozen=True, slots=True)
-class TakeOver:
+class TakeOver(Struct, frozen=True):
     """How a document is taken over by the built page; addresses are relative to the page's root. *api*: that of the API."""
 
     script: str

@@ -3,10 +3,10 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from dozor.dashboard.html import Html, el, join, told
 from dozor.dashboard.parts import number, table
@@ -18,8 +18,7 @@ Entry = Mapping[str, Any]
 Cell = Callable[[Entry], Html]
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(Struct, frozen=True):
     """How evidence of one kind is shown: its heading, and what stands in each column."""
 
     title: str

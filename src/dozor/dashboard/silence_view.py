@@ -1,9 +1,10 @@
 """The page of silences: who is not told of what, until when, why; and the form to make one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from dozor.clock import Clock
 from dozor.dashboard.alert_view import by, summary
@@ -32,8 +33,7 @@ _STATE_TONE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(Struct, frozen=True):
     """What a silence would match now: *alerts*; or *fault*, why these matchers are none."""
 
     alerts: Sequence[Alert] = ()

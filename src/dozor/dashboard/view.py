@@ -1,15 +1,15 @@
 """All that one page shows, gathered before it is drawn."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dozor.clock import Clock
 from dozor.instruments.query_slow import SlowQuery
 from dozor.overview import Known, Overview, PoolConnections, Recent, ServerCommand, Sparkline
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """All that one page shows. *everything*: long tables in full, and not their worst rows alone."""
 
     overview: Overview

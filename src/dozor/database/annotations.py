@@ -1,9 +1,9 @@
 """Annotations, kept and read back. Every function works in the caller's transaction."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import Connection, select, tuple_
 
 from dozor.database.schema import annotations, clean
@@ -11,8 +11,7 @@ from dozor.database.statements import insert
 from dozor.model.annotation import Annotation
 
 
-@dataclass(frozen=True, slots=True)
-class AnnotationFilter:
+class AnnotationFilter(Struct, frozen=True):
     """Which annotations are wanted; None: any. *since* and *until* (Unix seconds) are included.
 
     *before*: only those that come after the one of this time and id in a list that begins with the newest.

@@ -1,8 +1,8 @@
 """What the alerts of the history have in common, counted by the database. In the caller's transaction."""
 
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import Connection, Subquery, func, literal_column, select, union_all
 from sqlalchemy.types import Text
 
@@ -15,8 +15,7 @@ MOST_COUNTED: Final = 20_000
 MOST_LABELS: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Facet:
+class Facet(Struct, frozen=True):
     """The values of one label by how many alerts have them, most first, and how many *others* are not among them."""
 
     label: str
@@ -24,8 +23,7 @@ class Facet:
     others: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Facets:
+class Facets(Struct, frozen=True):
     """*total* alerts, of which the newest *counted* are sorted by their labels.
 
     First come the labels that each alert has (`alertname`, `severity`, the one in force, and `component`), then those of most alerts.

@@ -1,8 +1,8 @@
 """The history of alerts: filtered, and paged through. Every function works in the caller's transaction."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from dozor.database.alerts import decoded
@@ -13,8 +13,7 @@ from dozor.model.alert import Alert, AlertState, Severity
 from dozor.store.matchers import Matcher, MatchOperator
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryFilter:
+class HistoryFilter(Struct, frozen=True):
     """Which alerts of the history are wanted; None: any.
 
     *since* and *until* (Unix seconds, both inclusive) bound the time at which the alert fired. *matchers* all match its

@@ -9,10 +9,10 @@ Every function works in the caller's transaction. Times are Unix seconds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Struct, field
 from sqlalchemy import ColumnElement, Connection, Row, Update, and_, func, or_, select
 
 from dozor.containment import report
@@ -34,8 +34,7 @@ _MOST: Final = 2**63 - 1
 _Id = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(Struct, frozen=True):
     """One notification on its way to one receiver.
 
     *attempts* counts the claims, the present one included. *settled_at* is when it was sent or given up. *since* is from
@@ -59,8 +58,7 @@ class OutboxRow:
         return self.created_at if self.retried_at is None else self.retried_at
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxFilter:
+class OutboxFilter(Struct, frozen=True):
     """Which rows are wanted; None: any.
 
     *state* is `PENDING`, `SENT` or `DEAD`; *limit* the size of a page; *cursor* the `next_cursor` of the page before.
@@ -72,8 +70,7 @@ class OutboxFilter:
     cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxCounts:
+class OutboxCounts(Struct, frozen=True):
     """How many rows are on their way, and how many were given up and are kept to be looked at.
 
     *waiting* are those on their way by receiver; *oldest_at* is when the oldest of them was written.

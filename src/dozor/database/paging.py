@@ -2,16 +2,15 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(Struct, Generic[T], frozen=True):
     """Some of *total* items; *next_cursor* asks for those after them and is None on the last page."""
 
     items: tuple[T, ...]

@@ -1,9 +1,9 @@
 """Figures over the history of alerts, all counted by the database. In the caller's transaction."""
 
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
+from msgspec import Struct, field
 from sqlalchemy import ColumnElement, Connection, Label, and_, case, func, select
 
 from dozor.database.history import HistoryFilter, select_fired
@@ -15,8 +15,7 @@ _NOISIEST: Final = 10
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
-@dataclass(frozen=True, slots=True)
-class DayStatistics:
+class DayStatistics(Struct, frozen=True):
     """The alerts that fired on one day, in UTC."""
 
     day: date
@@ -24,8 +23,7 @@ class DayStatistics:
     by_severity: dict[Severity, int]
 
 
-@dataclass(frozen=True, slots=True)
-class RuleStatistics:
+class RuleStatistics(Struct, frozen=True):
     """The alerts of one rule: how many fired, how long they fired in all, and how long one took to end (None: none did)."""
 
     rule: str
@@ -34,8 +32,7 @@ class RuleStatistics:
     mean_time_to_resolve_seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class AlertStatistics:
+class AlertStatistics(Struct, frozen=True):
     """Figures over the alerts that fired since *since* (Unix seconds; None: nothing has ever fired).
 
     *active* counts those that fire now, since whenever; *acknowledged* those that somebody took on. A mean is None where

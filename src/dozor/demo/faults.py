@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import httpx2
+from msgspec import Struct
 
 _API: Final = "/api/v1/monitoring"
 
@@ -20,8 +20,7 @@ class Server(Protocol):
         """Start it again, at the same address."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """What a fault works with: the shop as its visitors see it, the Redis server, and a voice.
 
     *pace* shortens all waiting, for tests; 1 is real time.
@@ -37,8 +36,7 @@ class Stage:
         await asyncio.sleep(seconds * self.pace)
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """One thing that goes wrong.
 
     Attributes:

@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import URL
 
 from dozor.instruments.server_capacity import ServerCapacity
@@ -22,8 +22,7 @@ _METRICS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PoolClaim:
+class PoolClaim(Struct, frozen=True):
     """What one pool may take of its server, as far as that is known.
 
     Attributes:
@@ -41,8 +40,7 @@ class PoolClaim:
     capacity: ServerCapacity | None
 
 
-@dataclass(frozen=True, slots=True)
-class ServerBudget:
+class ServerBudget(Struct, frozen=True):
     """What is planned for one server against what it has; *working* says how that comes about."""
 
     server: str

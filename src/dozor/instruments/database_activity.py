@@ -1,8 +1,10 @@
 """The sessions of a PostgreSQL server that have a transaction open: since when, on which statement, and who waits for whom."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dozor.instruments.own_mark import MARK
 from dozor.instruments.redaction import redact
@@ -23,8 +25,7 @@ _SESSIONS: Final = f"""
     ORDER BY xact_start LIMIT {MOST_SESSIONS}"""  # noqa: S608 - a number of ours
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseSession:
+class DatabaseSession(Struct, frozen=True):
     """A session with an open transaction, as of the last look.
 
     Attributes:
@@ -52,8 +53,7 @@ class DatabaseSession:
     blocking: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseActivity:
+class DatabaseActivity(Struct, frozen=True):
     """What was seen of a server's sessions. *at* is the timestamp of the look, None before the first; *missing* says why there is none."""
 
     sessions: tuple[DatabaseSession, ...] = ()

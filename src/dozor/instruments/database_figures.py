@@ -1,8 +1,8 @@
 """What a PostgreSQL server says of itself, asked over a connection of Dozor's own. A permission missing leaves it out."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct, field
 from sqlalchemy import Engine
 
 from dozor.instruments.database_probe import limit_statements
@@ -18,8 +18,7 @@ _FIGURES: Final = f"""
     ) AS sessions ON true"""  # noqa: S608 - a comment of ours
 
 
-@dataclass(frozen=True)
-class ServerFigures:
+class ServerFigures(Struct, frozen=True):
     """What is known of the server; None and empty where it may not be known.
 
     Attributes:

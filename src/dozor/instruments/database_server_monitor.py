@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+from msgspec import Struct, field
 from sqlalchemy import URL, Engine
 from sqlalchemy.util import greenlet_spawn
 
@@ -40,8 +40,7 @@ class DatabaseFailure(DozorError):  # noqa: N818 - named for what is the case
         super().__init__(text)
 
 
-@dataclass(frozen=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     up: bool | None = None
     failure: DatabaseFailure | None = None
     at: float | None = None

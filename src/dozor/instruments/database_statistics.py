@@ -4,8 +4,9 @@ Nothing is ever reset. The counts are read without their texts, which lie in a f
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from dozor.instruments.own_mark import MARK
 from dozor.instruments.redaction import MOST_READ
@@ -38,8 +39,7 @@ _WITH_TOPLEVEL: Final = (1, 9)
 _WITH_SINCE: Final = (1, 11)
 
 
-@dataclass(frozen=True, slots=True)
-class ServerFacts:
+class ServerFacts(Struct, frozen=True):
     """What must be known of a server to read its statements.
 
     Attributes:

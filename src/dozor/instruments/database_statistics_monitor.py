@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
 from sqlalchemy import Engine
 
 from dozor.clock import Clock
@@ -35,8 +35,7 @@ _HIT_RATE_READINGS: Final = 21
 """Those of five minutes, and the one before them."""
 
 
-@dataclass(frozen=True, slots=True)
-class StatementsState:
+class StatementsState(Struct, frozen=True):
     """How reading a server's statements fares.
 
     Attributes:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from dozor.errors import DozorError
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
@@ -23,8 +25,7 @@ class ExpositionError(DozorError):
     """What a target says of itself cannot be read, or is more than is allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExpositionLimits:
+class ExpositionLimits(Struct, frozen=True):
     """The most that one scrape may bring. Lengths are in characters."""
 
     samples: int = 50_000
@@ -40,8 +41,7 @@ class TimedSample(NamedTuple):
     sample: Sample
 
 
-@dataclass(frozen=True, slots=True)
-class Exposition:
+class Exposition(Struct, frozen=True):
     """What one scrape brought.
 
     *samples* are as of the scrape, *timed* say when they were taken. *families* hold what is said of the metrics, and no samples.

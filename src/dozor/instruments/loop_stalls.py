@@ -1,8 +1,11 @@
 """What blocks an event loop: while a sign of life is overdue, the frames of the loop's thread say what it is at."""
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dozor.instruments.detail import DETAIL
 from dozor.instruments.doing import DEBUGGED, Moment, of_frames, thread_frames
@@ -19,8 +22,7 @@ _KEPT: Final = 100
 _LAG_BOUNDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Stall:
+class Stall(Struct, frozen=True):
     """One time that a loop did nothing else.
 
     Attributes:

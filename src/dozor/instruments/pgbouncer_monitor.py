@@ -6,9 +6,9 @@ The console speaks the simple query protocol only and knows no transactions. Met
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+from msgspec import Struct, field
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -64,8 +64,7 @@ _CONFIG: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-@dataclass(frozen=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     up: bool | None = None
     failure: DatabaseFailure | None = None
     at: float | None = None

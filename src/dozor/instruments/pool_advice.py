@@ -3,8 +3,9 @@
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.instruments.pool_gauges import PoolGauges
 from dozor.instruments.pool_history import PoolStatistics
@@ -15,8 +16,7 @@ _HEADROOM: Final = 1.2
 _CHURNING: Final = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class PoolAdvice:
+class PoolAdvice(Struct, frozen=True):
     """What is advised for one pool.
 
     Attributes:
@@ -84,8 +84,7 @@ def advise(hour: PoolStatistics, looks: Sequence[int], gauges: PoolGauges, leake
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Working:
+class _Working(Struct, frozen=True):
     hour: PoolStatistics
     seconds: float
     rate: float

@@ -1,13 +1,12 @@
 """What a pool says of itself at this moment. Gauges are read, never counted: counting them from events drifts."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Pool, QueuePool, SingletonThreadPool
 
 
-@dataclass(frozen=True, slots=True)
-class PoolGauges:
+class PoolGauges(Struct, frozen=True):
     """Connections of one pool; None is unknown, or does not exist for this kind of pool.
 
     `capacity` is `size` + `max_overflow`, None where there is no limit. `waiting` are callers.

@@ -2,8 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dozor.metrics import HistogramSnapshot
 
@@ -13,8 +16,7 @@ _KEEP_EVERY_SECONDS: Final = 5.0
 N = TypeVar("N", int, float)
 
 
-@dataclass(frozen=True, slots=True)
-class PoolPoint:
+class PoolPoint(Struct, frozen=True):
     """One pool's counts since attachment, at one moment, with the largest values since the point before.
 
     `at` is a timestamp of `Clock`; durations are seconds. `wait` is None where waiting cannot be seen.
@@ -33,8 +35,7 @@ class PoolPoint:
     peak_checked_out: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DurationStatistics:
+class DurationStatistics(Struct, frozen=True):
     """A distribution of seconds. Quantiles are estimated from buckets, mean and maximum are exact; None: no values."""
 
     count: int = 0
@@ -45,8 +46,7 @@ class DurationStatistics:
     max_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PoolStatistics:
+class PoolStatistics(Struct, frozen=True):
     """What happened in one pool between `since` and `until` (timestamps). None is unknown."""
 
     since: float

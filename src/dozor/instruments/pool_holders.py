@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from dozor.instruments.driver_state import ACTIVE, IDLE, backend_pid, transaction_state
 from dozor.instruments.pool_places import UsualPlace
@@ -17,8 +18,7 @@ Usual = Callable[[str], tuple[UsualPlace, ...]]
 """Gives the places at which an endpoint (`""`: none) was seen to take connections."""
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """Who has a connection out, and for how many seconds.
 
     Attributes:
@@ -60,8 +60,7 @@ class Holder:
         return next(iter((*self.taken_at, *self.now_at, *usual)), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiter:
+class Waiter(Struct, frozen=True):
     """Who waits for a connection now, and for how many seconds; see `Holder` for the rest."""
 
     who: str
@@ -72,8 +71,7 @@ class Waiter:
     now_at: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Identity:
+class _Identity(Struct, frozen=True):
     who: str
     endpoint: str | None
     task: str | None

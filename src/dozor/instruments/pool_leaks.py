@@ -3,9 +3,11 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dozor.clock import Clock
 from dozor.instruments.pool_holders import Holder, Usual, identify, thread_names
@@ -27,8 +29,7 @@ class Outcome(StrEnum):
     COLLECTED = "garbage collected"
 
 
-@dataclass(frozen=True, slots=True)
-class Leak:
+class Leak(Struct, frozen=True):
     """A connection that was held beyond the threshold, or that the garbage collector took.
 
     Attributes:

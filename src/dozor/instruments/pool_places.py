@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
+from msgspec import Struct
+
 from dozor.instruments.pool_tally import NO_KIND
 from dozor.instruments.query_caller import Place, own_lines
 from dozor.instruments.work import Work
@@ -19,8 +21,7 @@ Taken = tuple[Work | None, int, tuple[Place, ...]]
 """A connection was taken: for which request, of which kind (see `kind_of`), and where."""
 
 
-@dataclass(frozen=True, slots=True)
-class UsualPlace:
+class UsualPlace(Struct, frozen=True):
     """Lines of code, innermost first, at which connections were taken, and how often that was seen."""
 
     lines: tuple[str, ...]

@@ -11,12 +11,12 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from msgspec import Struct, field
 from sqlalchemy import Engine
 
 from dozor.errors import PlanUnavailable
@@ -52,8 +52,7 @@ _CONDITIONS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class QueryPlan:
+class QueryPlan(Struct, frozen=True):
     """A plan.
 
     Attributes:

@@ -1,7 +1,8 @@
 """Statements that one request sends again and again from one line: a loop where a join or one query for all would do (N+1)."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.instruments.query_statement import QueryStatement
 from dozor.metrics import Children, Counter
@@ -13,8 +14,7 @@ MOST_KEPT: Final = 200
 _MOST_ENDPOINTS: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class RepeatedQuery:
+class RepeatedQuery(Struct, frozen=True):
     """A statement that requests to one endpoint repeat.
 
     Attributes:

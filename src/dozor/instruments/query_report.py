@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from dozor.instruments.query_statement import OTHER, QueryStatement, QueryWindow
 from dozor.instruments.query_tally import WINDOWS, History, Span, Tally, spans
@@ -26,8 +27,7 @@ _ORDERS: Final[Mapping[Order, Callable[[QueryWindow], float]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class QueryReport:
+class QueryReport(Struct, frozen=True):
     """One statement in one window.
 
     Attributes:
@@ -57,8 +57,7 @@ class QueryReport:
     last_seen: float
 
 
-@dataclass(frozen=True, slots=True)
-class TopQueries:
+class TopQueries(Struct, frozen=True):
     """The statements of a window.
 
     Attributes:
@@ -123,8 +122,7 @@ def one_query(books: Mapping[str, StatementBook], fingerprint: str, now: float) 
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Watched:
+class _Watched(Struct, frozen=True):
     """A window as one book knows it; None: all since the watching began, or no window before it."""
 
     present: Span | None

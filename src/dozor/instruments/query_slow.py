@@ -1,8 +1,9 @@
 """Statements that took long: as they are kept, in the application's thread, and as they are shown, without literals."""
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.instruments.query_text import QueryText
 from dozor.metrics import Counter
@@ -10,8 +11,7 @@ from dozor.metrics import Counter
 SLOW_QUERIES_KEPT: Final = 500
 
 
-@dataclass(frozen=True, slots=True)
-class SlowQuery:
+class SlowQuery(Struct, frozen=True):
     """A statement that took longer than the threshold.
 
     *statement* is redacted and at most 2 KiB; *at* the timestamp of its end; *caller* `file.py:123 in function`; *error*
@@ -30,8 +30,7 @@ class SlowQuery:
     fingerprint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SlowFetch:
+class SlowFetch(Struct, frozen=True):
     """A statement whose rows took long to be read, after it was executed.
 
     Attributes:
@@ -54,8 +53,7 @@ class SlowFetch:
     endpoint: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Noticed:
+class Noticed(Struct, frozen=True):
     """The facts, with the text as it was sent: it is redacted when somebody looks, in Dozor's thread.
 
     *seconds*: of the execution or, in a slow fetch, in fetching; for the rest see `SlowQuery` and `SlowFetch`.

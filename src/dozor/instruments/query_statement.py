@@ -1,8 +1,9 @@
 """One statement, by its fingerprint: what it costs, which lines of code and which endpoints send it."""
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.instruments.query_tally import History, Tally
 
@@ -12,8 +13,7 @@ _MOST_ERRORS: Final = 5
 _MOST_ENDPOINTS: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class QueryWindow:
+class QueryWindow(Struct, frozen=True):
     """What a statement did in one stretch of time. Times in seconds.
 
     *calls_per_second* is over the seconds that the stretch lasted; *share* is its part of the time of all statements then, 0 to 1; *rows* are those of *rows_known* of its calls.

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Final
 
+from msgspec import Struct
+
 from dozor.metrics.sketch import Sketch
 
 WINDOWS: Final[dict[str, float | None]] = {
@@ -106,8 +108,7 @@ class Tally:
 _NO_SKETCH: Final = Sketch()
 
 
-@dataclass(frozen=True, slots=True)
-class PackedTally:
+class PackedTally(Struct, frozen=True):
     """A tally that does not change any more, in some 300 bytes."""
 
     numbers: Tally
@@ -194,8 +195,7 @@ class History:
         return slots.read(span.first, span.last)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """A stretch of time, in numbers of slots; *seconds* is how much of it has passed, or was watched."""
 
     slot_seconds: float

@@ -1,7 +1,8 @@
 """How many connections a PostgreSQL server takes, asked over a connection of Dozor's own."""
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from dozor.instruments.own_mark import MARK
 
@@ -14,8 +15,7 @@ QUESTION: Final = f"""
            inet_server_port()"""  # noqa: S608 - a comment of ours
 
 
-@dataclass(frozen=True, slots=True)
-class ServerCapacity:
+class ServerCapacity(Struct, frozen=True):
     """A server's room for connections.
 
     Attributes:

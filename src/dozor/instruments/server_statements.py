@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.clock import Clock
 from dozor.instruments.own_mark import MARK
@@ -26,8 +27,7 @@ _NAMED: Final = re.compile(r'^((?:FETCH|MOVE|CLOSE|DECLARE|SAVEPOINT|RELEASE)\b[
 _OWN_SHOWN: Final = frozenset({"SELECT $1", "SELECT ?"})
 
 
-@dataclass(frozen=True, slots=True)
-class ReadText:
+class ReadText(Struct, frozen=True):
     """A server's text of a statement, and what is made of it; *own*: it is Dozor's, and left out."""
 
     text: str

@@ -6,8 +6,9 @@ Arguments are hidden: they hold keys, values and, with AUTH or CONFIG SET, passw
 import re
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from dozor.instruments.text import printable
 
@@ -61,8 +62,7 @@ _CONTAINERS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SlowCommand:
+class SlowCommand(Struct, frozen=True):
     """One entry of the slow log.
 
     Attributes:

@@ -1,8 +1,9 @@
 """What has been added to a server's counts of statements between two looks at them. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from dozor.instruments.query_tally import Tally
 
@@ -24,8 +25,7 @@ class StatementTotals(NamedTuple):
     since: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StatementReading:
+class StatementReading(Struct, frozen=True):
     """What a server counted, as of one look.
 
     Attributes:

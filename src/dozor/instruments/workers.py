@@ -3,17 +3,17 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 _OPTION: Final = re.compile(r"^(?:-w|--workers)(?:=?(\d+))?$")
 _SERVERS: Final = ("gunicorn", "uvicorn", "hypercorn", "granian", "fastapi")
 _MOST: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Workers:
+class Workers(Struct, frozen=True):
     """How many, and by what that is known: a sentence's end, as in "4 workers (WEB_CONCURRENCY)"."""
 
     count: int

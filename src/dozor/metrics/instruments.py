@@ -9,9 +9,10 @@ import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import repeat, starmap
 from typing import Final, Generic, TypeVar
+
+from msgspec import Struct
 
 from dozor.locks import open_in_child
 from dozor.model.labels import Labels
@@ -44,8 +45,7 @@ class Counter:
         return self._value
 
 
-@dataclass(frozen=True, slots=True)
-class HistogramSnapshot:
+class HistogramSnapshot(Struct, frozen=True):
     """A histogram at one moment.
 
     *cumulative* are the counts up to each bound and to +Inf; *max_since_last* is the largest value since the snapshot

@@ -1,9 +1,10 @@
 """An alert, as rules raise it, people act on it and history keeps it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import total_ordering
+
+from msgspec import Struct, field
 
 from dozor.model.labels import Labels
 
@@ -34,8 +35,7 @@ class AlertState(StrEnum):
     RESOLVED = "RESOLVED"
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
+class Acknowledgement(Struct, frozen=True):
     """Somebody owns the alert. Ends when the alert resolves."""
 
     at: float
@@ -43,8 +43,7 @@ class Acknowledgement:
     comment: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AlertSilence:
+class AlertSilence(Struct, frozen=True):
     """Nobody is told of the alert until *until* (Unix seconds), or, where that is None, until it resolves."""
 
     at: float
@@ -53,8 +52,7 @@ class AlertSilence:
     comment: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Struct, frozen=True):
     """One alert from its first breach to its end. Times are Unix seconds of `Clock.timestamp()`.
 
     Identity is *rule* and *labels* (which hold `alertname` and no `severity`); *id* is new for each occurrence.

@@ -1,7 +1,8 @@
 """A mark in time that somebody, or the application itself, has set: a deploy, a migration, a load test."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 DEPLOY: Final = "deploy"
 """The tag of what marks another version."""
@@ -11,8 +12,7 @@ VERSION: Final = "version"
 """The tag of what Dozor marks itself when the application's version is another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(Struct, frozen=True):
     """What happened at *at* (Unix seconds), in words. *by*: who says so; None: Dozor itself, or somebody without a name."""
 
     id: str

@@ -1,7 +1,8 @@
 """How what is watched is read, as others are told of it."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.model.labels import Labels
 
@@ -9,8 +10,7 @@ SCRAPE_PREFIX: Final = "scrape:"
 """What the names of collectors that read somebody's metrics begin with."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScrapedPage:
+class ScrapedPage(Struct, frozen=True):
     """A page that is read at a pace of its own.
 
     Attributes:
@@ -26,8 +26,7 @@ class ScrapedPage:
     timeout_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class CollectorHealth:
+class CollectorHealth(Struct, frozen=True):
     """How one collector fares.
 
     Attributes:

@@ -1,8 +1,9 @@
 """What is told to people, and the changes that cause it."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from dozor.model.alert import Alert
 from dozor.model.annotation import Annotation
@@ -25,8 +26,7 @@ class Occasion(StrEnum):
         return self in (Occasion.ACKNOWLEDGED, Occasion.SILENCED)
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(Struct, frozen=True):
     """One message about one group of alerts, for every receiver.
 
     Attributes:
@@ -54,8 +54,7 @@ class Notification:
 NOTE: Final = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(Struct, frozen=True):
     """One thing that happened to an alert, or to a silence: who (None: Dozor itself), when, what, why.
 
     *alert_id* is the id of the alert, or of the silence. A person's note is an entry too: its *event* is `NOTE`.
@@ -68,8 +67,7 @@ class AuditEntry:
     comment: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """What one evaluation or one action changed. Committed in one transaction, so that no state is without its word.
 
     *alerts* replace what is kept under their ids, as do *silences*; *dropped* are ids of pending alerts that ended without
@@ -100,8 +98,7 @@ class Outgoing(NamedTuple):
     sent_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SentMessage:
+class SentMessage(Struct, frozen=True):
     """A message at a receiver that lets it be changed or answered later.
 
     Attributes:

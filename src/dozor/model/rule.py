@@ -1,23 +1,22 @@
 """What a rule says of a store at a moment, and how it stands: records that pass from rules to alerts and on to people."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from dozor.model.alert import Alert, Severity
 from dozor.model.labels import Labels
 
 
-@dataclass(frozen=True, slots=True)
-class Escalation:
+class Escalation(Struct, frozen=True):
     """An alert that nobody has acknowledged for *after_seconds* rises to *severity*."""
 
     after_seconds: float
     severity: Severity
 
 
-@dataclass(frozen=True, slots=True)
-class Inhibitor:
+class Inhibitor(Struct, frozen=True):
     """An alert of *rule* keeps quiet those whose *labels* are equal to its own; with no labels, all."""
 
     rule: str
@@ -44,8 +43,7 @@ class Breach(NamedTuple):
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Struct, frozen=True):
     """What one evaluation of one rule found.
 
     Attributes:
@@ -62,8 +60,7 @@ class Evaluation:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(Struct, frozen=True):
     """What a rule looks at, whether or not its condition holds.
 
     Attributes:
@@ -83,8 +80,7 @@ class Measurement:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesExplanation:
+class SeriesExplanation(Struct, frozen=True):
     """One series of a rule, and why it fires or does not.
 
     Attributes:
@@ -113,8 +109,7 @@ class SeriesExplanation:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class RuleExplanation:
+class RuleExplanation(Struct, frozen=True):
     """Why a rule fires or does not. *series*: of its *total* ones the nearest to firing; *why*: of the rule as a whole."""
 
     state: "RuleState"
@@ -125,8 +120,7 @@ class RuleExplanation:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class RuleChanges:
+class RuleChanges(Struct, frozen=True):
     """What reading the rules again has changed, by the names of rules; of those in force there are *rules*."""
 
     rules: int
@@ -139,8 +133,7 @@ class RuleChanges:
         return bool(self.added or self.changed or self.removed)
 
 
-@dataclass(frozen=True, slots=True)
-class RuleState:
+class RuleState(Struct, frozen=True):
     """How a rule that raises alerts stands after its last evaluation. Durations are in seconds.
 
     Attributes:
@@ -174,8 +167,7 @@ class RuleState:
     file: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingState:
+class RecordingState(Struct, frozen=True):
     """How a recording rule stands after its last evaluation; the attributes are those of `RuleState`.
 
     *record* is the name of the series that it writes, *labels* are what it adds to them.
@@ -192,8 +184,7 @@ class RecordingState:
     file: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GroupState:
+class GroupState(Struct, frozen=True):
     """A group of rules, in the order of evaluation.
 
     Attributes:

@@ -1,8 +1,9 @@
 """What instruments hand over: metric families of samples."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from dozor.model.labels import Labels
 
@@ -35,8 +36,7 @@ class Sample(NamedTuple):
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """All samples of one metric, with what is said about them.
 
     *unit* is the base unit in words (`seconds`, `bytes`, `percent`, `connections`), empty for a number without one.

@@ -1,7 +1,8 @@
 """A silence by matchers: nobody is told of the alerts that it matches, for a time."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class SilenceState(StrEnum):
@@ -12,8 +13,7 @@ class SilenceState(StrEnum):
     EXPIRED = "EXPIRED"
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(Struct, frozen=True):
     """One silence. Times are Unix seconds of `Clock.timestamp()`.
 
     Attributes:

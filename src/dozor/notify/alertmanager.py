@@ -5,10 +5,11 @@ https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from dozor.clock import Clock
 from dozor.model.alert import Alert

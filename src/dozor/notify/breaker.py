@@ -1,14 +1,14 @@
 """Leaves a receiver alone that fails again and again, and asks it now and then whether it is well."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.clock import Clock
 from dozor.notify.retry import bounded
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerPolicy:
+class BreakerPolicy(Struct, frozen=True):
     """When a breaker opens, after how many *failures* in a row, and for how long: at first, and at the most."""
 
     failures: int = 5

@@ -1,7 +1,8 @@
 """How a channel fares, as the API and the page show it."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class ChannelCondition(StrEnum):
@@ -17,8 +18,7 @@ class ChannelCondition(StrEnum):
     """Nothing was sent since Dozor started."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelState:
+class ChannelState(Struct, frozen=True):
     """One channel at one moment. Times are Unix seconds of `Clock.timestamp()`; counts are since Dozor started.
 
     Attributes:

@@ -8,8 +8,11 @@ written, is settled and not sent.
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dozor.model.notification import Notification, SentMessage
 
@@ -35,8 +38,7 @@ class Letter:
     next_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """A notification that has arrived, at *at*, and is not known to be settled in the database."""
 
     at: float

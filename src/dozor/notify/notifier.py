@@ -3,8 +3,9 @@
 import inspect
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from dozor.clock import Clock
 from dozor.errors import ConfigurationError
@@ -95,8 +96,7 @@ class Refresher(Protocol):
         """Say that the alerts of *notification* still fire: all of them, so that who speaks is known. Raises as `send` does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receiver:
+class Receiver(Struct, frozen=True):
     """A notifier, and how it is to be used.
 
     Attributes:

@@ -3,10 +3,11 @@
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.errors import DeliveryError
 
@@ -16,8 +17,7 @@ LONGEST_WAIT_SECONDS: Final = 3600.0
 Uniform = Callable[[float, float], float]
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True):
     """Exponential backoff with full jitter: a random part of a span that doubles with each attempt, up to a limit.
 
     The randomness keeps many senders, cut off by the same fault, from coming back in the same moment.

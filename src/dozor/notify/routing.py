@@ -1,8 +1,10 @@
 """Who is told of which alert: a list of routes, gone down until one matches."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dozor.errors import ConfigurationError
 from dozor.model.alert import Alert, Severity
@@ -16,8 +18,7 @@ LARGEST_MESSAGE: Final = 100
 _KNOWN_LIMIT: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """Alerts whose labels pass all *matchers* go to the receivers named in *to*.
 
     Besides its own labels an alert has `severity` (the one in force, in lower case) and `component` here.

@@ -7,8 +7,11 @@ fires, it got worse, it still fires) makes a new message, or an answer below the
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dozor.clock import Clock
 from dozor.errors import ConfigurationError, DeliveryError
@@ -276,8 +279,7 @@ class _Writer:
         return {"text": slack_blocks.fallback(written), "blocks": self.blocks(written, notification)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where a message is, and how many alerts it counts besides those that it shows."""
 
     channel: str

@@ -3,11 +3,12 @@
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any, ClassVar, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from dozor.clock import Clock
 from dozor.errors import ConfigurationError, DeliveryError

@@ -1,8 +1,10 @@
 """Notifications that delivery makes itself: an alert that says it is a test, and what is said again of those that fire."""
 
 import secrets
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dozor.model.alert import Alert, Severity
 from dozor.model.labels import Labels
@@ -16,8 +18,7 @@ _TEXTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Speaker:
+class Speaker(Struct, frozen=True):
     """Who speaks in messages, where people open Dozor, and the language (`en` or `ru`)."""
 
     service: str = ""

@@ -7,9 +7,10 @@ is too old, a pool that has no bound.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from itertools import zip_longest
 from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from dozor.model.alert import Alert, AlertState, Severity
 from dozor.overview.records import (

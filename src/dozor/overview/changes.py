@@ -2,9 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.model.alert import Alert, Severity
 from dozor.model.annotation import DEPLOY, Annotation
@@ -40,8 +41,7 @@ class ChangeKind(StrEnum):
     STARTED = "started"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One thing that changed at *at* (Unix seconds).
 
     Attributes:

@@ -11,6 +11,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
+from msgspec import Struct
+
 from dozor.errors import PromQLError, QueryLimitError, QueryTimeout
 from dozor.model.labels import Labels
 from dozor.promql import Kind, Limits, Query, compile_query
@@ -27,8 +29,7 @@ _TIMED: Final = 100
 _GAP: Final = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(Struct, frozen=True):
     """*count* buckets of *seconds* each; the first begins at *start* (Unix seconds), a multiple of that.
 
     *until*: nothing later is asked for, though the last bucket may end later.
@@ -134,8 +135,7 @@ class Line:
         return median(apart[:_TIMED]) / 1000 if apart else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Struct, frozen=True):
     """The worst *lines* of an expression, worst first, of *total*."""
 
     lines: tuple[Line, ...]

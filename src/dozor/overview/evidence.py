@@ -1,8 +1,9 @@
 """What stands beside the figures: what instruments keep, by the name of what it is about."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Generic, NamedTuple, TypeVar
+
+from msgspec import Struct, field
 
 from dozor.instruments.database_activity import DatabaseSession
 from dozor.instruments.pool_advice import PoolAdvice
@@ -24,16 +25,14 @@ WINDOWS: Final[Mapping[str, float | None]] = {"since_start": None, "5m": 300.0, 
 """The windows over which a pool is summed up, in seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recent(Generic[T_co]):
+class Recent(Struct, Generic[T_co], frozen=True):
     """The newest of a bounded record, newest first, and how many there ever were."""
 
     entries: Sequence[T_co]
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class PoolRecord:
+class PoolRecord(Struct, frozen=True):
     """What one pool has done, by the name of the window (see WINDOWS), and who has its connections now, longest first."""
 
     name: str
@@ -42,8 +41,7 @@ class PoolRecord:
     worker: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PoolConnections:
+class PoolConnections(Struct, frozen=True):
     """Who has the connections of one pool, who waits for one, and who did not give them back.
 
     Attributes:
@@ -60,8 +58,7 @@ class PoolConnections:
     worker: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PoolReview:
+class PoolReview(Struct, frozen=True):
     """What one pool has been used for, and what is advised for it.
 
     *statements_per_checkout* since attachment; *endpoints*: what requests did with it since then, the costliest first.
@@ -73,16 +70,14 @@ class PoolReview:
     statements_per_checkout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(Struct, frozen=True):
     """A session with an open transaction on the server behind *pool*, and who has its connection, where it is of this process."""
 
     session: DatabaseSession
     holder: Holder | None
 
 
-@dataclass(frozen=True, slots=True)
-class ServerActivity:
+class ServerActivity(Struct, frozen=True):
     """The open transactions of the server behind *pool*, the oldest first. *missing* says why there are none to be told."""
 
     pool: str
@@ -91,8 +86,7 @@ class ServerActivity:
     missing: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class StatementSource:
+class StatementSource(Struct, frozen=True):
     """Who counts the statements of a pool, and how that fares.
 
     Attributes:
@@ -115,8 +109,7 @@ class ServerCommand(NamedTuple):
     entry: SlowCommand
 
 
-@dataclass(frozen=True, slots=True)
-class RedisDetails:
+class RedisDetails(Struct, frozen=True):
     """What one Redis server says about itself, and what the application's client knows of it.
 
     Attributes:
@@ -141,8 +134,7 @@ class RedisDetails:
     slow_calls: Sequence[SlowCall] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RedisClientDetails:
+class RedisClientDetails(Struct, frozen=True):
     """What one of the application's clients does.
 
     Attributes:
@@ -157,8 +149,7 @@ class RedisClientDetails:
     slow_calls: Sequence[SlowCall]
 
 
-@dataclass(frozen=True, slots=True)
-class RedisWhole:
+class RedisWhole(Struct, frozen=True):
     """A cluster, or what sentinels watch.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.duration import format_duration
 from dozor.model.labels import Labels
@@ -26,8 +27,7 @@ _ALWAYS: Final = (Matcher("__name__", "=", "dozor_store_samples"),)
 _LOOKBACK_MS: Final = 300_000
 
 
-@dataclass(frozen=True, slots=True)
-class RouteRecord:
+class RouteRecord(Struct, frozen=True):
     """One route over a window, all workers together. Times end where the response begins.
 
     Attributes:

@@ -1,8 +1,9 @@
 """What goes into a judgement and what comes out of it. All frozen, all times Unix seconds of `Clock.timestamp()`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from dozor.model.alert import Alert
 from dozor.model.silence import Silence
@@ -26,8 +27,7 @@ class Status(StrEnum):
 _RANK = {status: rank for rank, status in enumerate(Status)}
 
 
-@dataclass(frozen=True, slots=True)
-class PoolReading:
+class PoolReading(Struct, frozen=True):
     """What is known of one connection pool and of the database behind it.
 
     Attributes:
@@ -53,8 +53,7 @@ class PoolReading:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RedisReading:
+class RedisReading(Struct, frozen=True):
     """What is known of one Redis server.
 
     Attributes:
@@ -79,8 +78,7 @@ class RedisReading:
     part_of: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """Everything that a judgement rests on, at one moment. Immutable, so that any thread may read it.
 
     Attributes:
@@ -112,8 +110,7 @@ class Known:
     looked_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TargetStatus:
+class TargetStatus(Struct, frozen=True):
     """One pool or one Redis server, judged.
 
     *limited* means UNKNOWN by nature (a pool without a bound has no utilisation) and not for want of a reading.
@@ -131,16 +128,14 @@ class TargetStatus:
     part_of: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ComponentStatus:
+class ComponentStatus(Struct, frozen=True):
     """One part of the whole. *status* None: nothing of the kind is configured, and the reason says how to add it."""
 
     status: Status | None
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
+class Overview(Struct, frozen=True):
     """How everything is, at the moment *at*.
 
     *components* has the keys database, redis, http, host, dozor, in this order. *alerts* are worst first, without pending

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from dozor.instruments.redis_info import Info, InfoValue, pairs
 
@@ -35,8 +36,7 @@ class KeySizes(NamedTuple):
     buckets: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Keyspace:
+class Keyspace(Struct, frozen=True):
     """What is known of the keys of one server, the first 64 databases."""
 
     databases: tuple[DatabaseKeys, ...] = ()

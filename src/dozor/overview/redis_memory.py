@@ -1,8 +1,9 @@
 """Where a Redis' memory goes, and what follows from that, in words and with the working shown."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from dozor.overview.words import figure
 
@@ -29,8 +30,7 @@ class MemoryAdvice(NamedTuple):
     working: str
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryPicture:
+class MemoryPicture(Struct, frozen=True):
     """Where one server's memory goes. None is unknown; *limit* is None where none is set.
 
     *parts* add up to *used*, the largest first.

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from dozor.instruments.redis_info import Info, InfoValue, instance, pairs
 from dozor.instruments.redis_view import Role
@@ -45,8 +46,7 @@ class SentinelPrimary(NamedTuple):
     quorum: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Topology:
+class Topology(Struct, frozen=True):
     """One server among others. *problems* are sentences; *cluster* holds the figures of CLUSTER INFO, None outside of one."""
 
     mode: str

@@ -1,8 +1,9 @@
 """Which routes are slow or failing now: what explains an alert about HTTP, or about a pool that requests wait for."""
 
 import math
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.containment import contained
 from dozor.model.labels import Labels
@@ -17,8 +18,7 @@ _P95: Final = compile_query(
 _ERRORS: Final = compile_query('sum by (method, route) (rate(http_requests_total{status=~"5.."}[5m]))')
 
 
-@dataclass(frozen=True, slots=True)
-class RouteLatency:
+class RouteLatency(Struct, frozen=True):
     """One route over the last 5 minutes. *p95_seconds*: a twentieth of its requests took longer."""
 
     method: str

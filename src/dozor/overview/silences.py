@@ -1,8 +1,9 @@
 """Silences for people: those by matchers, and those that single alerts have, in one inventory."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.model.alert import Alert
 from dozor.model.silence import Silence
@@ -11,8 +12,7 @@ OWN_PREFIX: Final = "alert-"
 """The id of an alert's own silence is this and the alert's id."""
 
 
-@dataclass(frozen=True, slots=True)
-class SilenceRecord:
+class SilenceRecord(Struct, frozen=True):
     """A silence and what it keeps quiet: *alerts*, those that it silences now."""
 
     silence: Silence

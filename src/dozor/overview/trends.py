@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.containment import contained
 from dozor.model.labels import Labels
@@ -20,8 +21,7 @@ _MOST_KEPT: Final = 1000
 Points = tuple[tuple[float, float | None], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sparkline:
+class Sparkline(Struct, frozen=True):
     """One figure of one thing over time. *points* are (time, value or None for no data), one each STEP_SECONDS."""
 
     key: str
@@ -36,8 +36,7 @@ class Sparkline:
         return next((value for _, value in reversed(self.points) if value is not None), None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Figure:
+class _Figure(Struct, frozen=True):
     key: str
     title: str
     unit: str

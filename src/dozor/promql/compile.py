@@ -5,10 +5,10 @@ compile each kind and nothing is asked about types while evaluating.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import promql_parser as tree
+from msgspec import Struct
 
 from dozor.errors import PromQLError
 from dozor.promql.names import NameDropper
@@ -24,8 +24,7 @@ VectorNode = Callable[["Context"], Vector]
 MatrixNode = Callable[["Context"], "Matrix"]
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(Struct, frozen=True):
     """What an expression may use and how it is read, where Prometheus leaves that to a setting.
 
     Attributes:

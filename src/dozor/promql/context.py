@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from dozor.errors import QueryLimitError, QueryTimeout
 from dozor.store import Queryable
@@ -14,8 +15,7 @@ _TURN_SECONDS: Final = 0.002
 _PAUSE_SECONDS: Final = 0.000_1
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What one query may take, and the two settings that decide what it sees.
 
     Attributes:

@@ -1,8 +1,9 @@
 """Which elements of two vectors belong together: `on`, `ignoring`, `group_left`, `group_right`, `fill`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from dozor.errors import PromQLError
 from dozor.model.labels import METRIC_NAME, Labels
@@ -10,8 +11,7 @@ from dozor.promql.names import Renamed, bare, like
 from dozor.promql.parsing import Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Matching:
+class Matching(Struct, frozen=True):
     """How a binary operation matches.
 
     Attributes:
@@ -53,8 +53,7 @@ Pair = tuple[int, int]
 """The places of two elements that belong together, left and right; -1 where the fill value stands in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(Struct, frozen=True):
     """All pairs, and the labels of what comes of each."""
 
     pairs: list[Pair]

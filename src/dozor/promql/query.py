@@ -1,8 +1,9 @@
 """A compiled expression: what the rest of Dozor holds in its hands."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from dozor.errors import PromQLError, QueryLimitError
 from dozor.model.labels import Labels
@@ -28,8 +29,7 @@ class VectorSample(NamedTuple):
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """All that an instant evaluation has to say.
 
     Attributes:

@@ -2,11 +2,11 @@
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 from hishel import NeedRevalidation
+from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dozor.containment import contained, report
@@ -23,8 +23,7 @@ _REPEATED: Final = frozenset({"cache-control", "content-location", "date", "etag
 _NO_BODY: Final = frozenset({204, 304})
 
 
-@dataclass(frozen=True, slots=True)
-class Cache:
+class Cache(Struct, frozen=True):
     """What all exchanges of a middleware share."""
 
     app: ASGIApp

@@ -5,8 +5,10 @@ step, by the life of alerts that a caller hands in.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from dozor.model.alert import Alert
 from dozor.model.labels import Labels
@@ -45,8 +47,7 @@ class Life(Protocol):
         """How all rules stand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """The moments to look at: *start*, and every *step* seconds later, to *end*. Unix seconds."""
 
     start: float
@@ -59,8 +60,7 @@ class Span:
         return [self.start + place * self.step for place in range(int((self.end - self.start) / self.step + 1e-9) + 1)]
 
 
-@dataclass(frozen=True, slots=True)
-class RuleOutcome:
+class RuleOutcome(Struct, frozen=True):
     """What one rule would have done.
 
     Attributes:
@@ -198,8 +198,7 @@ def _by_moment(matrix: Matrix) -> dict[int, list[VectorSample]]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Findings:
+class _Findings(Struct, frozen=True):
     """An expression whose results are known."""
 
     query: Expression

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.duration import format_duration
 from dozor.errors import RuleError
@@ -34,8 +36,7 @@ class Level(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that is wrong (Dozor refuses the file) or probably not meant. *check* names the kind of the latter."""
 
     level: Level
@@ -47,8 +48,7 @@ class Finding:
     check: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What was found in *rules* rules, in the order of files and lines."""
 
     rules: int
@@ -101,8 +101,7 @@ def _check(loads: Iterable[Callable[[Complain], list[RuleGroup]]], live: Collect
     return Checked(sum(len(group.rules) for group in groups), tuple(order))
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
+class _Names(Struct, frozen=True):
     """The series that there are. *live* says that a running Dozor was asked for them."""
 
     known: frozenset[str]

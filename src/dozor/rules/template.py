@@ -5,9 +5,10 @@ with a poor description is worth more than none.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from dozor.rules.go_format import go_print
 from dozor.rules.template_functions import FUNCTIONS, LAZY_FUNCTIONS, QueryResult, truth
@@ -41,8 +42,7 @@ def _no_query(_: str) -> Sequence[QueryResult]:
     raise ValueError("queries cannot be made here")
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateContext:
+class TemplateContext(Struct, frozen=True):
     """What a template may speak of.
 
     Attributes:

@@ -8,18 +8,18 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import quote, quote_plus
+
+from msgspec import Struct
 
 from dozor.duration import parse_duration
 from dozor.rules.go_format import go_print, go_printf, go_sprint
 from dozor.store.regex import compile_anchored
 
 
-@dataclass(frozen=True, slots=True)
-class QueryResult:
+class QueryResult(Struct, frozen=True):
     """One element of what `query` gives."""
 
     labels: Mapping[str, str]

@@ -6,8 +6,9 @@ Names of functions and variables are checked here, as Go does, so that a misspel
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, NoReturn
+
+from msgspec import Struct
 
 from dozor.rules.template_functions import FUNCTIONS, LAZY_FUNCTIONS
 
@@ -21,30 +22,26 @@ class TemplateError(ValueError):
     """A template cannot be parsed, or cannot be carried out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """A constant, `nil` included."""
 
     value: object
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """`$name.field.field`; the name `.` is the dot."""
 
     name: str
     fields: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     """A function's name, to be called with what follows it in its command."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """`(pipeline).field`."""
 
     pipe: "Pipe"
@@ -54,8 +51,7 @@ class Group:
 Operand = Literal | Variable | Function | Group
 
 
-@dataclass(frozen=True, slots=True)
-class Pipe:
+class Pipe(Struct, frozen=True):
     """Commands joined by `|`; *declares* are the variables before `:=`, or before `=` where *assigns*."""
 
     commands: tuple[tuple[Operand, ...], ...]
@@ -63,22 +59,19 @@ class Pipe:
     assigns: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """What stands outside the braces."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """`{{ pipeline }}`."""
 
     pipe: Pipe
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """`if`, `with` and `range`, by *keyword*."""
 
     keyword: str
@@ -87,16 +80,14 @@ class Block:
     otherwise: tuple["Node", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """`{{ template "name" pipeline }}`."""
 
     name: str
     pipe: Pipe | None
 
 
-@dataclass(frozen=True, slots=True)
-class Jump:
+class Jump(Struct, frozen=True):
     """`break` or `continue`."""
 
     keyword: str
@@ -105,16 +96,14 @@ class Jump:
 Node = Text | Action | Block | Call | Jump
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """A parsed template and those it defines."""
 
     nodes: tuple[Node, ...]
     defined: dict[str, tuple[Node, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(Struct, frozen=True):
     kind: str
     text: str
     spaced: bool

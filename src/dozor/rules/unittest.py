@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from msgspec import Struct
+
 from dozor.duration import format_duration
 from dozor.errors import PromQLError, RuleError
 from dozor.model.alert import Alert
@@ -42,8 +44,7 @@ class Life(Protocol):
         """How all rules stand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Groups:
+class Groups(Struct, frozen=True):
     """The rules that a life is made for."""
 
     groups: tuple[RuleGroup, ...]
@@ -52,8 +53,7 @@ class Groups:
 MakeLife = Callable[[Groups], Life]
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """Something is not as expected: *what* (an alert, an expression, a rule) at *at* seconds; *lines* say how."""
 
     what: str
@@ -62,8 +62,7 @@ class Failure:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TestOutcome:
+class TestOutcome(Struct, frozen=True):
     """How one test went. *name* is its own, or its number in the file where it has none."""
 
     __test__ = False
@@ -74,8 +73,7 @@ class TestOutcome:
     failures: tuple[Failure, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FileOutcome:
+class FileOutcome(Struct, frozen=True):
     """How the tests of one file went. *error*: nothing could be tried, for that reason."""
 
     file: str
@@ -232,8 +230,7 @@ class _Run:
         return _Paced(query, self._limits)
 
 
-@dataclass(frozen=True, slots=True)
-class _Paced:
+class _Paced(Struct, frozen=True):
     """An expression whose subqueries step, where they do not say how, at the test's evaluation interval."""
 
     query: Query

@@ -4,11 +4,12 @@ Times and durations are in seconds; a time is counted from the start of its test
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from glob import glob
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.errors import PromQLError, RuleError
 from dozor.model.labels import Labels
@@ -29,16 +30,14 @@ _NATIVE: Final = "{{"
 _TRUTH: Final = {"true": True, "false": False, "": False}
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedAlert:
+class ExpectedAlert(Struct, frozen=True):
     """An alert that must fire. *labels* without `alertname`; Dozor's own annotations count for nothing here."""
 
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class AlertTest:
+class AlertTest(Struct, frozen=True):
     """Exactly the alerts *expected* of the rules named *alertname* fire at *at*."""
 
     alertname: str
@@ -47,8 +46,7 @@ class AlertTest:
     line: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedSample:
+class ExpectedSample(Struct, frozen=True):
     """A sample that an expression must give. *histogram*: what is expected is a native one."""
 
     labels: Labels
@@ -56,8 +54,7 @@ class ExpectedSample:
     histogram: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ExprTest:
+class ExprTest(Struct, frozen=True):
     """The expression gives exactly the samples *expected* at *at*."""
 
     expr: str
@@ -66,8 +63,7 @@ class ExprTest:
     line: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(Struct, frozen=True):
     """Series, and what the rules and expressions must make of them.
 
     Attributes:
@@ -90,8 +86,7 @@ class Test:
     line: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class TestFile:
+class TestFile(Struct, frozen=True):
     """A whole file.
 
     Attributes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import Struct
 from typing_extensions import override
 
 from dozor.errors import ConfigurationError
@@ -26,8 +27,7 @@ _SERVICE_LINKS: Final = re.compile(r"DOZOR_SERVICE_(HOST|PORT.*)|DOZOR_PORT_\d+_
 _LISTS: Final = frozenset({"routes", "inhibit"})
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """How a setting is written: `interval` is `DOZOR_INTERVAL`, `--interval`, and `interval` in `dozor.toml`.
 
     Attributes:
@@ -50,8 +50,7 @@ class Key:
         return "--" + self.name.replace("_", "-")
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where a value was written: a flag, a variable, or file:line and the key there."""
 
     place: str

@@ -8,12 +8,12 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from msgspec import Struct, field
 from typing_extensions import override
 
 from dozor.duration import format_duration, parse_duration
@@ -39,8 +39,7 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 NAME_RULE: Final = "a name has letters, digits and . _ - and begins with one of the first two"
 
 
-@dataclass(frozen=True, slots=True)
-class NamedUrl:
+class NamedUrl(Struct, frozen=True):
     """A server to watch. Its URL holds credentials; `str` and `repr` do not."""
 
     name: str
@@ -60,8 +59,7 @@ class NamedUrl:
         return f"NamedUrl(name={self.name!r}, url={self.shown!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class UrlKind:
+class UrlKind(Struct, frozen=True):
     """What a URL may be.
 
     Attributes:

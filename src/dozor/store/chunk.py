@@ -6,9 +6,10 @@ whole numbers where they are whole, else as they are. Packing is exact: the bits
 
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from msgspec import Struct
 
 Times = range | array  # type: ignore[type-arg]  # array("q"), milliseconds
 OVERHEAD_BYTES: Final = 240
@@ -32,8 +33,7 @@ def size_of_times(times: Times) -> int:
     return 48 if isinstance(times, range) else times.itemsize * len(times)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Chunk:
+class Chunk(Struct, frozen=True, eq=False):
     """At least one sample. `times` may be shared with other series' chunks; `times_size` is counted for one of them.
 
     Attributes:

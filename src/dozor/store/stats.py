@@ -1,12 +1,11 @@
 """What a store in memory holds, in figures."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dozor.model.sample import Family
 
 
-@dataclass(frozen=True, slots=True)
-class StoreStats:
+class StoreStats(Struct, frozen=True):
     """What a store holds and what it had to leave out.
 
     Attributes:

@@ -1,9 +1,10 @@
 """A notification put into words, once for all channels: each of them only adds its own markup."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from dozor.model.alert import Alert, AlertState, Severity
 from dozor.model.notification import Notification, Occasion
@@ -19,8 +20,7 @@ _LONGEST_NAME: Final = 200
 _OPERATORS: Final = frozenset({">", "<", ">=", "<=", "==", "!="})
 
 
-@dataclass(frozen=True, slots=True)
-class AlertText:
+class AlertText(Struct, frozen=True):
     """One alert in words. Each text is one line, bounded, without control characters, and in no markup.
 
     Attributes:
@@ -46,8 +46,7 @@ class AlertText:
     runbook: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MessageText:
+class MessageText(Struct, frozen=True):
     """A notification in words. The texts are as those of `AlertText`.
 
     Attributes:

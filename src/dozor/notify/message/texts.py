@@ -4,8 +4,9 @@ Names in braces are filled in by `str.format`; they are the same in every langua
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from dozor.model.alert import AlertState, Severity
 from dozor.model.notification import Occasion
@@ -71,8 +72,7 @@ class Units(NamedTuple):
     nothing: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Texts:
+class Texts(Struct, frozen=True, kw_only=True):
     """One language.
 
     Attributes:

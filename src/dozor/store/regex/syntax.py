@@ -1,7 +1,8 @@
 """Parses RE2's syntax into a tree. What RE2 refuses (look-around, back-references) is refused here."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.store.regex.characters import (
     ESCAPED_CLASSES,
@@ -23,8 +24,7 @@ _MAX_REPEAT: Final = 1000
 _CONTROLS: Final = {"a": "\a", "f": "\f", "t": "\t", "n": "\n", "r": "\r", "v": "\v"}
 
 
-@dataclass(frozen=True, slots=True)
-class Characters:
+class Characters(Struct, frozen=True):
     """One character out of a set. *literal* is the character where it can only be that one."""
 
     accepts: CharacterSet
@@ -32,22 +32,19 @@ class Characters:
     any: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(Struct, frozen=True):
     """All of *parts*, one after the other; with none of them, the empty text."""
 
     parts: tuple["Node", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One of *options*, earlier ones preferred."""
 
     options: tuple["Node", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Struct, frozen=True):
     """*node* from *least* to *most* times (None: without end); fewer preferred where *lazy*."""
 
     node: "Node"
@@ -56,16 +53,14 @@ class Repeat:
     lazy: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """*node*, whose text is captured under *index*."""
 
     node: "Node"
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class Assertion:
+class Assertion(Struct, frozen=True):
     """A place rather than a character: `start`, `end`, `line start`, `line end`, `boundary`, `no boundary`."""
 
     kind: str
@@ -74,8 +69,7 @@ class Assertion:
 Node = Characters | Sequence | Choice | Repeat | Group | Assertion
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(Struct, frozen=True):
     """A parsed expression. *groups* counts captures; *names* says which of them have names."""
 
     node: Node
