@@ -203,7 +203,8 @@ class Session:
         runtime.every(SIZE_SECONDS, "size", self.keeper.measure)
         runtime.on_stop("delivery", lambda: self.delivery.stop(_DRAIN_SECONDS))
         self.delivery.start()
-        runtime.every(_REFRESH_SECONDS, "refresh", self._refresh)
+        if self.delivery.refreshes:
+            runtime.every(_REFRESH_SECONDS, "refresh", self._refresh)
         runtime.on_stop("journal's rest", self.keeper.journal.flush)
         runtime.always("journal", self.keeper.journal.run)
         if self._heartbeat is not None:

@@ -92,6 +92,11 @@ class Delivery(Generic[Row]):
         """Their names."""
         return tuple(self._lanes)
 
+    @property
+    def refreshes(self) -> bool:
+        """Whether some receiver forgets what is not said again."""
+        return any(lane.receiver.refresher is not None for lane in self._lanes.values())
+
     def start(self) -> None:
         """Begin to deliver, on the running loop."""
         for lane in self._lanes.values():
