@@ -1,14 +1,24 @@
 """The cycle: who is collected when, what is stored, what is told to the evaluation."""
 
 import asyncio
+import dis
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
 from dozor.clock import Clock
+from dozor.instruments.connection_budget import ConnectionBudget
+from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
+from dozor.instruments.middleware import HttpMonitor
+from dozor.instruments.own_cost import OwnCost
+from dozor.instruments.query_monitor import QueryMonitor
+from dozor.instruments.redis_client_monitor import RedisClientMonitor
+from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 from dozor.promql import compile_query
+from dozor.response_cache.metrics import ResponseCacheMetrics
 from dozor.scrape import Scraper
 from dozor.store.memory import MemoryStore
 from dozor.testing import FakeClock
@@ -76,6 +86,44 @@ async def test_prompt_collectors_share_one_timestamp_and_one_evaluation() -> Non
     await made.cycle()
     assert len(evaluations) == 1
     assert {at for at, _ in store.appended} == set(evaluations)
+
+
+async def test_what_never_waits_is_collected_in_the_cycles_own_task() -> None:
+    store = Store()
+    tasks: list[asyncio.Task[object] | None] = []
+
+    class Counted(Thing):
+        at_once = True
+
+        async def refresh(self) -> None:
+            tasks.append(asyncio.current_task())
+            await super().refresh()
+
+    broken = Counted("broken")
+    broken.failure = ValueError("each time")
+    made, evaluations = scraper(store, Counted("counted"), broken, Thing("asked"))
+    await made.cycle()
+    assert tasks == [asyncio.current_task()] * 2
+    assert {at for at, _ in store.appended} == set(evaluations)
+    assert [health.failing for health in made.health()] == [None, "ValueError", None]
+
+
+@pytest.mark.parametrize(
+    "collector",
+    [
+        ConnectionBudget,
+        ConnectionPoolMonitor,
+        HttpMonitor,
+        OwnCost,
+        QueryMonitor,
+        RedisClientMonitor,
+        ResponseCacheMetrics,
+        RuntimeMonitor,
+    ],
+)
+def test_who_says_that_it_never_waits_does_not(collector: Any) -> None:
+    assert collector.at_once
+    assert "GET_AWAITABLE" not in {instruction.opname for instruction in dis.get_instructions(collector.refresh)}
 
 
 async def test_a_collector_that_hangs_delays_nobody_and_is_evaluated_when_its_time_is_up() -> None:

@@ -48,13 +48,20 @@ class Collector(Protocol):
         """The `collector` label: kind and name, such as `redis:cache`."""
 
     async def refresh(self) -> None:
-        """Read the watched thing, on Dozor's loop. Cancelled at the deadline; raises where the reading failed."""
+        """Read the watched thing, on Dozor's loop. Cancelled at the deadline; raises where the reading failed.
+
+        Where an attribute `at_once` is true, this never waits for anything, and is run without a task or a deadline of its own.
+        """
 
     def families(self) -> Iterable[Family]:
         """What is known now, from memory; what is unknown is left out.
 
         Where an attribute `counts_from_zero` is true, a counter that appears was 0 until then.
         """
+
+
+class _OutOfTimeError(DozorError):
+    """A collection was ended at its deadline."""
 
 
 def _set_event() -> asyncio.Event:
@@ -69,6 +76,7 @@ class _Watch:
 
     collector: Collector
     labels: Labels
+    at_once: bool
     succeeded_at: float  # monotonic; the moment of adding stands for a success, so that age starts at 0
     errors: int = 0
     failing: str | None = None
@@ -114,8 +122,9 @@ class Scraper:
         if collector.name in self._watches:
             raise ValueError(f"there is a collector {collector.name!r} already")
         labels = Labels(collector=collector.name)
+        at_once = bool(getattr(collector, "at_once", False))
         self._watches[collector.name] = _Watch(
-            collector, labels, self.clock.monotonic(), added_at=self.clock.timestamp()
+            collector, labels, at_once, self.clock.monotonic(), added_at=self.clock.timestamp()
         )
 
     def remove(self, name: str) -> None:
@@ -190,10 +199,13 @@ class Scraper:
 
     async def _first_part(self) -> "dict[asyncio.Task[None], _Watch]":
         """Begin with everybody, and decide on who answered promptly; the others are the answer."""
-        at = self.clock.timestamp()
-        pending = {self._collect(watch): watch for watch in self._due()}
+        at, due = self.clock.timestamp(), self._due()
+        pending = {self._collect(watch): watch for watch in due if not watch.at_once}
+        ready = [watch for watch in due if watch.at_once]
+        for watch in ready:
+            await self._refresh(watch)
         prompt, late = await _wait(pending, min(_GRACE_SECONDS, self.deadline_seconds))
-        self._store(at, [pending[task] for task in prompt])
+        self._store(at, [*ready, *(pending[task] for task in prompt)])
         await self.on_samples(at)
         return {task: pending[task] for task in late}
 
@@ -251,12 +263,10 @@ class Scraper:
 
     async def _refresh(self, watch: _Watch) -> None:
         began = self.clock.monotonic()
-        limit = asyncio.timeout(self.deadline_seconds)
         try:
-            async with limit:
-                await watch.collector.refresh()
+            await (watch.collector.refresh() if watch.at_once else self._refresh_in_time(watch.collector))
         except Exception as error:  # noqa: BLE001 - a watched thing may fail in any way; the others go on
-            self._failed(watch, "timeout" if limit.expired() else _in_words(error))
+            self._failed(watch, _in_words(error))
         else:
             if watch.failing is not None:
                 logger.info("collector %s succeeds again", watch.collector.name)
@@ -265,6 +275,16 @@ class Scraper:
             watch.in_flight = None
             watch.duration_seconds = self.clock.monotonic() - began
             self.turns()
+
+    async def _refresh_in_time(self, collector: Collector) -> None:
+        limit = asyncio.timeout(self.deadline_seconds)
+        try:
+            async with limit:
+                await collector.refresh()
+        except Exception as error:
+            if limit.expired():
+                raise _OutOfTimeError("timeout") from error
+            raise
 
     def _failed(self, watch: _Watch, kind: str) -> None:
         watch.errors += 1

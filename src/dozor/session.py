@@ -394,6 +394,7 @@ class _OwnFigures:
     """Dozor's figures about itself, as one more collector."""
 
     name = "dozor"
+    at_once = True
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -64,6 +64,7 @@ class ConnectionBudget:
     """
 
     name = "connection_budget"
+    at_once = True
 
     def __init__(self, claims: Callable[[], Sequence[PoolClaim]], workers: Workers) -> None:
         self._claims, self._workers = claims, workers

@@ -63,6 +63,8 @@ class ConnectionPoolMonitor:
         timer: monotonic seconds, for the hot path.
     """
 
+    at_once = True
+
     def __init__(
         self,
         pool_name: str,

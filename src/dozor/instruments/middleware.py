@@ -53,6 +53,7 @@ class HttpMonitor:
 
     name = "http"
     counts_from_zero = True
+    at_once = True
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from dozor.clock import Clock
 from dozor.containment import contained
@@ -145,6 +145,7 @@ class OwnCost:
     shed: Callable[[int], None]
     read: Callable[[], Mapping[int, float]] = cpu_seconds_by_thread
     name: str = "cost"
+    at_once: ClassVar[bool] = True
     hot_paths: list[HotPath] = field(default_factory=list)
     used_percent: float | None = None
     total_seconds: float = 0.0

@@ -63,6 +63,7 @@ class QueryMonitor:
     """
 
     counts_from_zero = True
+    at_once = True
 
     def __init__(
         self,

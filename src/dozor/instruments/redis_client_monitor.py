@@ -67,6 +67,7 @@ class RedisClientMonitor:
     """
 
     counts_from_zero = True
+    at_once = True
 
     def __init__(
         self, redis_name: str, client: Any, clock: Clock, *, timer: Callable[[], float] = time.perf_counter

@@ -36,6 +36,7 @@ class RuntimeMonitor:
     """
 
     name = "runtime"
+    at_once = True
 
     def __init__(
         self,

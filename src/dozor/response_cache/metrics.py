@@ -19,6 +19,7 @@ class ResponseCacheMetrics:
     """Counters of all response caches of a process. Any thread may count and read."""
 
     name = "response_cache"
+    at_once = True
 
     def __init__(self) -> None:
         self._requests = Children(("result",), Counter)
