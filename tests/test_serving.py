@@ -10,8 +10,9 @@ import httpx2
 import pytest
 from tests.patience import PATIENCE_SECONDS
 
+from dozor.doorman import Answer
 from dozor.errors import ConfigurationError
-from dozor.serving import Answer, EarlyServer, Front, bind, parse_address
+from dozor.serving import EarlyServer, Front, bind, parse_address
 
 
 @pytest.mark.parametrize(

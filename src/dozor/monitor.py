@@ -267,7 +267,7 @@ class Monitor:
         )
         self.reception.open()
         if listener is not None:
-            server = OwnServer(await asyncio.to_thread(self.reception.application), listener)
+            server = await asyncio.to_thread(lambda: OwnServer(self.reception.application(), listener))
             server.start()
             self._runtime.on_stop("listen", server.stop)
         elif self._server is not None:

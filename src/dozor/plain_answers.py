@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dozor.clock import Clock
+from dozor.doorman import Answer
 from dozor.metrics import content_type, merge, prefers_openmetrics, render
 from dozor.overview import Known, assess
-from dozor.serving import Answer
 
 if TYPE_CHECKING:
     from dozor.session import Session

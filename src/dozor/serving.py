@@ -8,17 +8,13 @@ import gc
 import json
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
-
-import uvicorn
+from typing import Any, Final
 
 from dozor.clock import Clock
 from dozor.containment import report
+from dozor.doorman import IDLE_SECONDS, Answer, Doorman
 from dozor.errors import ConfigurationError
 from dozor.runtime import Runtime
-
-_IDLE_SECONDS: Final = 75
-"""How long an idle connection stays. Clients that write every 5 seconds would lose requests to a server that closes after 5."""
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -58,20 +54,37 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class OwnServer:
-    """uvicorn on the running loop, over a socket that is listening already."""
+    """uvicorn on the running loop, over *listener*, which is listening already, or for connections that it is handed.
 
-    def __init__(self, app: Any, listener: socket.socket) -> None:
+    Making one loads uvicorn, which belongs into a thread.
+    """
+
+    def __init__(self, app: Any, listener: socket.socket | None = None) -> None:
+        import uvicorn  # noqa: PLC0415 - see doorman
+
         config = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, server_header=False,
-            proxy_headers=False, timeout_keep_alive=_IDLE_SECONDS,
+            proxy_headers=False, timeout_keep_alive=IDLE_SECONDS,
         )  # fmt: skip
+        config.load()
         self._server = uvicorn.Server(config)
-        self._listener = listener
+        self._sockets = [] if listener is None else [listener]
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Serve from now on."""
-        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]), name="dozor.listen")
+        self._task = asyncio.create_task(self._server.serve(sockets=self._sockets), name="dozor.listen")
+
+    def take(self, transport: asyncio.Transport, received: bytes) -> None:
+        """Serve the connection of *transport*, of which *received* is already there; as uvicorn hands one to a WebSocket."""
+        config = self._server.config
+        protocol: Any = config.http_protocol_class(
+            config=config, server_state=self._server.server_state, app_state={}, _loop=asyncio.get_running_loop()
+        )  # type: ignore[call-arg]  # it is one of several classes, which are made alike
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        transport.resume_reading()
+        protocol.data_received(received)
 
     async def stop(self) -> None:
         """Close the socket and what is connected to it; a response under way has a second to end."""
@@ -79,15 +92,8 @@ class OwnServer:
         if self._task is not None:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        self._listener.close()
-
-
-class Answer(NamedTuple):
-    """What is sent: a body of that media type."""
-
-    status: int
-    body: bytes
-    kind: bytes = b"application/json"
+        for one in self._sockets:
+            one.close()
 
 
 class Front:
@@ -117,26 +123,36 @@ class Front:
         self._make, self._plain = make, plain
         self._started.set()
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request."""
+    async def answer(self, scope: Any) -> Answer | None:
+        """The plain answer to a request; None: it is for the application."""
         path = scope["path"] if scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} else ""
         if path in self._ALIVE:
-            await _send(send, Answer(200, b'{"status":"ok"}'))
-            return
+            return Answer(200, b'{"status":"ok"}')
         try:
             async with asyncio.timeout(self._LONGEST_WAIT_SECONDS):
                 await self._started.wait()
-                plain = self._plain[path](scope) if path in self._plain else None
-                app: Any = None if plain is not None else await self._made()
+            return self._plain[path](scope) if path in self._plain else None
         except TimeoutError:
-            await _refuse(scope, send, 503, "Service Unavailable", "Dozor is still starting; ask again in a moment.")
+            return _problem(503, "Service Unavailable", "Dozor is still starting; ask again in a moment.")
         except Exception:  # noqa: BLE001 - nothing is wrong with the request, which wants an answer
-            report("application")
-            await _refuse(
-                scope, send, 500, "Internal Server Error", "The API could not be loaded; Dozor's log says why."
-            )
-        else:
-            await (_send(send, plain) if plain is not None else app(scope, receive, send))
+            report("plain answer")
+            return _problem(500, "Internal Server Error", "There is no answer; Dozor's log says why.")
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        answer = await self.answer(scope)
+        if answer is None:
+            try:
+                app = await self._made()
+            except Exception:  # noqa: BLE001 - as above
+                report("application")
+                answer = _problem(500, "Internal Server Error", "The API could not be loaded; Dozor's log says why.")
+            else:
+                await app(scope, receive, send)
+                return
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+            await send({"type": "http.response.body", "body": answer.body})
 
     async def _made(self) -> Any:
         """The application. Where it could not be made, the next request tries anew."""
@@ -152,6 +168,41 @@ class Front:
         return app
 
 
+class _Lodge:
+    """Where an agent listens: each connection is a `Doorman`'s, and uvicorn's once it asks for what has no plain answer."""
+
+    def __init__(self, front: Front, listener: socket.socket) -> None:
+        self._front, self._listener = front, listener
+        self._present: set[Doorman] = set()
+        self._loading = asyncio.Lock()
+        self._server: OwnServer | None = None
+        self._listening: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Listen from now on."""
+        self._listening = await asyncio.get_running_loop().create_server(
+            lambda: Doorman(self._front.answer, self._leave_to_uvicorn, self._present), sock=self._listener
+        )
+
+    async def close(self) -> None:
+        """Close the socket and what is connected to it."""
+        if self._listening is not None:
+            self._listening.close()
+        for doorman in list(self._present):
+            doorman.end()
+        if self._server is not None:
+            await self._server.stop()
+
+    async def _leave_to_uvicorn(self, transport: asyncio.Transport, received: bytes) -> None:
+        async with self._loading:
+            if self._server is None:
+                self._server = await asyncio.to_thread(OwnServer, self._front)
+                self._server.start()
+                await asyncio.sleep(0)  # it begins, and knows the date
+        if not transport.is_closing():
+            self._server.take(transport, received)
+
+
 class EarlyServer:
     """Listens and answers `/health` before most of Dozor is loaded, which takes longer than all else of a start.
 
@@ -163,17 +214,17 @@ class EarlyServer:
         listener = bind(*parse_address(listen))
         self.runtime = Runtime(Clock())
         self.front = Front()
-        self._server = OwnServer(self.front, listener)
+        self._lodge = _Lodge(self.front, listener)
         self.runtime.start()
         self.runtime.submit(self._begin()).result()
 
     async def _begin(self) -> None:
-        self._server.start()
+        await self._lodge.open()
         self.runtime.on_stop("listen", self.stop)
 
     async def stop(self) -> None:
         """Stop serving, on the runtime's loop. Again: does nothing."""
-        await self._server.stop()
+        await self._lodge.close()
 
     def abandon(self) -> None:
         """Stop everything: nothing came of the start."""
@@ -188,16 +239,7 @@ def return_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-async def _refuse(scope: Any, send: Any, status: int, title: str, detail: str) -> None:
-    """Answer a request for which there is no application."""
-    if scope["type"] == "http":
-        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-        later = [(b"retry-after", b"1")] if status == 503 else []
-        await _send(send, Answer(status, json.dumps(problem).encode(), b"application/problem+json"), *later)
-
-
-async def _send(send: Any, answer: Answer, *more: tuple[bytes, bytes]) -> None:
-    length = str(len(answer.body)).encode()
-    headers = [(b"content-type", answer.kind), (b"content-length", length), (b"cache-control", b"no-store"), *more]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+def _problem(status: int, title: str, detail: str) -> Answer:
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    later = ((b"retry-after", b"1"),) if status == 503 else ()
+    return Answer(status, json.dumps(problem).encode(), b"application/problem+json", later)

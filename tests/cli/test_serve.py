@@ -153,8 +153,20 @@ def test_what_a_run_does_not_use_it_does_not_load(tmp_path: Path, port: int) -> 
         "apprise",
         "httpx2",
         "hishel",
+        "prometheus_client",
     }
-    for_who_asks = {"fastapi", "starlette", "pydantic", "dozor.api", "dozor.dashboard", "dozor.desk"}
+    for_who_asks = {
+        "uvicorn",
+        "h11",
+        "click",
+        "multiprocessing",
+        "fastapi",
+        "starlette",
+        "pydantic",
+        "dozor.api",
+        "dozor.dashboard",
+        "dozor.desk",
+    }
     for_redis = {"redis", "dozor.instruments.redis_monitor"}
     before, after = _loaded(tmp_path, port)
     assert before & (never | for_who_asks | for_redis | {"psycopg"}) == set()
