@@ -1,7 +1,7 @@
 """A doorman answers what is plain, and leaves the rest to uvicorn as it came."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from email.utils import parsedate_to_datetime
 from http.client import HTTPResponse
@@ -51,8 +51,11 @@ def client(server: EarlyServer, port: int) -> "Iterator[Client]":
 def opened(server: EarlyServer, **plain: Answer | None) -> None:
     """Dozor has started, and has these plain answers."""
 
+    def saying(said: Answer | None) -> Callable[[Any], Answer | None]:
+        return lambda _: said
+
     async def call() -> None:
-        server.front.open(lambda: _echo, {f"/{name}": lambda _, said=said: said for name, said in plain.items()})
+        server.front.open(lambda: _echo, {f"/{name}": saying(said) for name, said in plain.items()})
 
     server.runtime.submit(call()).result()
 
