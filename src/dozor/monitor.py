@@ -251,7 +251,7 @@ class Monitor:
             strict=self._strict,
         )
         if self._targets.redis_groups:
-            from dozor.following import follow  # noqa: PLC0415 - redis-py comes with it
+            from dozor.following import follow  # noqa: PLC0415 - hiredis comes with it
 
             follow(self._targets, session, self.clock.timestamp)
         if self._http is not None or any(not pool.outside for pool in self._targets.pools.values()):

@@ -170,7 +170,7 @@ def build_targets(engines: Mapping[str, Any], redis: Mapping[str, Any], settings
     return targets
 
 
-# Imported where there is one: redis-py and an HTTP client take megabytes each.
+# Imported where there is one: an HTTP client takes megabytes, what watches a Redis half a one.
 
 
 def _watch_redis(targets: Targets, name: str, given: object, settings: Settings, clock: Clock) -> None:

@@ -142,6 +142,18 @@ def _loaded(home: Path, port: int, *arguments: str) -> tuple[set[str], set[str]]
     return set(before.split()), set(after.split())
 
 
+_REDIS = [
+    f"--redis-url={name}={url}"
+    for name, url in {
+        "plain": "redis://127.0.0.1:9/0",
+        "tls": "rediss://127.0.0.1:9",
+        "socket": "unix:///no/such/socket",
+        "nodes": "redis+cluster://127.0.0.1:9,127.0.0.1:10",
+        "watched": "redis+sentinel://127.0.0.1:9/main",
+    }.items()
+]
+
+
 def test_what_a_run_does_not_use_it_does_not_load(tmp_path: Path, port: int) -> None:
     never = {
         "alembic",
@@ -154,6 +166,7 @@ def test_what_a_run_does_not_use_it_does_not_load(tmp_path: Path, port: int) -> 
         "httpx2",
         "hishel",
         "prometheus_client",
+        "redis",  # Dozor asks a Redis itself
     }
     for_who_asks = {
         "uvicorn",
@@ -167,11 +180,12 @@ def test_what_a_run_does_not_use_it_does_not_load(tmp_path: Path, port: int) -> 
         "dozor.dashboard",
         "dozor.desk",
     }
-    for_redis = {"redis", "dozor.instruments.redis_monitor"}
+    for_redis = {"hiredis", "dozor.instruments.redis_monitor"}
     before, after = _loaded(tmp_path, port)
     assert before & (never | for_who_asks | for_redis | {"psycopg"}) == set()
     assert after & never == set()
     assert after >= for_who_asks
-    before, _ = _loaded(tmp_path, port, "--redis-url", "redis://127.0.0.1:9/0")
+    before, after = _loaded(tmp_path, port, *_REDIS)
     assert before & (never | for_who_asks) == set()
-    assert before >= for_redis
+    assert after & never == set()
+    assert before >= for_redis | {"dozor.instruments.redis_group"}

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redis.exceptions import NoPermissionError, ResponseError
 
 from dozor.instruments.redis_cluster import ClusterEnquiry
+from dozor.instruments.redis_connection import AnswerError
 from dozor.instruments.redis_failure import RedisFailure
 from dozor.instruments.redis_source import ClusterSource
 from dozor.instruments.redis_target import RedisTarget
@@ -74,10 +74,10 @@ def test_a_mapping_that_fails_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (ResponseError("ERR This instance has cluster support disabled"), "nocluster"),
-        (ResponseError("unknown command 'CLUSTER', with args beginning with:"), "nocluster"),
-        (NoPermissionError("User x has no permissions to run the 'cluster|nodes' command"), "noview"),
-        (ResponseError("LOADING Redis is loading"), "loading"),
+        (AnswerError("ERR This instance has cluster support disabled"), "nocluster"),
+        (AnswerError("ERR unknown command 'CLUSTER', with args beginning with:"), "nocluster"),
+        (AnswerError("NOPERM User x has no permissions to run the 'cluster|nodes' command"), "noview"),
+        (AnswerError("LOADING Redis is loading"), "loading"),
         (b"", "garbage"),
         (b"nonsense", "garbage"),
         (7, "garbage"),

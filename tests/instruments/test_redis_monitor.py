@@ -3,7 +3,7 @@ import contextlib
 import logging
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 import redis
 import redis.asyncio
 from redis.credentials import CredentialProvider
+from tests.lines import Line, listening
 from tests.patience import PATIENCE_SECONDS
 
 from dozor.clock import Clock
@@ -413,7 +414,7 @@ class TestFaults:
             (b"-ERR unknown command 'INFO'\r\n", "noperm", True),
             (b"-ERR out of luck\r\n", "error", True),
             (b"HTTP/1.1 400 Bad Request\r\n\r\n", "garbage", False),
-            (b"\x15\x03\x03\x00\x02\x02\x46", "reset", False),
+            (b"\x15\x03\x03\x00\x02\x02\x46", "garbage", False),
             (b"$5\r\nhello\r\n", "garbage", False),
             (b"$999", "reset", False),
             (b"", "reset", False),
@@ -472,9 +473,9 @@ class TestSources:
 
     async def test_a_client_made_from_a_url_with_tls_keeps_its_certificates(self) -> None:
         given = redis.Redis.from_url("rediss://example.org:6380", ssl_cert_reqs="none", ssl_check_hostname=False)
-        connection = RedisMonitor("cache", given, Clock())._target.connection(1.0)
-        assert isinstance(connection, redis.asyncio.SSLConnection)
-        assert connection.ssl_context.cert_reqs == ssl.CERT_NONE
+        tls = RedisMonitor("cache", given, Clock())._target.tls
+        assert tls is not None
+        assert (tls.cert_reqs, tls.check_hostname) == (ssl.CERT_NONE, False)
 
     async def test_a_credential_provider_is_asked(self, own_valkey: EmbeddedServer) -> None:
         class Provider(CredentialProvider):
@@ -527,76 +528,3 @@ class TestSources:
             RedisMonitor("cache", source, Clock())
         assert "redis://" in str(caught.value)
         assert SECRET not in str(caught.value)
-
-
-class Line:
-    """A TCP line to a server, which can be slow, or be cut after so many bytes."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self.url = ""
-        self.connections = 0
-        self.delay_seconds = 0.0
-        self.bytes_left: int | None = None
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator["Line"]:
-        async with listening(self.carry) as port:
-            self.url = f"redis://127.0.0.1:{port}"
-            yield self
-
-    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self._port)
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._pump(reader, upstream_writer))
-                group.create_task(self._answers(upstream_reader, writer))
-        except* OSError:
-            pass
-        finally:
-            upstream_writer.close()
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-    async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            await asyncio.sleep(self.delay_seconds)
-            if self.bytes_left is not None:
-                data, self.bytes_left = data[: self.bytes_left], max(0, self.bytes_left - len(data))
-            writer.write(data)
-            await writer.drain()
-            if self.bytes_left == 0:
-                break
-        writer.close()
-
-
-@asynccontextmanager
-async def listening(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], path: str = ""
-) -> AsyncIterator[int]:
-    tasks: set[asyncio.Task[Any]] = set()
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await serve(reader, writer)
-        except asyncio.CancelledError:
-            pass
-        finally:
-            writer.close()
-
-    server = await (asyncio.start_unix_server(accept, path) if path else asyncio.start_server(accept, "127.0.0.1", 0))
-    try:
-        yield 0 if path else server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redis.exceptions import NoPermissionError, ResponseError
 
+from dozor.instruments.redis_connection import AnswerError
 from dozor.instruments.redis_failure import RedisFailure
 from dozor.instruments.redis_sentinel import SentinelEnquiry
 from dozor.instruments.redis_source import SentinelSource
@@ -71,16 +71,16 @@ def test_a_sentinel_keeps_the_name_that_it_was_asked_by() -> None:
 
 def test_in_the_midst_of_a_failover_a_server_stands_there_once() -> None:
     twice = [flat(name="x", ip="10.0.0.1", port="6379", runid="p1", flags="slave")]
-    view = enquiry().read([PRIMARY, twice, [], ResponseError("ERR unknown subcommand")], ASKED)
+    view = enquiry().read([PRIMARY, twice, [], AnswerError("ERR unknown subcommand")], ASKED)
     assert seen(view) == [("primary", "10.0.0.1:6379", "ok"), ("sentinel", "sentinel-0:26379", "ok")]
 
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (ResponseError("ERR No such master with that name"), "noservice"),
-        (ResponseError("unknown command 'SENTINEL', with args beginning with:"), "nosentinel"),
-        (NoPermissionError("User x has no permissions to run the 'sentinel|master' command"), "noview"),
+        (AnswerError("ERR No such master with that name"), "noservice"),
+        (AnswerError("ERR unknown command 'SENTINEL', with args beginning with:"), "nosentinel"),
+        (AnswerError("NOPERM User x has no permissions to run the 'sentinel|master' command"), "noview"),
         ([], "garbage"),
         ([b"name", b"main"], "garbage"),
         (flat(ip="10.0.0.1", port="no"), "garbage"),

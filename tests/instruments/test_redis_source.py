@@ -18,7 +18,7 @@ SECRET = "s3cr3t-canary"
 
 
 def login(target: RedisTarget) -> tuple[Any, Any]:
-    return target._arguments.get("username"), target._arguments.get("password")
+    return target.username, target.password
 
 
 def test_one_server_is_one_server() -> None:
@@ -30,10 +30,10 @@ def test_a_clusters_url() -> None:
     source = source_of(f"rediss+cluster://me:{SECRET}@one:7000,[::1]:7001?ssl_cert_reqs=none")
     assert isinstance(source, ClusterSource)
     assert [target.address for target in source.seeds] == ["one:7000", "[::1]:7001"]
-    assert {(target.tls, *login(target)) for target in source.seeds} == {(True, "me", SECRET)}
+    assert {(target.tls is not None, *login(target)) for target in source.seeds} == {(True, "me", SECRET)}
     assert SECRET not in repr(source)
     node = source.node("10.0.0.9", 7009)
-    assert (node.address, node.tls, *login(node)) == ("10.0.0.9:7009", True, "me", SECRET)
+    assert (node.address, node.tls is not None, *login(node)) == ("10.0.0.9:7009", True, "me", SECRET)
 
 
 def test_an_asynchronous_clusters_client() -> None:
@@ -48,7 +48,7 @@ def test_an_asynchronous_clusters_client() -> None:
     source = source_of(client)
     assert isinstance(source, ClusterSource)
     assert {target.address for target in source.seeds} == {"one:7000", "two:7001"}
-    assert {(target.tls, *login(target)) for target in source.seeds} == {(True, "me", SECRET)}
+    assert {(target.tls is not None, *login(target)) for target in source.seeds} == {(True, "me", SECRET)}
     assert source.node("10.0.0.1", 7002).address == "outside:7002"
 
 
@@ -56,7 +56,7 @@ def test_sentinels_have_their_own_login_and_tls() -> None:
     url = f"redis+sentinel://me:{SECRET}@one,two:26380/main?sentinel_username=s&sentinel_password={SECRET}2"
     source = source_of(url)
     assert isinstance(source, SentinelSource)
-    assert (source.service, source.server.tls, *login(source.server)) == ("main", False, "me", SECRET)
+    assert (source.service, source.server.tls is not None, *login(source.server)) == ("main", False, "me", SECRET)
     assert [(one.address, *login(one)) for one in source.sentinels] == [
         ("one:26379", "s", f"{SECRET}2"),
         ("two:26380", "s", f"{SECRET}2"),
@@ -76,8 +76,8 @@ def test_a_sentinels_client(kind: Any, find: str) -> None:
     )
     source = source_of(getattr(sentinel, find)("main"))
     assert isinstance(source, SentinelSource)
-    assert (source.service, source.server.tls, *login(source.server)) == ("main", True, "me", SECRET)
-    assert [(one.address, one.tls, login(one)[1]) for one in source.sentinels] == [
+    assert (source.service, source.server.tls is not None, *login(source.server)) == ("main", True, "me", SECRET)
+    assert [(one.address, one.tls is not None, login(one)[1]) for one in source.sentinels] == [
         ("one:26379", False, f"{SECRET}2"),
         ("two:26379", False, f"{SECRET}2"),
     ]

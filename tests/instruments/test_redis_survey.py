@@ -2,8 +2,8 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from redis.exceptions import ResponseError
 
+from dozor.instruments.redis_connection import AnswerError
 from dozor.instruments.redis_survey import (
     parse_events,
     parse_history,
@@ -31,7 +31,7 @@ def test_how_a_primary_stands_with_its_sentinel() -> None:
     up, down = [b"flags", b"slave"], [b"flags", b"s_down,slave,disconnected"]
     enough = {"replicas": [up, down], "sentinels": [], "ckquorum": b"OK 1 usable Sentinels."}
     assert parse_standing(enough) == (1, 1, True)
-    assert parse_standing({**enough, "ckquorum": ResponseError("NOQUORUM 1 usable Sentinels")}).quorum is False
+    assert parse_standing({**enough, "ckquorum": AnswerError("NOQUORUM 1 usable Sentinels")}).quorum is False
     assert parse_standing({}) == (None, None, None)
 
 

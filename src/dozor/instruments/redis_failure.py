@@ -10,9 +10,8 @@ import ssl
 from collections.abc import Iterator
 from typing import Final
 
-from redis import exceptions
-
 from dozor.errors import DozorError
+from dozor.instruments.redis_connection import AnswerError
 
 _ANSWERS: Final[dict[str, str]] = {
     "loading": "is loading its data into memory and serves nothing until that is done",
@@ -60,19 +59,23 @@ _CODES: Final[dict[str, str]] = {
     "DENIED": "denied",
     "-DENIED": "denied",
 }
-_TYPES: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (exceptions.BusyLoadingError, "loading"),
-    (exceptions.NoPermissionError, "noperm"),
-    (exceptions.MasterDownError, "masterdown"),
-    (exceptions.InvalidResponse, "garbage"),
-)
+# The texts of those that have no code of their own; the last ones are of the time before Redis 6.
+_TEXTS: Final[dict[str, str]] = {
+    "max number of clients": "maxclients",
+    # Renamed or forbidden by whoever runs the server.
+    "unknown command": "noperm",
+    "without any password configured": "wrongpass",
+    "invalid password": "wrongpass",
+    "no password is set": "wrongpass",
+    "for 'auth' command": "wrongpass",
+}
 _CAUSES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (ssl.SSLError, "tls"),
-    (exceptions.TimeoutError, "timeout"),
     (TimeoutError, "timeout"),
     (socket.gaierror, "dns"),
+    (UnicodeError, "dns"),  # a name that none can have
 )
-_ERRNO_IN_TEXT: Final = re.compile(r"\[?Errno (\d+)\]?|Error (\d+) connecting")
+_ERRNO_IN_TEXT: Final = re.compile(r"Errno (\d+)")
 
 
 class RedisFailure(DozorError):  # noqa: N818 - named for what is the case
@@ -94,15 +97,8 @@ class RedisFailure(DozorError):  # noqa: N818 - named for what is the case
 
 
 def kind_of(error: BaseException) -> str:
-    """The kind of failure that *error*, raised by redis-py or the system, is."""
-    if isinstance(error, exceptions.AuthenticationError):
-        return "noauth" if "required" in str(error).lower() else "wrongpass"
-    for kind, name in _TYPES:
-        if isinstance(error, kind):
-            return name
-    if isinstance(error, exceptions.ResponseError):
-        return _kind_of_answer(str(error))
-    return _kind_of_silence(error)
+    """The kind of failure that *error*, a server's answer or what a connection raised, is."""
+    return _kind_of_answer(str(error)) if isinstance(error, AnswerError) else _kind_of_silence(error)
 
 
 def forbidden(error: Exception) -> bool:
@@ -111,24 +107,24 @@ def forbidden(error: Exception) -> bool:
 
 
 def _kind_of_answer(text: str) -> str:
-    # An unknown command in place of AUTH or INFO: renamed or forbidden by whoever runs the server.
-    return _CODES.get(text.split(" ", 1)[0], "noperm" if "unknown command" in text.lower() else "error")
+    if known := _CODES.get(text.partition(" ")[0]):
+        return known
+    lower = text.lower()
+    return next((kind for part, kind in _TEXTS.items() if part in lower), "error")
 
 
 def _kind_of_silence(error: BaseException) -> str:
-    if "max number of clients" in str(error):
-        return "maxclients"
     kind = next(filter(None, map(_kind_of_cause, _causes(error))), None)
-    # What redis-py's parser stumbles over is any exception; what the connection does is one of these.
-    return kind or ("reset" if isinstance(error, exceptions.ConnectionError | EOFError | OSError) else "garbage")
+    # What reading an answer stumbles over is any exception; what the connection does is one of the system's.
+    return kind or ("reset" if isinstance(error, OSError) else "garbage")
 
 
 def _kind_of_cause(cause: BaseException) -> str | None:
     for kind, name in _CAUSES:
         if isinstance(cause, kind):
             return name
-    number = _errno(cause)
-    return _OS_ERRORS.get(number, "unreachable" if isinstance(cause, OSError) else None) if number else None
+    number = _errno(cause) if isinstance(cause, OSError) else 0
+    return _OS_ERRORS.get(number, "unreachable") if number else None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -137,8 +133,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _errno(error: BaseException) -> int:
+def _errno(cause: OSError) -> int:
     # asyncio folds the failures of several addresses (::1, 127.0.0.1) into one error without a number.
-    number = error.errno if isinstance(error, OSError) else None
-    found = None if number else _ERRNO_IN_TEXT.search(str(error))
-    return number or (int(found[1] or found[2]) if found else 0)
+    found = None if cause.errno else _ERRNO_IN_TEXT.search(str(cause))
+    return cause.errno or (int(found[1]) if found else 0)

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from redis import exceptions
-
 from dozor.clock import Clock
 from dozor.containment import contained
 from dozor.instruments.last_reading import LastReading
 from dozor.instruments.redis_cluster import ClusterEnquiry
+from dozor.instruments.redis_connection import AnswerError
 from dozor.instruments.redis_failure import RedisFailure, kind_of
 from dozor.instruments.redis_fields import OWN
 from dozor.instruments.redis_link import RedisLink, Sent
@@ -200,7 +199,7 @@ class RedisGroup(LastReading):
     async def _ask(self, target: RedisTarget) -> View:
         link = self._links.get(target.place)
         if link is None:
-            link = self._links[target.place] = RedisLink(target, self._limit_seconds, self._sent_to(target))
+            link = self._links[target.place] = RedisLink(target, self._sent_to(target))
         await link.open()
         view = self._enquiry.read(await link.ask(*self._enquiry.questions), target)
         teller = next((node for node in view.nodes if node.id == view.teller), None)
@@ -295,9 +294,9 @@ def _failure(error: Exception, target: RedisTarget) -> RedisFailure:
         return error
     kind = kind_of(error)
     # A server that refuses to log Dozor in says so at connect; what it says later is read with the answers.
-    if kind == "error" and isinstance(error, exceptions.ResponseError):
+    if kind == "error" and isinstance(error, AnswerError):
         kind = "noview"
-    return RedisFailure(kind, target.address, tls=target.tls)
+    return RedisFailure(kind, target.address, tls=target.tls is not None)
 
 
 def _gauge(name: str, labels: Labels, value: float) -> Family:

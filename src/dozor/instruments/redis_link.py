@@ -5,13 +5,19 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, cast
-
-from redis import exceptions
-from redis.asyncio.connection import AbstractConnection
+from typing import Any, Final
 
 from dozor.containment import contained
-from dozor.instruments.redis_target import CLIENT_NAME, RedisTarget, abort
+from dozor.instruments.redis_connection import AnswerError, RedisConnection
+from dozor.instruments.redis_failure import kind_of
+from dozor.instruments.redis_target import CLIENT_NAME, RedisTarget, address_of
+
+# What follows AUTH is a secret.
+_WITHOUT_SUBCOMMANDS: Final = frozenset({"INFO", "AUTH"})
+# Answers to whatever is said first, after which the server closes the connection, or hears nothing but AUTH.
+_TURNED_AWAY: Final = frozenset({"maxclients", "denied", "noauth"})
+
+Command = Sequence[str | bytes]
 
 
 class Sent:
@@ -22,13 +28,13 @@ class Sent:
         self.by_name: Counter[str] = Counter()
         """By the names of `INFO commandstats`: those of Redis 7 (`slowlog|get`) and of before (`slowlog`)."""
 
-    def count(self, commands: Sequence[Sequence[str]]) -> None:
+    def count(self, commands: Sequence[Command]) -> None:
         """*commands* have been sent."""
         self.total += len(commands)
         for name, *rest in commands:
-            self.by_name[name.lower()] += 1
-            if rest and name != "INFO":
-                self.by_name[f"{name}|{rest[0]}".lower()] += 1
+            self.by_name[str(name).lower()] += 1
+            if rest and name not in _WITHOUT_SUBCOMMANDS:
+                self.by_name[f"{name!s}|{rest[0]!s}".lower()] += 1
 
 
 class RedisLink:
@@ -36,22 +42,20 @@ class RedisLink:
 
     Args:
         target: where to.
-        limit_seconds: the longest that one step of opening or asking may take.
         sent: counts what is sent; one of its own, where none is given.
+
+    How long anything may take is up to whoever asks; one that is cancelled leaves no connection behind.
     """
 
-    def __init__(self, target: RedisTarget, limit_seconds: float, sent: Sent | None = None) -> None:
-        self._target, self._limit_seconds = target, limit_seconds
+    def __init__(self, target: RedisTarget, sent: Sent | None = None) -> None:
+        self._target = target
         self.sent = sent if sent is not None else Sent()
         """What Dozor has sent to the server."""
-        self._connection: AbstractConnection | None = None
+        self._connection: RedisConnection | None = None
         self._owner: tuple[int, asyncio.AbstractEventLoop] | None = None
-        self._inherited: list[AbstractConnection] = []
-        self._asking = False
+        self._inherited: list[RedisConnection] = []
         self.own_address = ""
         """Of Dozor's end, as the server sees it; empty where that tells it from nobody (a Unix socket)."""
-        self.may_name_itself: bool | None = None
-        """Whether the server let Dozor say its name; None before the first connection."""
         self.on_lost: Callable[[], None] | None = None
         """Called on the loop when the server closes the connection while nothing is asked."""
 
@@ -61,60 +65,62 @@ class RedisLink:
         return self._mine() is not None
 
     async def open(self) -> None:
-        """Connect, where it is not connected."""
+        """Connect and log in, where it is not connected. Raises what `ask` raises, AnswerError, UnicodeError, RedisFailure."""
         if self._mine() is not None:
             return
-        # Kept before it is open: a cancellation may come at any moment and must find it, to close it.
-        connection = self._connection = self._target.connection(self._limit_seconds)
+        self._connection = connection = await self._target.connect()
         self._owner = (os.getpid(), asyncio.get_running_loop())
-        await connection.connect()  # type: ignore[no-untyped-call]
-        # Not by redis-py at connect: where a user may not name itself, that would be an error.
-        (named,) = await self.ask(("CLIENT", "SETNAME", CLIENT_NAME))
-        self.may_name_itself = not isinstance(named, Exception)
-        self.own_address = _own_address(connection)
-        self._listen(connection)
-
-    async def ask(self, *commands: Sequence[str]) -> list[Any]:
-        """Send *commands* at once; their answers in order, an error that the server answers as an exception object."""
-        connection = self._connection
-        assert connection is not None
-        self._asking = True
         try:
-            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-            self.sent.count(commands)
-            return [await _answer(connection) for _ in commands]
-        finally:
-            self._asking = False
+            await self._log_in()
+        except BaseException:
+            self.drop()
+            raise
+        self.own_address = address_of(*connection.own_address) if connection.own_address else ""
+        connection.on_end = self._closed
+
+    async def ask(self, *commands: Command) -> list[Any]:
+        """Send *commands* at once; their answers in order, an error that the server answers as an `AnswerError`.
+
+        Raises:
+            ProtocolError: the other side does not speak the protocol.
+            OSError: the connection has ended.
+        """
+        if self._connection is None:
+            raise ConnectionResetError("closed by the server")
+        self.sent.count(commands)
+        return await self._connection.ask(commands)
 
     def drop(self) -> None:
         """Close the connection, if there is one."""
         if self._connection is not None and self._mine() is not None:
             connection, self._connection = self._connection, None
-            abort(connection)
+            connection.abort()
 
-    def _listen(self, connection: AbstractConnection) -> None:
-        transport = _transport(connection)
-        if transport is not None:
-            inner = transport.get_protocol()
-            ear = _Ear(inner, lambda: self._closed(connection))
-            transport.set_protocol(cast("asyncio.BaseProtocol", ear))
+    async def _log_in(self) -> None:
+        if credentials := await self._target.credentials():
+            (answer,) = await self.ask(("AUTH", *credentials))
+            if "wrong number of arguments" in str(answer).lower():  # before Redis 6, which has no users
+                (answer,) = await self.ask(("AUTH", credentials[-1]))
+            if isinstance(answer, AnswerError):
+                raise answer
+        (named,) = await self.ask(("CLIENT", "SETNAME", CLIENT_NAME))
+        if isinstance(named, AnswerError) and kind_of(named) in _TURNED_AWAY:
+            raise named
 
-    def _closed(self, connection: AbstractConnection) -> None:
-        if connection is not self._connection or self._asking:  # closed by ourselves, or whoever asks finds out
-            return
+    def _closed(self) -> None:
         with contained("redis.lost"):
             self.drop()
             if self.on_lost is not None:
                 self.on_lost()
 
-    def _mine(self) -> AbstractConnection | None:
+    def _mine(self) -> RedisConnection | None:
         if self._connection is None or self._owner == (os.getpid(), asyncio.get_running_loop()):
             return self._connection
         self._hand_back(self._connection)
         self._connection = None
         return None
 
-    def _hand_back(self, connection: AbstractConnection) -> None:
+    def _hand_back(self, connection: RedisConnection) -> None:
         """Have *connection*, another loop's, closed there."""
         assert self._owner is not None
         process, loop = self._owner
@@ -123,46 +129,4 @@ class RedisLink:
             self._inherited.append(connection)
             return
         with contextlib.suppress(RuntimeError):  # that loop is closed, and its transports with it
-            loop.call_soon_threadsafe(abort, connection)
-
-
-class _Ear:
-    """Stands before a transport's protocol and hears the end of the connection first; all else passes through."""
-
-    def __init__(self, inner: asyncio.BaseProtocol, ended: Callable[[], None]) -> None:
-        self._inner: Any = inner
-        self._ended = ended
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def eof_received(self) -> bool | None:
-        keep_open: bool | None = self._inner.eof_received()
-        # Not at once: the transport is in the midst of it, and the connection is about to be aborted.
-        asyncio.get_running_loop().call_soon(self._ended)
-        return keep_open
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._inner.connection_lost(error)
-        self._ended()
-
-
-async def _answer(connection: AbstractConnection) -> Any:
-    try:
-        return await connection.read_response(disable_decoding=True)
-    except exceptions.ResponseError as error:
-        return error
-
-
-def _transport(connection: AbstractConnection) -> asyncio.Transport | None:
-    writer: asyncio.StreamWriter | None = getattr(connection, "_writer", None)
-    return cast("asyncio.Transport", writer.transport) if writer is not None else None
-
-
-def _own_address(connection: AbstractConnection) -> str:
-    transport = _transport(connection)
-    name = transport.get_extra_info("sockname") if transport is not None else None
-    if not isinstance(name, tuple):  # a Unix socket, whose clients all have the same address
-        return ""
-    host, port = name[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            loop.call_soon_threadsafe(connection.abort)

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from redis import exceptions
-
 from dozor.clock import Clock
 from dozor.containment import report
 from dozor.instruments.last_reading import LastReading
 from dozor.instruments.redis_commands import CommandWindow
+from dozor.instruments.redis_connection import AnswerError, ProtocolError
 from dozor.instruments.redis_failure import RedisFailure, forbidden, kind_of
 from dozor.instruments.redis_fields import OWN
 from dozor.instruments.redis_info import (
@@ -86,7 +85,7 @@ class RedisMonitor(LastReading):
         self._limit_seconds = min(0.8 * interval, 1.0)
         self._labels = Labels(redis=name)
         self._instance_labels = self._labels
-        self._link = RedisLink(self._target, self._limit_seconds, sent)
+        self._link = RedisLink(self._target, sent)
         self._rates, self._key_rates, self._slow_log = Rates(), KeyRates(), SlowLog(CLIENT_NAME)
         self._metrics, self._survey = InfoMetrics(self._labels), RedisSurvey()
         self._survey_families: tuple[Family, ...] = ()
@@ -158,7 +157,7 @@ class RedisMonitor(LastReading):
             self._failed("timeout")
             raise
         except Exception as error:  # noqa: BLE001 - a library's, a system's or a credential provider's: told apart below
-            if not isinstance(error, exceptions.ResponseError):
+            if not isinstance(error, AnswerError):
                 self._link.drop()  # else the server answered, and the connection is as good as before
             failure = self._failed(error.kind if isinstance(error, RedisFailure) else kind_of(error))
             if self._info_is_forbidden(failure):
@@ -180,7 +179,7 @@ class RedisMonitor(LastReading):
         try:
             await self._link.open()
             return await self._read()
-        except (exceptions.ConnectionError, OSError, EOFError) as error:
+        except OSError as error:
             self._link.drop()
             if not reused or kind_of(error) != "reset":
                 raise
@@ -237,7 +236,7 @@ class RedisMonitor(LastReading):
                 await self._survey.ask(self._link, info, began)
         except Exception as error:  # noqa: BLE001 - as in `refresh`; the next collection will say whether the server is well
             self._link.drop()
-            if not isinstance(error, (exceptions.RedisError, OSError, EOFError)):
+            if not isinstance(error, (AnswerError, ProtocolError, OSError)):
                 report("redis.survey")
         except asyncio.CancelledError:
             self._link.drop()
@@ -270,7 +269,7 @@ class RedisMonitor(LastReading):
         )
 
     def _failed(self, kind: str) -> RedisFailure:
-        failure = RedisFailure(kind, self.address, tls=self._target.tls)
+        failure = RedisFailure(kind, self.address, tls=self._target.tls is not None)
         self.reached_ever = self.reached_ever or failure.answered
         values = {"redis_connected": float(failure.answered)}
         if self._info_is_forbidden(failure):

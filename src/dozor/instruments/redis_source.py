@@ -3,12 +3,11 @@
 The client is only read: for addresses, TLS and credentials.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
-
-from redis.asyncio.connection import Connection, SSLConnection
 
 from dozor.containment import report
 from dozor.errors import ConfigurationError
@@ -93,7 +92,7 @@ def _of_cluster_client(client: object) -> ClusterSource:
             f"cannot watch this {type(client).__name__}: it names no nodes; give a URL (redis+cluster://host1:7000,host2:7000)"
         )
     # A synchronous client keeps ssl=True, an asynchronous one, and from_url, the class of its connections.
-    kind = SSLConnection if arguments.get("ssl") else arguments.get("connection_class", Connection)
+    kind = _encrypted(client) if arguments.get("ssl") else arguments.get("connection_class", object)
     log_in = RedisTarget.like({name: value for name, value in arguments.items() if name != "path"}, kind)
     return ClusterSource(
         tuple(log_in.at(str(node.host), int(node.port)) for node in nodes.values()),
@@ -101,9 +100,20 @@ def _of_cluster_client(client: object) -> ClusterSource:
     )
 
 
+def _encrypted(client: object) -> type:
+    """The class of the encrypted connections of *client*'s library, which is loaded where there is a client of it."""
+    library = next(base.__module__ for base in type(client).__mro__ if base.__name__ in _CLUSTERS).partition(".")[0]
+    found: type = getattr(sys.modules.get(f"{library}.connection"), "SSLConnection", _SSLConnection)
+    return found
+
+
+class _SSLConnection:
+    """One of a library that has none by that name."""
+
+
 def _of_sentinel_pool(pool: Any) -> SentinelSource:
     sentinels = tuple(RedisTarget.of(each) for each in pool.sentinel_manager.sentinels)
     if not sentinels:
         raise ConfigurationError("cannot watch this client: its Sentinel names no sentinels")
-    server = RedisTarget.like(pool.connection_kwargs, getattr(pool, "connection_class", Connection))
+    server = RedisTarget.like(pool.connection_kwargs, getattr(pool, "connection_class", object))
     return SentinelSource(str(pool.service_name), sentinels, server)

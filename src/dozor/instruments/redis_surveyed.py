@@ -1,4 +1,4 @@
-"""What was found out of one Redis beside `INFO`, for whoever reads it: without redis-py, which a Dozor may not need."""
+"""What was found out of one Redis beside `INFO`, for whoever reads it: without what asks it, which a Dozor may not need."""
 
 import math
 from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dozor.instruments.redis_info import InfoValue
 
-if TYPE_CHECKING:  # redis-py comes with it, and views are shown where nothing of Redis may be watched
+if TYPE_CHECKING:  # hiredis comes with it, and views are shown where nothing of Redis may be watched
     from dozor.instruments.redis_target import RedisTarget
 
 
