@@ -14,9 +14,8 @@ from dozor.instruments.last_reading import LastReading
 from dozor.instruments.redis_cluster import ClusterEnquiry
 from dozor.instruments.redis_connection import AnswerError
 from dozor.instruments.redis_failure import RedisFailure, kind_of
-from dozor.instruments.redis_fields import OWN
 from dozor.instruments.redis_link import RedisLink, Sent
-from dozor.instruments.redis_metrics import InfoMetrics
+from dozor.instruments.redis_metrics import InfoMetrics, own_family
 from dozor.instruments.redis_monitor import RedisMonitor
 from dozor.instruments.redis_sentinel import SentinelEnquiry
 from dozor.instruments.redis_source import ClusterSource, Place, SentinelSource
@@ -116,7 +115,7 @@ class RedisGroup(LastReading):
     def families(self) -> tuple[Family, ...]:
         """The metrics of the whole: `redis_connected`, and what a cluster says of itself."""
         connected = self.connected
-        own = () if connected is None else (_gauge("redis_connected", self._labels, float(connected)),)
+        own = () if connected is None else (own_family("redis_connected", self._labels, float(connected)),)
         return (*own, *self._reading.families)
 
     def name_of(self, node: Node) -> str:
@@ -297,8 +296,3 @@ def _failure(error: Exception, target: RedisTarget) -> RedisFailure:
     if kind == "error" and isinstance(error, AnswerError):
         kind = "noview"
     return RedisFailure(kind, target.address, tls=target.tls is not None)
-
-
-def _gauge(name: str, labels: Labels, value: float) -> Family:
-    unit, text = OWN[name]
-    return Family.gauge(name, text, unit, value, labels)

@@ -8,7 +8,7 @@ import re
 from collections import deque
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from dozor.instruments.text import printable
 
@@ -53,14 +53,17 @@ def parse_info(raw: bytes) -> dict[str, dict[str, InfoValue]]:
     printed escaped.
     """
     sections: dict[str, dict[str, InfoValue]] = {}
-    section = ""
+    section: dict[str, InfoValue] | None = None
+    heading = ""
     for line in raw.decode("utf-8", "backslashreplace").split("\n"):
-        text = line.strip()
-        if text.startswith("#"):
-            section = printable(text[1:].strip().lower())
-        elif ":" in text:
-            key, value = _entry(text)
-            sections.setdefault(section, {})[key] = value
+        key, value = _read(line)
+        if key is None:
+            if value is not None:
+                heading, section = value, sections.get(value)
+            continue
+        if section is None:  # one without a line is none
+            section = sections[heading] = {}
+        section[key] = value
     return sections
 
 
@@ -199,9 +202,13 @@ class KeyRates:
 
 
 @lru_cache(maxsize=1024)  # most of the some 230 lines are the same a second later
-def _entry(text: str) -> tuple[str, InfoValue]:
-    key, value = text.split(":", 1)
-    return printable(key), _typed(key, value)
+def _read(line: str) -> tuple[str | None, Any]:
+    """Key and value; without a key, the name of a section that begins, or None for a line that is neither."""
+    text = line.strip()
+    if text.startswith("#"):
+        return None, printable(text[1:].strip().lower())
+    key, separator, value = text.partition(":")
+    return (printable(key), _typed(key, value)) if separator else (None, None)
 
 
 def _typed(key: str, value: str) -> InfoValue:

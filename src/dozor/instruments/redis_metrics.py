@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from dozor.instruments.redis_fields import FIELDS, NEVER, STATES, Field
+from dozor.instruments.redis_fields import FIELDS, NEVER, OWN, STATES, Field
 from dozor.instruments.redis_info import Info, InfoValue, pairs, run_id
 from dozor.instruments.redis_labelled import Found, families
 from dozor.metrics.instruments import OTHER
 from dozor.model.labels import Labels
-from dozor.model.sample import Family, Sample
+from dozor.model.sample import Family, MetricType, Sample
 
 SHOWN: Final = 64
 """How many databases, replicas, primaries of a sentinel and kinds of errors are shown one by one, of each; the rest is summed up."""
@@ -34,26 +34,33 @@ class InfoMetrics:
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
         self._fields: dict[str, tuple[InfoValue, Family]] = {}
+        self._own: dict[str, tuple[float, Family]] = {}
         self._sets: dict[tuple[str, ...], Labels] = {}
         self._started: tuple[str, float] = ("", 0.0)
 
     def families(self, info: Info, at: float) -> list[Family]:
         """The families of *info*, which came *at* (Unix seconds)."""
-        return [*self._scalars(info), *families(self._found(info, at))]
+        found: list[Family] = []
+        for values in info.values():
+            self._add(values, found)
+        found += families(self._found(info, at))
+        return found
 
-    def scalars(self, values: Mapping[str, InfoValue]) -> Iterator[Family]:
+    def scalars(self, values: Mapping[str, InfoValue]) -> list[Family]:
         """A family for each of *values* that is a metric by itself."""
-        for key, value in values.items():
-            field = FIELDS.get(key)
-            if field is None:
-                continue
-            known = self._fields.get(key)
+        found: list[Family] = []
+        self._add(values, found)
+        return found
+
+    def own(self, values: Mapping[str, float]) -> list[Family]:
+        """A family for each of *values*, whose names stand in OWN."""
+        found = []
+        for name, value in values.items():
+            known = self._own.get(name)
             if known is None or known[0] != value:
-                family = self._scalar(key, field, value)
-                if family is None:
-                    continue
-                known = self._fields[key] = (value, family)
-            yield known[1]
+                known = self._own[name] = (value, own_family(name, self._labels, value))
+            found.append(known[1])
+        return found
 
     def labelled(self, **labels: str) -> Labels:
         """The server's labels with *labels*; the same object for the same values."""
@@ -65,9 +72,15 @@ class InfoMetrics:
             found = self._sets[key] = self._labels.with_(labels)
         return found
 
-    def _scalars(self, info: Info) -> Iterator[Family]:
-        for values in info.values():
-            yield from self.scalars(values)
+    def _add(self, values: Mapping[str, InfoValue], found: list[Family]) -> None:
+        fields = self._fields
+        for key, value in values.items():
+            known = fields.get(key)
+            if known is not None and known[0] == value:
+                found.append(known[1])
+            elif (field := FIELDS.get(key)) is not None and (family := self._scalar(key, field, value)) is not None:
+                fields[key] = (value, family)
+                found.append(family)
 
     def _scalar(self, key: str, field: Field, value: InfoValue) -> Family | None:
         number = STATES.get(value) if isinstance(value, str) else float(value)
@@ -162,6 +175,13 @@ class InfoMetrics:
 
     def _folded(self, kind: str, count: int) -> Found:
         return "dozor_redis_folded", self.labelled(kind=kind), float(count)
+
+
+def own_family(name: str, labels: Labels, value: float) -> Family:
+    """The family of one figure of Dozor's own, whose name stands in OWN."""
+    unit, text = OWN[name]
+    kind = MetricType.COUNTER if name.endswith("_total") else MetricType.GAUGE
+    return Family(name, kind, text, unit, (Sample(name, labels, value),))
 
 
 _CONFIGURED: Final = (

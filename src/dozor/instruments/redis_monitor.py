@@ -12,7 +12,6 @@ from dozor.instruments.last_reading import LastReading
 from dozor.instruments.redis_commands import CommandWindow
 from dozor.instruments.redis_connection import AnswerError, ProtocolError
 from dozor.instruments.redis_failure import RedisFailure, forbidden, kind_of
-from dozor.instruments.redis_fields import OWN
 from dozor.instruments.redis_info import (
     Info,
     InfoValue,
@@ -26,14 +25,14 @@ from dozor.instruments.redis_info import (
 from dozor.instruments.redis_labelled import Found
 from dozor.instruments.redis_labelled import families as labelled
 from dozor.instruments.redis_link import RedisLink, Sent
-from dozor.instruments.redis_metrics import InfoMetrics
+from dozor.instruments.redis_metrics import InfoMetrics, own_family
 from dozor.instruments.redis_survey import FORBIDDEN_SECONDS, RedisSurvey
 from dozor.instruments.redis_survey_metrics import survey_families
 from dozor.instruments.redis_surveyed import Surveyed
 from dozor.instruments.redis_target import CLIENT_NAME, RedisTarget
 from dozor.instruments.slowlog import SlowCommand, SlowLog
 from dozor.model.labels import Labels
-from dozor.model.sample import Family, MetricType, Sample
+from dozor.model.sample import Family
 
 # Of the time for one collection, what is left over when all else has been asked.
 _MARGIN_SECONDS: Final = 0.05
@@ -259,9 +258,8 @@ class RedisMonitor(LastReading):
             info=info,
             values=values,
             families=(
-                *self._families(values),
-                _family("redis_up", *OWN["redis_up"], self._labels, 1.0),
-                _family("redis_instance_info", *OWN["redis_instance_info"], self._instance_labels, 1.0),
+                *self._metrics.own({**values, "redis_up": 1.0}),
+                own_family("redis_instance_info", self._instance_labels, 1.0),
                 *self._metrics.families(info, at),
                 *labelled(self._newest_slow()),
                 *self._survey_families,
@@ -279,7 +277,7 @@ class RedisMonitor(LastReading):
             failure=failure,
             at=self._clock.timestamp(),
             values=values,
-            families=(*self._families(values), _family("redis_up", *OWN["redis_up"], self._labels, 0.0)),
+            families=tuple(self._metrics.own({**values, "redis_up": 0.0})),
         )
         return failure
 
@@ -299,11 +297,3 @@ class RedisMonitor(LastReading):
             ("redis_slowlog_last_id", self._labels, float(newest.id)),
             ("redis_last_slow_execution_duration_seconds", self._labels, newest.duration_seconds),
         )
-
-    def _families(self, values: Mapping[str, float]) -> tuple[Family, ...]:
-        return tuple(_family(name, *OWN[name], self._labels, value) for name, value in values.items())
-
-
-def _family(name: str, unit: str, text: str, labels: Labels, value: float) -> Family:
-    kind = MetricType.COUNTER if name.endswith("_total") else MetricType.GAUGE
-    return Family(name, kind, text, unit, (Sample(name, labels, value),))
