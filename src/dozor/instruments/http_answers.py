@@ -1,16 +1,14 @@
 """What has been answered, by method, route and status: how often, how fast, and what the time went into."""
 
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
-from itertools import repeat, starmap
+from dataclasses import dataclass, fields
 from typing import Final
 
 from dozor.instruments.work import Work
 from dozor.locks import open_in_child
 from dozor.metrics import Histogram, HistogramSnapshot
-from dozor.metrics.instruments import FOLD_AT, format_bound, histogram_samples
+from dozor.metrics.instruments import FOLD_AT, format_bound, histogram_samples, take_all
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
@@ -37,7 +35,13 @@ class Spent:
         return cls(work.wait_seconds, work.database_seconds, work.redis_seconds, work.statements, work.redis_commands)
 
     def __add__(self, other: "Spent") -> "Spent":
-        return Spent(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
+        return Spent(
+            self.wait_seconds + other.wait_seconds,
+            self.database_seconds + other.database_seconds,
+            self.redis_seconds + other.redis_seconds,
+            self.statements + other.statements,
+            self.redis_commands + other.redis_commands,
+        )
 
 
 _FIGURES: Final = len(fields(Spent))
@@ -107,7 +111,7 @@ class Answers:
         self.append, self.pending = self.seconds.append, self.seconds.pending
         self.route = ""
         # One after the other the five figures of each request: tuples would be so many objects for the garbage collector to visit.
-        self._works: deque[float] = deque()
+        self._works: list[float] = []
         self._total = Spent()
         self._lock = threading.Lock()
         open_in_child(self)
@@ -132,8 +136,7 @@ class Answers:
             return self._total
 
     def _fold(self) -> None:
-        whole = len(self._works) // _FIGURES * _FIGURES
-        taken = list(starmap(self._works.popleft, repeat((), whole)))
+        taken = take_all(self._works)
         self._total += Spent(*(sum(taken[figure::_FIGURES]) for figure in range(_FIGURES)))
 
 

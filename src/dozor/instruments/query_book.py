@@ -164,7 +164,7 @@ class QueryBook(StatementBook):
         if not seconds and not text.failures:
             return 0
         seconds.sort()  # as histogram and sketch need them
-        text.histogram.pending.extend(seconds)
+        text.histogram.take_in(seconds)
         statement = text.statement
         if statement is None:
             tally = text.unread = text.unread or Tally()
@@ -174,7 +174,7 @@ class QueryBook(StatementBook):
                 statement.callers.add(text.callers.popleft())
             while text.raised:
                 statement.raised.add(text.raised.popleft())
-        tally.add(seconds, [number for number in rows if number >= 0], self._slow_seconds)
+        tally.add(seconds, _known(rows), self._slow_seconds)
         for _ in range(len(text.failures)):
             kind = text.failures.popleft()
             tally.errors += 1
@@ -224,6 +224,11 @@ class QueryBook(StatementBook):
         for text in candidates[:_SAMPLED_AT_ONCE]:
             text.sampled += 1
             self.fast.pop(text.text, None)
+
+
+def _known(rows: list[int]) -> list[int]:
+    # Many drivers know none where rows are read one by one, which is seen without looking at each.
+    return [] if rows.count(-1) == len(rows) else [number for number in rows if number >= 0]
 
 
 def _hand_out_works() -> None:

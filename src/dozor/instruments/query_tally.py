@@ -1,5 +1,6 @@
 """What a statement has done in a stretch of time, and the stretches that are kept of it: of the last ten minutes and two hours."""
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -55,15 +56,14 @@ class Tally:
 
     def add(self, seconds: Sequence[float], rows: Sequence[int], slow_seconds: float) -> None:
         """Take in calls that took *seconds*, and the *rows* of those of them where that is known."""
-        self.calls += len(seconds)
-        self.seconds += sum(seconds)
-        longest = max(seconds, default=0.0)
-        self.longest = max(self.longest, longest)
-        if longest >= slow_seconds:
-            self.slow += sum(one >= slow_seconds for one in seconds)
+        ascending = sorted(seconds)
+        self.calls += len(ascending)
+        self.seconds += sum(ascending)
+        self.longest = max(self.longest, ascending[-1] if ascending else 0.0)
+        self.slow += len(ascending) - bisect_left(ascending, slow_seconds)
         self.rows += sum(rows)
         self.rows_known += len(rows)
-        self.sketch.add(seconds)
+        self.sketch.add(ascending)
 
     def merge(self, other: "Tally") -> None:
         """Take in what *other* has."""

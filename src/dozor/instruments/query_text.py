@@ -2,11 +2,11 @@
 
 from collections import deque
 from hashlib import blake2b
-from itertools import repeat, starmap
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from dozor.instruments.query_failure import FailureKind
 from dozor.instruments.redaction import MOST_READ, redact
+from dozor.metrics.instruments import take_all
 
 if TYPE_CHECKING:
     from dozor.instruments.query_book import QueryBook
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from dozor.metrics import Histogram
 
 
-T = TypeVar("T")
-
-
-class QueryText(deque[float]):
+class QueryText(list[float]):
     """The calls of one text: the seconds of each. Any thread appends, Dozor's takes away.
 
     Numbers and no tuples: those would be as many objects for the garbage collector to visit until they are taken.
@@ -56,7 +53,7 @@ class QueryText(deque[float]):
     )
 
     # Texts are told apart by which they are: they are keys of what a request has sent.
-    __hash__ = object.__hash__  # type: ignore[assignment]  # a deque has none
+    __hash__ = object.__hash__  # type: ignore[assignment]  # a list has none
 
     def __init__(
         self, text: str, dialect: str, *, operation: str, histogram: "Histogram", book: "QueryBook", now: float
@@ -64,7 +61,7 @@ class QueryText(deque[float]):
         super().__init__()
         self.text, self.dialect, self.operation, self.histogram = text, dialect, operation, histogram
         self.book = book
-        self.rows: deque[int] = deque()
+        self.rows: list[int] = []
         self.statement: QueryStatement | None = None
         self.unread: Tally | None = None
         self.sampled = 0
@@ -92,11 +89,7 @@ class QueryText(deque[float]):
 
     def take(self) -> tuple[list[float], list[int]]:
         """The seconds and rows that came in, which are then no longer here. One thread at a time."""
-        return _emptied(self), _emptied(self.rows)
-
-
-def _emptied(entries: deque[T]) -> list[T]:
-    return list(starmap(entries.popleft, repeat((), len(entries))))
+        return take_all(self), take_all(self.rows)
 
 
 def key_of(statement: str) -> str:

@@ -1,12 +1,12 @@
 """What requests that have ended had sent to databases, until a query monitor looks at it."""
 
 import threading
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from itertools import repeat, starmap
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from dozor.locks import open_in_child
+from dozor.metrics.instruments import take_all
 
 _MOST_KEPT: Final = 50_000
 
@@ -27,7 +27,7 @@ class FinishedWorks:
     """
 
     def __init__(self) -> None:
-        self._row: deque[Any] = deque()
+        self._row: list[Any] = []
         self._lock = threading.Lock()
         open_in_child(self, self._begin_anew)
 
@@ -51,16 +51,11 @@ class FinishedWorks:
 
     def take(self) -> Counter[FinishedWork]:
         """All that there is, which is then no longer here: how often each came."""
-        found: Counter[tuple[Any, ...]] = Counter()
-        take = self._row.popleft
         with self._lock:
-            until = len(self._row)
-            while until > 0:
-                name, many, sent = take(), take(), take()
-                found[name, many, tuple(starmap(take, repeat((), sent)))] += 1
-                until -= 3 + sent
+            row = tuple(take_all(self._row))
+        found = Counter(_stretches(row))
         works: Counter[FinishedWork] = Counter()
-        for (name, many, texts), requests in found.items():
+        for (name, many, _, *texts), requests in found.items():
             works[FinishedWork(name, *(many or (tuple(Counter(texts).items()), ())))] += requests
         return works
 
@@ -73,6 +68,15 @@ class FinishedWorks:
         # In the child of a fork: the parent may have been taking them, and counts them.
         self._row.clear()
         return threading.Lock()
+
+
+def _stretches(row: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """What each request has added to *row*."""
+    start, end = 0, len(row)
+    while start < end:
+        until = start + 3 + row[start + 2]
+        yield row[start:until]
+        start = until
 
 
 finished_works: Final = FinishedWorks()

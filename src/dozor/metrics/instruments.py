@@ -1,15 +1,13 @@
 """Counter and histogram, made for being written a million times between two readings.
 
-A histogram's hot path is one `deque.append`, which is atomic with the GIL and without it; sorting into buckets happens
+A histogram's hot path is one `list.append`, which is atomic with the GIL and without it; sorting into buckets happens
 when somebody reads. Gauges have no class: they are read from the watched thing at the moment of collection.
 """
 
 import math
 import threading
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import repeat, starmap
 from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
@@ -22,6 +20,8 @@ from dozor.model.sample import Sample
 FOLD_AT: Final = 8192
 
 OTHER: Final = "other"
+
+T = TypeVar("T")
 
 
 class Counter:
@@ -73,7 +73,7 @@ class Histogram:
         self._sum = 0.0
         self._max: float | None = None
         self._lock = threading.Lock()
-        self.pending: deque[float] = deque()
+        self.pending: list[float] = []
         """What is observed and not yet sorted into buckets."""
         self.append = self.pending.append
         """The cheapest way to observe, for a caller that looks at the length of `pending` itself."""
@@ -112,26 +112,57 @@ class Histogram:
             finally:
                 self._lock.release()
 
+    def take_in(self, ascending: Sequence[float]) -> None:
+        """Observe values that are sorted already. It never waits, as `fold`."""
+        if not ascending:
+            return
+        if self._lock.acquire(blocking=False):
+            try:
+                self._count(ascending, 0)
+                self._note(sum(ascending), ascending[-1])
+            finally:
+                self._lock.release()
+        else:
+            self.pending.extend(ascending)
+
     def _fold_locked(self) -> None:
-        # Called by C code: this is the most frequent loop of all, and a third as dear as one written out.
-        values = list(starmap(self.pending.popleft, repeat((), len(self.pending))))
+        values = take_all(self.pending)
         if not values:
             return
-        self._sum += sum(values)
         # Most values of most histograms lie in the first bucket, and need not be sorted.
         first = self._bounds[0]
         beyond = [value for value in values if value > first]
         self._counts[0] += len(values) - len(beyond)
-        beyond.sort()
+        if beyond:
+            beyond.sort()
+            self._count(beyond, 1)
+        self._note(sum(values), beyond[-1] if beyond else max(values))
+
+    def _count(self, ascending: Sequence[float], first: int) -> None:
+        """Sort *ascending* into the buckets from number *first* on."""
         # Bounds are few and values many: looking up each bound among the sorted values spares a step for each value.
-        below = 0
-        for index, bound in enumerate(self._bounds[1:], 1):
-            up_to = bisect_right(beyond, bound)
-            self._counts[index] += up_to - below
+        counts, below, most = self._counts, 0, len(ascending)
+        for index in range(first, len(self._bounds)):
+            up_to = bisect_right(ascending, self._bounds[index], below)
+            counts[index] += up_to - below
             below = up_to
-        self._counts[-1] += len(beyond) - below
-        largest = beyond[-1] if beyond else max(values)
+            if below == most:
+                return
+        counts[-1] += most - below
+
+    def _note(self, total: float, largest: float) -> None:
+        self._sum += total
         self._max = largest if self._max is None else max(self._max, largest)
+
+
+def take_all(entries: list[T]) -> list[T]:
+    """What is in *entries*, which then is no longer there. For one thread at a time; others may append meanwhile.
+
+    Two operations, however many there are, each of them atomic; of a deque every entry would have to be taken singly.
+    """
+    taken = entries[:]
+    del entries[: len(taken)]
+    return taken
 
 
 def histogram_samples(
