@@ -14,7 +14,12 @@ def tree(root: Path, files: dict[str, str]) -> None:
 def cgroup(folder: Path, membership: str = "0::/\n", **files: str) -> Cgroup:
     tree(folder, {"membership": membership, "fs/cgroup.controllers": "cpu memory\n"})
     tree(folder / "fs", {name.replace("__", "/").replace("_", ".", 1): text for name, text in files.items()})
-    return Cgroup(folder / "fs", folder / "membership")
+    return looked(Cgroup(folder / "fs", folder / "membership"))
+
+
+def looked(group: Cgroup) -> Cgroup:
+    group.look()
+    return group
 
 
 def test_the_working_set_leaves_out_cache_that_can_be_dropped(tmp_path: Path) -> None:
@@ -71,6 +76,17 @@ def test_a_group_that_is_not_visible_here_is_the_root(tmp_path: Path, membership
 
 
 def test_without_cgroups_there_is_no_limit(tmp_path: Path) -> None:
-    group = Cgroup(tmp_path / "none", tmp_path / "none either")
+    group = looked(Cgroup(tmp_path / "none", tmp_path / "none either"))
     assert group.memory() is None
     assert group.cpu() is None
+
+
+def test_a_limit_that_is_raised_counts_from_the_next_look_on(tmp_path: Path) -> None:
+    group = cgroup(
+        tmp_path, memory_max="1000\n", memory_current="10\n", cpu_max="100000 100000\n", cpu_stat="usage_usec 0\n"
+    )
+    (tmp_path / "fs/memory.max").write_text("2000\n")
+    (tmp_path / "fs/cpu.max").write_text("max 100000\n")
+    assert (group.memory(), group.cpu()) == (MemoryUse(10, 1000), CpuUse(0.0, 1.0))
+    group.look()
+    assert (group.memory(), group.cpu()) == (MemoryUse(10, 2000), None)

@@ -82,7 +82,7 @@ class TestProcessor:
     ) -> None:
         monitor = HostMonitor(clock, cgroup=limited(tmp_path, cpu_max="50000 100000", cpu_stat="usage_usec 1000000"))
         await monitor.refresh()
-        clock.advance(1)
+        clock.advance(10)  # it is looked for as seldom
         limited(tmp_path, cpu_max="100000 100000")
         await monitor.refresh()
         assert "host_cpu_utilization" not in monitor.figures()

@@ -1,6 +1,8 @@
 """What control groups (version 2) allow this process: in a container the machine's own figures say nothing.
 
-Reads the files of the kernel's cgroup file system; see "Control Group v2" in the kernel's documentation.
+Reads the files of the kernel's cgroup file system; see "Control Group v2" in the kernel's documentation. Each file that is opened lets
+the application's threads have the interpreter, and makes Dozor wait to have it back: so limits, of which there mostly are none, are
+looked for seldom.
 """
 
 from collections.abc import Iterator
@@ -35,15 +37,23 @@ class Cgroup:
 
     def __init__(self, root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> None:
         self._root, self._membership = root, membership
+        self._memory_limits: list[tuple[Path, int]] = []
+        self._quotas: list[tuple[Path, float]] = []
+
+    def look(self) -> None:
+        """Find out what limits there are: those that `memory` and `cpu` go by until this is called again."""
+        groups = list(self._groups())
+        self._memory_limits = [(group, limit) for group in groups if (limit := _number(group / "memory.max"))]
+        self._quotas = [(group, cores) for group in groups if (cores := _quota(group))]
 
     def memory(self) -> MemoryUse | None:
         """The use of the group that is nearest to its limit; None where there is no limit."""
-        limited = [use for group in self._groups() if (use := _memory(group)) is not None]
+        limited = [use for group, limit in self._memory_limits if (use := _memory(group, limit)) is not None]
         return max(limited, key=lambda use: use.used / use.limit, default=None)
 
     def cpu(self) -> CpuUse | None:
         """The use of the group with the least quota; None where there is none."""
-        limited = [use for group in self._groups() if (use := _cpu(group)) is not None]
+        limited = [use for group, cores in self._quotas if (use := _cpu(group, cores)) is not None]
         return min(limited, key=lambda use: use.cores, default=None)
 
     def _groups(self) -> Iterator[Path]:
@@ -64,20 +74,24 @@ class Cgroup:
         return ""
 
 
-def _memory(group: Path) -> MemoryUse | None:
-    limit, current = _number(group / "memory.max"), _number(group / "memory.current")
-    if not limit or current is None:
+def _memory(group: Path, limit: int) -> MemoryUse | None:
+    current = _number(group / "memory.current")
+    if current is None:
         return None
-    cache = _statistics(group / "memory.stat").get("inactive_file", 0)
-    return MemoryUse(max(0, current - cache), limit)
+    return MemoryUse(max(0, current - (_statistic(group / "memory.stat", "inactive_file") or 0)), limit)
 
 
-def _cpu(group: Path) -> CpuUse | None:
+def _cpu(group: Path, cores: float) -> CpuUse | None:
+    used = _statistic(group / "cpu.stat", "usage_usec")
+    return None if used is None else CpuUse(used / 1e6, cores)
+
+
+def _quota(group: Path) -> float | None:
+    """How many cores the quota of *group* is worth; None where it has none."""
     quota, _, period = next(iter(_lines(group / "cpu.max")), "").partition(" ")
-    used = _statistics(group / "cpu.stat").get("usage_usec")
-    if not (quota.isdigit() and period.isdigit() and int(quota) and int(period)) or used is None:
+    if not (quota.isdigit() and period.isdigit() and int(quota) and int(period)):
         return None
-    return CpuUse(used / 1e6, int(quota) / int(period))
+    return int(quota) / int(period)
 
 
 def _lines(path: Path) -> list[str]:
@@ -92,6 +106,7 @@ def _number(path: Path) -> int | None:
     return int(text) if text.isdigit() else None  # "max": no limit
 
 
-def _statistics(path: Path) -> dict[str, int]:
-    pairs = (line.partition(" ") for line in _lines(path))
-    return {name: int(value) for name, _, value in pairs if value.isdigit()}
+def _statistic(path: Path, name: str) -> int | None:
+    beginning = f"{name} "
+    value = next((line[len(beginning) :] for line in _lines(path) if line.startswith(beginning)), "")
+    return int(value) if value.isdigit() else None

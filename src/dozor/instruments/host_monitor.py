@@ -13,7 +13,8 @@ from dozor.instruments.text import printable
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
-_DISKS_EVERY_SECONDS: Final = 10.0
+_LOOK_EVERY_SECONDS: Final = 10.0
+"""How often disks are read, and limits looked for."""
 _DISK_SECONDS: Final = 0.25
 # Not a disk that fills up, or one whose server may hang.
 _NOT_DISKS: Final = frozenset(
@@ -53,7 +54,7 @@ class HostMonitor:
         self._clock, self._cgroup = clock, cgroup or Cgroup()
         self._cpu_before: _CpuTime | None = None
         self._disks: dict[str, _Disk] = {}
-        self._disks_at: float | None = None
+        self._looked_at: float | None = None
         self._figures: dict[str, float] = {}
 
     def figures(self) -> dict[str, float]:
@@ -74,6 +75,11 @@ class HostMonitor:
 
     async def refresh(self) -> None:
         """Collect once. What fails is left out, the rest is kept; then raises what failed."""
+        at = self._clock.monotonic()
+        look = self._looked_at is None or at - self._looked_at >= _LOOK_EVERY_SECONDS
+        if look:
+            self._looked_at = at
+            self._cgroup.look()
         self._figures, failures = {}, []
         for name, read in (("host_cpu_utilization", self._cpu), ("host_memory_utilization", self._memory)):
             try:
@@ -82,9 +88,7 @@ class HostMonitor:
                 failures.append(error)
             else:
                 self._figures |= {} if value is None else {name: value}
-        at = self._clock.monotonic()
-        if self._disks_at is None or at - self._disks_at >= _DISKS_EVERY_SECONDS:
-            self._disks_at = at
+        if look:
             await self._read_disks()
         if failures:
             raise failures[0]
