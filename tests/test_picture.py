@@ -27,8 +27,8 @@ def test_the_host_s_figures_include_each_disk(clock: FakeClock, monkeypatch: pyt
 def test_what_blocked_the_loop_just_before_explains_an_alert_about_requests(clock: FakeClock) -> None:
     process = RuntimeMonitor(clock)
     now = clock.timestamp()
-    process.stalls.came_back(1, 2.0, now - 600)
-    process.stalls.came_back(1, 3.0, now - 10)
+    process.stalls.came(1, 2.0, now - 600)
+    process.stalls.came(1, 3.0, now - 10)
     picture = Picture(Targets({}, {}, {}, {}), HostMonitor(clock), process, interval_seconds=1.0)
     about_requests = make_alert(labels=Labels(alertname="HttpRequestsSlow"), component="business", active_at=now)
     found: Any = picture.evidence(about_requests)["stalls"]

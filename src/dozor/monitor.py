@@ -15,7 +15,6 @@ from dozor.clock import Clock
 from dozor.containment import contained
 from dozor.errors import ConfigurationError, StoreUnavailable
 from dozor.instruments.host_monitor import HostMonitor
-from dozor.instruments.loop_stalls import LOOK_SECONDS
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.collector import SCRAPE_PREFIX
 from dozor.model.labels import Labels
@@ -259,8 +258,8 @@ class Monitor:
 
             session.cost.hot_paths += hot_paths(self._http, self._targets)
         await session.begin(self._collectors())
-        if self._process.loops:  # an agent watches none, and need not wake up ten times a second
-            self._runtime.every(LOOK_SECONDS, "event loops", self._process.watch)
+        if self._process.loops:  # an agent watches none, and need not wake up for that
+            self._runtime.always("event loops", self._process.keep_watch)
         self._session = session
         self._circumstances = Circumstances(
             name, settings.environment, self.clock.timestamp(), tuple(self._receivers), self._http is not None

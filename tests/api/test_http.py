@@ -112,8 +112,8 @@ def test_slow_requests_are_pages_with_the_shares_of_each(api: TestClient, backen
 
 
 def test_stalls_are_the_newest_first_and_those_under_way_before_them(api: TestClient, backend: FakeBackend) -> None:
-    backend.stalled.came_back(1, 0.5, AT - 60)
-    backend.stalled.came_back(1, 0.75, AT - 30)
+    backend.stalled.came(1, 0.5, AT - 60)
+    backend.stalled.came(1, 0.75, AT - 30)
     backend.stalled.overdue(1, None, 0.3, AT)
     found = api.get("runtime/stalls").json()
     assert [(stall["seconds"], stall["ended"]) for stall in found["stalls"]] == [

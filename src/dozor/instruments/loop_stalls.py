@@ -15,8 +15,6 @@ from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType
 
 STALL_SECONDS: Final = 0.25
-LOOK_SECONDS: Final = 0.1
-"""How often a watched loop is asked: a stall that is longer than the threshold by this is never missed."""
 STOOD_STILL: Final = "standing still with the whole process"
 _KEPT: Final = 100
 _LAG_BOUNDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -26,7 +24,7 @@ class Stall(Struct, frozen=True):
     """One time that a loop did nothing else.
 
     Attributes:
-        began_at: in Unix seconds; early by LOOK_SECONDS at most.
+        began_at: in Unix seconds; late by the interval between two signs of life at most.
         seconds: how long, so far where it is not `ended`.
         doing, place, stack: what the loop's thread was at when the threshold was passed; see `Moment`. No place and no
             stack: it could not be seen, since what blocked the loop held up all threads, or ended just then. *doing* is
@@ -61,21 +59,14 @@ class Stalls:
     seconds_total: float = 0.0
     _kept: deque[Stall] = field(default_factory=lambda: deque(maxlen=_KEPT))
     _under_way: dict[int, Stall] = field(default_factory=dict)
-    _still: dict[int, float] = field(default_factory=dict)
     _lag: Histogram = field(default_factory=lambda: Histogram(_LAG_BOUNDS))
 
-    def stood_still(self, key: int, seconds: float) -> None:
-        """While loop *key* was asked for its sign of life no thread of the process ran, for *seconds*; not for want of the loop."""
-        self._still[key] = self._still.get(key, 0.0) + seconds
+    def overdue(self, key: int, thread: int | None, seconds: float, at: float, still: float = 0.0) -> None:
+        """The sign of life of loop *key*, which runs in *thread*, is overdue by *seconds* at *at*, and has not come.
 
-    def paused(self, seconds: float, at: float) -> None:
-        """No thread of the process ran for *seconds* up to *at*, and no loop was being asked."""
-        self._lag.observe(seconds)
-        self._kept.append(Stall(at - seconds, seconds, True, STOOD_STILL, None, ()))  # noqa: FBT003
-
-    def overdue(self, key: int, thread: int | None, seconds: float, at: float) -> None:
-        """The sign of life of loop *key*, which runs in *thread*, is out for *seconds* at *at*, and has not come back."""
-        seconds -= self._still.get(key, 0.0)
+        For *still* seconds of that no thread of the process ran; not for want of the loop.
+        """
+        seconds -= still
         known = self._under_way.get(key)
         if known is not None:
             self._under_way[key] = replace(known, seconds=seconds)
@@ -85,14 +76,10 @@ class Stalls:
                 where = of_frames(thread_frames(thread))
             self._under_way[key] = Stall(at - seconds, seconds, False, *where)  # noqa: FBT003
 
-    def came_back(self, key: int, seconds: float, at: float) -> None:
-        """The sign of life of loop *key* has come, *seconds* after it was asked for, some time before *at*."""
+    def came(self, key: int, seconds: float, at: float, still: float = 0.0) -> None:
+        """The sign of life of loop *key* has come at *at*, late by *seconds*; *still* as in `overdue`."""
         self._lag.observe(seconds)
-        known, still = self._under_way.pop(key, None), self._still.get(key, 0.0)
-        if still > seconds:  # it was asked after that, or before
-            still = 0.0
-        else:
-            self._still.pop(key, None)
+        known = self._under_way.pop(key, None)
         blocked = seconds - still
         if known is None and seconds < self.threshold_seconds:
             return
@@ -109,7 +96,6 @@ class Stalls:
     def forget(self, key: int) -> None:
         """Loop *key* is watched no longer."""
         self._under_way.pop(key, None)
-        self._still.pop(key, None)
 
     def all(self) -> list[Stall]:
         """The newest first; those under way before them."""

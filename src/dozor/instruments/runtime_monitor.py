@@ -9,19 +9,23 @@ import os
 import platform
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from dozor.clock import Clock
 from dozor.instruments.gc_pauses import GcPauses
-from dozor.instruments.loop_probe import LoopProbe
-from dozor.instruments.loop_stalls import LOOK_SECONDS, STALL_SECONDS, Stalls
+from dozor.instruments.loop_probe import LOOK_SECONDS, LoopProbe
+from dozor.instruments.loop_stalls import STALL_SECONDS, Stalls
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
+_DESCRIPTORS: Final = Path("/proc/self/fd")
 _TASKS_EVERY: Final = 10
 _BUSY_SHARE: Final = 0.5
+_PAUSES_KEPT: Final = 10
 
 
 class RuntimeMonitor:
@@ -49,6 +53,8 @@ class RuntimeMonitor:
     ) -> None:
         self._processor_timer = processor_timer
         self._watched: tuple[float, float] | None = None
+        self._look_at = 0.0
+        self._stood_still: deque[tuple[float, float]] = deque(maxlen=_PAUSES_KEPT)
         self._watching_since: float | None = None
         self._timer, self._labels, self._clock = timer, base_labels, clock or Clock()
         self.stalls = Stalls(base_labels, stall_seconds)
@@ -66,8 +72,10 @@ class RuntimeMonitor:
         self.pauses.attach()
 
     def detach(self) -> None:
-        """Listen to it no longer."""
+        """Listen to it no longer, nor to the loops."""
         self.pauses.detach()
+        for probe in list(self._probes.values()):
+            probe.end()
 
     @property
     def loops(self) -> list[asyncio.AbstractEventLoop]:
@@ -82,39 +90,53 @@ class RuntimeMonitor:
 
     def unwatch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Measure the lag of *loop* no longer."""
-        self._probes.pop(id(loop), None)
+        probe = self._probes.pop(id(loop), None)
+        if probe is not None:
+            probe.end()
         self.stalls.forget(id(loop))
         if not self._probes:
             self._watching_since = None
 
-    async def watch(self) -> None:
-        """Look whether a watched loop is blocked, and by what. To be called every LOOK_SECONDS, in Dozor's thread."""
-        at, still = self._clock.timestamp(), self._stood_still()
-        for key, probe in list(self._probes.items()):
-            answers, waiting = probe.take(), probe.waiting_seconds()
-            if still and max((*answers, waiting or 0.0)) >= still:
-                self.stalls.stood_still(key, still)
-            elif still:  # it had answered before, and who had asked then would have waited for so long
-                probe.was_late(still)
-                self.stalls.paused(still, at)
-            for seconds in answers:
-                self.stalls.came_back(key, seconds, at)
-            if waiting is not None:
-                self.stalls.overdue(key, probe.thread, waiting, at)
-            probe.ask()
+    async def keep_watch(self) -> None:
+        """Look whether a watched loop is blocked, again and again, in Dozor's thread."""
+        while True:  # noqa: ASYNC110 - what is looked at tells nobody of itself
+            await asyncio.sleep(self.watch())
 
-    def _stood_still(self) -> float:
-        """How long, since this was last asked, no thread of the process ran, Dozor's included.
+    def watch(self) -> float:
+        """Look whether a watched loop is blocked, and by what. The answer is in how many seconds to look again.
+
+        That is when one would be blocked that gives no sign of life from now on: there is nothing to see before.
+        """
+        now, at = self._timer(), self._clock.timestamp()
+        self._note_pause(now)
+        looks = [now + LOOK_SECONDS + self.stalls.threshold_seconds]
+        for key, probe in list(self._probes.items()):
+            for due, came in probe.take():
+                self.stalls.came(key, came - due, at - (now - came), self._still_seconds(due, came))
+            due_at = probe.due_at
+            if due_at is not None:
+                if due_at < now:
+                    self.stalls.overdue(key, probe.thread, now - due_at, at, self._still_seconds(due_at, now))
+                looks.append(due_at + self.stalls.threshold_seconds)
+            probe.ask()
+        self._look_at = max(now + LOOK_SECONDS, min(looks))
+        return self._look_at - now
+
+    def _note_pause(self, now: float) -> None:
+        """Note whether, since the look before, there was a time in which no thread of the process ran, Dozor's included.
 
         Something that computes and keeps the GIL holds up Dozor's thread too, but uses a processor meanwhile.
         """
-        now, used = self._timer(), self._processor_timer()
+        used = self._processor_timer()
         before, self._watched = self._watched, (now, used)
-        if before is None:
-            return 0.0
-        missed = now - before[0] - LOOK_SECONDS
-        idle = missed >= self.stalls.threshold_seconds and used - before[1] < _BUSY_SHARE * missed
-        return missed if idle else 0.0
+        if before is not None:
+            missed = now - self._look_at
+            if missed >= self.stalls.threshold_seconds and used - before[1] < _BUSY_SHARE * missed:
+                self._stood_still.append((before[0], now))
+
+    def _still_seconds(self, since: float, until: float) -> float:
+        """How much of that time the process may have stood still."""
+        return sum(max(0.0, min(until, end) - max(since, began)) for began, end in self._stood_still)
 
     def probe(self) -> None:
         """Ask each watched loop for a sign of life; more often than `refresh` finds shorter stalls."""
@@ -172,16 +194,18 @@ class RuntimeMonitor:
         if self._process is None or self._process.pid != os.getpid():  # after a fork it is another process
             self._process = psutil.Process()
         process = self._process
-        figures: dict[str, float] = {"python_threads": float(threading.active_count())}
+        figures = {
+            "python_threads": float(threading.active_count()),
+            "process_cpu_seconds_total": self._processor_timer(),
+        }
         # What this system does not tell is left out.
-        with suppress(psutil.Error, OSError), process.oneshot():
-            cpu, memory = process.cpu_times(), process.memory_info()
-            figures["process_cpu_seconds_total"] = cpu.user + cpu.system
+        with suppress(psutil.Error, OSError):
+            memory = process.memory_info()
             figures["process_resident_memory_bytes"] = float(memory.rss)
             figures["process_virtual_memory_bytes"] = float(memory.vms)
             figures["process_start_time_seconds"] = process.create_time()
         with suppress(psutil.Error, OSError, AttributeError):
-            figures["process_open_fds"] = float(process.num_fds())
+            figures["process_open_fds"] = float(_open_descriptors() or process.num_fds())
         limit = _descriptor_limit()
         if limit is not None:
             figures["process_max_fds"] = limit
@@ -209,6 +233,14 @@ def _python_labels() -> dict[str, str]:
         "patchlevel": patch,
         "version": platform.python_version(),
     }
+
+
+def _open_descriptors() -> int:
+    """How many files are open, where that is told at once; else 0, and they have to be listed, of which there may be thousands."""
+    try:
+        return _DESCRIPTORS.stat().st_size  # since Linux 6.2
+    except OSError:
+        return 0
 
 
 def _descriptor_limit() -> float | None:
