@@ -98,8 +98,8 @@ def test_whatever_comes_is_an_answer_or_an_error_and_no_other_exception(data: by
     asyncio.run(asked())
 
 
-async def test_a_real_server_answers(valkey_server: Any) -> None:
-    connection = await connected(valkey_server.port)
+async def test_a_real_server_answers(own_valkey: EmbeddedServer) -> None:
+    connection = await connected(own_valkey.port)
     try:
         pong, unknown, none = await connection.ask([("PING",), ("NONSENSE",), ("GET", "no such key here")])
         assert (pong, none) == (b"PONG", None)

@@ -69,8 +69,10 @@ async def test_what_is_trusted_is_read_and_its_end_heard(
         await asyncio.wait_for(lost.wait(), PATIENCE_SECONDS)
 
 
-async def test_what_is_not_trusted_is_a_failure_of_tls(valkey_server: Any, authority: trustme.CA, ca: Path) -> None:
-    async with watching(valkey_server, context(authority), "") as monitor:
+async def test_what_is_not_trusted_is_a_failure_of_tls(
+    own_valkey: EmbeddedServer, authority: trustme.CA, ca: Path
+) -> None:
+    async with watching(own_valkey, context(authority), "") as monitor:
         assert await kind_of_failure(monitor) == "tls"
         assert "certificates" in str(monitor.hint)
     other = context(authority, "valkey.example")
@@ -79,35 +81,39 @@ async def test_what_is_not_trusted_is_a_failure_of_tls(valkey_server: Any, autho
         (f"ssl_ca_certs={ca}&ssl_check_hostname=false", None),
         ("ssl_cert_reqs=none", None),
     ):
-        async with watching(valkey_server, other, query) as monitor:
+        async with watching(own_valkey, other, query) as monitor:
             assert await kind_of_failure(monitor) == kind
 
 
 @pytest.mark.parametrize(
     "query", ["ssl_ca_certs=/no/such/file", "ssl_keyfile=/no/such", "ssl_ca_data=none", "ssl_ciphers=none"]
 )
-async def test_what_cannot_be_used_is_a_failure_of_tls(valkey_server: Any, authority: trustme.CA, query: str) -> None:
-    async with watching(valkey_server, context(authority), query) as monitor:
+async def test_what_cannot_be_used_is_a_failure_of_tls(
+    own_valkey: EmbeddedServer, authority: trustme.CA, query: str
+) -> None:
+    async with watching(own_valkey, context(authority), query) as monitor:
         assert await kind_of_failure(monitor) == "tls"
 
 
-async def test_versions(valkey_server: Any, authority: trustme.CA, ca: Path) -> None:
+async def test_versions(own_valkey: EmbeddedServer, authority: trustme.CA, ca: Path) -> None:
     old = context(authority)
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     for version, kinds in ((771, {None}), (772, {"tls", "reset"})):  # not every server says why
-        async with watching(valkey_server, old, f"ssl_ca_certs={ca}&ssl_min_version={version}") as monitor:
+        async with watching(own_valkey, old, f"ssl_ca_certs={ca}&ssl_min_version={version}") as monitor:
             assert await kind_of_failure(monitor) in kinds
 
 
-async def test_a_certificate_of_its_own(valkey_server: Any, authority: trustme.CA, ca: Path, tmp_path: Path) -> None:
+async def test_a_certificate_of_its_own(
+    own_valkey: EmbeddedServer, authority: trustme.CA, ca: Path, tmp_path: Path
+) -> None:
     wanting = context(authority)
     wanting.verify_mode = ssl.CERT_REQUIRED
     authority.configure_trust(wanting)
     own = authority.issue_cert("dozor")
     own.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "own.pem"))
-    async with watching(valkey_server, wanting, f"ssl_ca_certs={ca}&ssl_certfile={tmp_path}/own.pem") as monitor:
+    async with watching(own_valkey, wanting, f"ssl_ca_certs={ca}&ssl_certfile={tmp_path}/own.pem") as monitor:
         assert await kind_of_failure(monitor) is None
-    async with watching(valkey_server, wanting, f"ssl_ca_certs={ca}") as monitor:
+    async with watching(own_valkey, wanting, f"ssl_ca_certs={ca}") as monitor:
         assert await kind_of_failure(monitor) in {"tls", "reset"}  # it is told so, or the line is down before
 
 
