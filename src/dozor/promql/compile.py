@@ -45,6 +45,8 @@ class Compiler:
         self.dialect = dialect
         self.metric_names: set[str] = set()
         """The metrics that selectors name outright."""
+        self.all_named = True
+        """Whether each selector does."""
 
     def dropper(self) -> NameDropper:
         """What takes names off the results of one node."""

@@ -11,6 +11,7 @@ from dozor.promql.compile import Compiler, Dialect, MatrixNode, VectorNode
 from dozor.promql.context import Budget, Context, Limits, Notes
 from dozor.promql.names import finished
 from dozor.promql.parsing import Expr, Kind, kind, parse
+from dozor.promql.strictness import is_strict
 from dozor.promql.subquery import Series
 from dozor.promql.vector import NO_LABELS
 from dozor.store import Queryable, Window, milliseconds
@@ -64,7 +65,7 @@ class Query:
         type: what it evaluates to.
     """
 
-    __slots__ = ("_matrix", "_metric_names", "_text", "_vector", "expr", "type")
+    __slots__ = ("_matrix", "_metric_names", "_strict", "_text", "_vector", "expr", "type")
 
     def __init__(self, expr: str, dialect: Dialect) -> None:
         self.expr = expr
@@ -79,6 +80,7 @@ class Query:
         except RecursionError:
             raise QueryLimitError("the expression is nested too deep") from None
         self._metric_names = frozenset(compiler.metric_names)
+        self._strict = compiler.all_named and is_strict(parsed)
 
     def _compile(self, compiler: Compiler, parsed: Expr) -> None:
         if self.type is Kind.STRING:
@@ -101,6 +103,8 @@ class Query:
         """
         if self._vector is None:
             raise PromQLError(f"the expression gives a {self.type.value}, not a vector")
+        if self._strict and store.lacks(self._metric_names):
+            return []
         moment = milliseconds(at)
         context = Context(store, moment, moment, 0, budget=Budget(limits or _DEFAULT_LIMITS), notes=Notes())
         vector = self._vector(context)

@@ -1,6 +1,7 @@
 """Selectors: what is asked of the store, and when."""
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from dozor.errors import PromQLError
@@ -28,24 +29,21 @@ Moment = Callable[[Context], int]
 class Timing:
     """The `offset` and `@` of a selector or subquery."""
 
-    __slots__ = ("_at", "_offset")
+    __slots__ = ("_offset", "fixed", "moment")
+
+    moment: Moment
+    """When the selector looks at the step being evaluated."""
 
     def __init__(self, at: Expr, offset: Expr) -> None:
-        self._offset = milliseconds(offset)
-        self._at: Moment | None = None if at is None else _fixed(at)
-
-    @property
-    def fixed(self) -> bool:
+        self._offset = earlier = milliseconds(offset)
+        self.fixed = at is not None
         """Whether the selector looks at the same time at every step."""
-        return self._at is not None
-
-    def moment(self, context: Context) -> int:
-        """When the selector looks at the step being evaluated."""
-        return (context.at if self._at is None else self._at(context)) - self._offset
+        moment = attrgetter("at") if at is None else _fixed(at)
+        self.moment = (lambda context: moment(context) - earlier) if earlier else moment
 
     def extent(self, context: Context) -> tuple[int, int]:
         """When the selector looks first and last, of all steps."""
-        if self._at is not None:
+        if self.fixed:
             moment = self.moment(context)
             return moment, moment
         return context.start - self._offset, context.end - self._offset
@@ -77,20 +75,20 @@ def matchers_of(compiler: "Compiler", selector: Expr) -> tuple[Matcher, ...]:
         raise PromQLError(str(error)) from None
     if selector.name is not None:
         matchers.insert(0, Matcher(METRIC_NAME, MatchOperator.EQUAL, selector.name))
-    for matcher in matchers:
-        if matcher.name == METRIC_NAME and matcher.literals is not None:
-            compiler.metric_names |= matcher.literals
+    named = [one.literals for one in matchers if one.name == METRIC_NAME and one.literals is not None]
+    compiler.metric_names.update(*named)
+    compiler.all_named = compiler.all_named and bool(named)
     return tuple(matchers)
 
 
 def compile_vector(compiler: "Compiler", selector: Expr) -> "VectorNode":
     """The last sample of each series."""
     matchers, timing = matchers_of(compiler, selector), Timing(selector.at, selector.offset)
-    key = object()
+    moment, fixed, key = timing.moment, timing.fixed, object()
 
     def select(context: Context) -> Vector:
-        at = timing.moment(context)
-        if context.start == context.end or timing.fixed:
+        at = moment(context)
+        if fixed or context.start == context.end:
             labels, values = context.store.latest(matchers, at, context.lookback)
         else:
             labels, values, _ = _prepare(context, key, matchers, timing).latest(at, context.lookback)
@@ -119,10 +117,10 @@ def compile_matrix(compiler: "Compiler", selector: Expr) -> "MatrixNode":
     inner = selector.vector_selector
     matchers, timing = matchers_of(compiler, inner), Timing(inner.at, inner.offset)
     length = milliseconds(selector.range)
-    key = object()
+    moment, key = timing.moment, object()
 
     def select(context: Context) -> Matrix:
-        end = timing.moment(context)
+        end = moment(context)
         if context.start == context.end:
             selection = context.store.select(matchers, end - length, end)
             matrix = Matrix(selection.labels, selection.blocks, end - length, end)

@@ -94,6 +94,10 @@ class Ahead:
             raise self._first_time()
         return answer.latest
 
+    def lacks(self, metrics: frozenset[str]) -> bool:  # noqa: ARG002
+        """See `Queryable`."""
+        return False
+
     def fetch(self) -> None:
         """Ask the server for everything that is wanted. Blocks; raises nothing of the server's."""
         now = self._now()

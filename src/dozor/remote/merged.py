@@ -57,6 +57,10 @@ class Merged:
         rows.sort(key=lambda row: row[0])
         return [labels for labels, _ in rows], [value for _, value in rows]
 
+    def lacks(self, metrics: frozenset[str]) -> bool:
+        """See `Queryable`. What the server has is known only once it was asked."""
+        return metrics <= self._own and self._local.lacks(metrics)
+
     def append(self, at: float, samples: Iterable[Sample]) -> None:
         """See `Appendable`."""
         self._local.append(at, samples)

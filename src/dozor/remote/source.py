@@ -68,6 +68,10 @@ class RemoteStore:
         labels, _ = self._kept(matchers, "latest", [one[0] for one in found], [one[1] for one in found])
         return labels, [value for _, _, value in found]
 
+    def lacks(self, metrics: frozenset[str]) -> bool:  # noqa: ARG002
+        """See `Queryable`."""
+        return False
+
     def series(self, matchers: Matchers, start: int, end: int) -> list[Labels]:
         """The labels of the series that match and have samples in the range, without fetching those."""
         return sorted(map(Labels, self._server.series(selector(matchers), *_within(start, end))))

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 def columns_of(series: list[MemorySeries], start: int, end: int) -> Columns | None:
     """All of *series* in (*start*, *end*], if they plainly were sampled at the same times, and lately, as most are."""
-    if not series:
-        return None
     timeline = series[0].timeline
     low, high = timeline.places(start, end)
     if low >= high or (low == timeline.dropped and low):
@@ -73,8 +71,6 @@ class Gathering:
 
 def last_values(series: list[MemorySeries], at: int, lookback: int) -> list[float] | None:
     """The newest value of all of *series* in (*at* - *lookback*, *at*], if they plainly were sampled together, and lately."""
-    if not series:
-        return None
     timeline = series[0].timeline
     low, high = timeline.places(at - lookback, at)
     last = high - 1

@@ -110,6 +110,10 @@ class LabelIndex(Generic[S]):
             self._cache.popitem(last=False)
         return found
 
+    def lacks(self, metrics: frozenset[str]) -> bool:
+        """Whether no series has one of *metrics* for its name."""
+        return self._postings.get(METRIC_NAME, {}).keys().isdisjoint(metrics)
+
     def label_names(self) -> list[str]:
         """All label names, sorted."""
         return sorted(self._postings)

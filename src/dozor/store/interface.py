@@ -69,3 +69,6 @@ class Queryable(Protocol):
 
         The list of labels keeps its identity as in `Selection`.
         """
+
+    def lacks(self, metrics: frozenset[str]) -> bool:
+        """Whether there surely is no series of any of *metrics*; false where that is not known."""

@@ -124,6 +124,8 @@ class MemoryStore:
         """See `Queryable`."""
         with self._lock:
             appends, found = self._appends, self._index.find(matchers)
+            if not found.series:
+                return Selection(found.labels, found.bare, [])
             asked = (found, start, end, markers)
             known = self._selections.get(asked)
             if known is not None:
@@ -141,6 +143,8 @@ class MemoryStore:
         """See `Queryable`."""
         with self._lock:
             found = self._index.find(matchers)
+            if not found.series:
+                return found.labels, []
             if len(found.series) <= _LOOKED_AT_TOGETHER:
                 values = last_values(found.series, at, lookback)
                 if values is not None:
@@ -148,6 +152,11 @@ class MemoryStore:
         last = LastValues(at, lookback)
         self._each(found, last.take)
         return found.part(last.present)[0], last.values
+
+    def lacks(self, metrics: frozenset[str]) -> bool:
+        """See `Queryable`."""
+        with self._lock:
+            return self._index.lacks(metrics)
 
     def _remember(self, asked: _Asked, selection: Selection) -> Selection:
         if len(self._selections) < _REMEMBERED:
