@@ -260,6 +260,38 @@ def test_heads_shrink_when_there_is_nothing_else_to_evict() -> None:
     assert len(store.latest(by_name("m"), 499_000, 300_000)[1]) == 30
 
 
+def test_what_was_refused_is_kept_once_there_is_room() -> None:
+    store = MemoryStore(max_series=2, retention_seconds=60)
+    alone, together = [sample(0, 1.0)], [sample(1, 1.0), sample(2, 1.0)]
+    store.append(0, alone)
+    for at in (0, 1, 2):
+        store.append(at, together)
+    assert store.series(by_name("up")) == [Labels(__name__="up", job=job) for job in "ab"]
+    store.append(100, together)  # the first one has not been seen for a minute: it goes after this
+    store.append(101, together)
+    assert store.series(by_name("up")) == [Labels(__name__="up", job=job) for job in "bc"]
+
+
+def test_series_that_were_removed_and_come_back_as_they_were_are_found() -> None:
+    store = MemoryStore(retention_seconds=60)
+    samples = [sample(place, 1.0) for place in range(3)]
+    store.append(0, samples)
+    store.append(1, samples)
+    store.append(100, [sample(3, 1.0)])
+    assert store.series(by_name("up")) == []
+    store.append(101, samples)
+    assert [window.time_slice()[0] for window in store.select(by_name("up"), 0, 200_000).windows] == [101_000] * 3
+
+
+def test_what_comes_in_another_order_each_time_is_not_remembered_without_bounds() -> None:
+    store = MemoryStore(max_series=50)
+    samples = [Sample("up", Labels(host=str(number)), 1.0) for number in range(50)]
+    for at in range(50):
+        store.append(at, [*samples[at:], *samples[:at]])
+    assert store.stats.samples == 50 * 50
+    assert store._in_runs == sum(len(run.names) for run in store._runs.values()) <= 4 * 50
+
+
 def test_series_beyond_the_limit_are_refused_and_counted() -> None:
     store = MemoryStore(max_series=3)
     for second in range(5):

@@ -25,6 +25,7 @@ _Asked = tuple[Found[MemorySeries], int, int, bool]
 _SWEEP_EVERY_MS: Final = 60_000
 _REMEMBERED: Final = 1024
 _LOOKED_AT_TOGETHER: Final = 256
+_RUNS_OF_EACH: Final = 4
 
 
 @dataclass(slots=True)
@@ -34,6 +35,25 @@ class _Batch:
     time: int
     touched: dict[Timeline, None] = field(default_factory=dict)
     parted: dict[tuple[Timeline, int], Timeline] = field(default_factory=dict)
+
+
+class _Run:
+    """The series of samples that come together, in their order: mostly they are the same each time, which is seen without hashing any."""
+
+    __slots__ = ("labelled", "names", "removals", "series", "settled")
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        labelled: tuple[Labels, ...],
+        series: list[MemorySeries | None],
+        removals: int,
+    ) -> None:
+        self.names, self.labelled, self.series = names, labelled, series
+        self.removals = removals
+        """How many series had been removed before."""
+        self.settled = False
+        """Whether those that are None were refused: there is no room for them until some series is removed."""
 
 
 class MemoryStore:
@@ -60,7 +80,10 @@ class MemoryStore:
         self._dropped_samples = self._evicted_samples = 0
         self._refused: set[int] = set()
         self._newest = self._swept = -(2**63)
-        self._appends = 0
+        self._appends = self._removals = 0
+        self._runs: dict[tuple[str, Labels] | None, _Run] = {}
+        """By the first of their samples."""
+        self._in_runs = 0
         self._selections: dict[_Asked, Selection] = {}
         """What was selected since the last append: rules that are evaluated together often look at the same series."""
 
@@ -83,28 +106,23 @@ class MemoryStore:
     def append(self, at: float, samples: Iterable[Sample]) -> None:
         """Keep *samples* as of *at*, in Unix seconds. Costs less than half a microsecond a sample."""
         moment = milliseconds(at)
+        names, labelled, values = tuple(zip(*samples, strict=True)) or ((), (), ())
         with self._lock:
             batch = self._begin(moment)
-            find = self._series.get
+            run = self._run(names, labelled)
             timeline, place, taken = None, 0, 0
-            previous: MemorySeries | None = None
-            for name, labels, value in samples:
-                # Samples come in the same order each time: what followed last time is tried first, without hashing.
-                series = previous.following if previous is not None else None
-                if series is None or series.bare is not labels or series.name != name:
-                    series = find((name, labels))
-                    if previous is not None:
-                        previous.following = series
+            for series, name, labels, value in zip(run.series, names, labelled, values, strict=True):
                 if series is not None and series.timeline is timeline and series.end == place and value == value:  # noqa: PLR0124 - a NaN may be a marker
                     series.values.append(value)
                     series.end = place + 1
                     taken += 1
-                else:
-                    series = self._put(batch, name, labels, value, series)
-                    if series is not None:
-                        timeline = series.timeline
+                elif series is not None or not run.settled:
+                    known = series or self._series.get((name, labels))  # one may come twice
+                    put = self._put(batch, name, labels, value, known)
+                    if put is not None:
+                        timeline = put.timeline
                         place = timeline.end - 1
-                previous = series
+            self._settle(run)
             self._samples += taken
             self._bytes += 8 * taken
             self._tend(batch)
@@ -195,6 +213,27 @@ class MemoryStore:
         self._appends += 1
         self._selections.clear()
         return _Batch(at)
+
+    def _run(self, names: tuple[str, ...], labelled: tuple[Labels, ...]) -> _Run:
+        first = (names[0], labelled[0]) if names else None
+        known = self._runs.get(first)
+        if known is not None:
+            if known.removals == self._removals and known.names == names and known.labelled == labelled:
+                return known
+            self._in_runs -= len(known.names)
+        self._in_runs += len(names)
+        if self._in_runs > _RUNS_OF_EACH * self._max_series:  # what comes together is another each time
+            self._runs.clear()
+            self._in_runs = len(names)
+        run = _Run(names, labelled, list(map(self._series.get, zip(names, labelled, strict=True))), self._removals)
+        self._runs[first] = run
+        return run
+
+    def _settle(self, run: _Run) -> None:
+        if not run.settled:
+            run.settled = True
+            if None in run.series:
+                run.series = list(map(self._series.get, zip(run.names, run.labelled, strict=True)))
 
     def _put(
         self, batch: _Batch, name: str, labels: Labels, value: float, series: MemorySeries | None
@@ -314,7 +353,7 @@ class MemoryStore:
 
     def _remove(self, series: MemorySeries) -> None:
         del self._series[series.name, series.bare]
-        series.name = ""  # whatever it followed must look for its successor anew
+        self._removals += 1
         self._index.remove(series)
         self._bytes -= SERIES_BYTES + 8 * len(series.values)
         self._samples -= len(series.values)

@@ -30,7 +30,6 @@ class MemorySeries:
         "end",
         "falls",
         "first",
-        "following",
         "labels",
         "last_nan",
         "lock",
@@ -42,8 +41,6 @@ class MemorySeries:
 
     def __init__(self, name: str, labels: Labels, timeline: Timeline, lock: threading.RLock) -> None:
         self.name, self.bare = name, labels
-        self.following: MemorySeries | None = None
-        """The series whose sample came next in the last append."""
         self.labels = labels.with_({METRIC_NAME: name})
         self.timeline = timeline
         self.first = self.end = timeline.end - 1
