@@ -19,7 +19,6 @@ Each builds its message from what it is given; every message can be shown to a u
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 __all__ = [
     "ActionForbidden",
@@ -36,7 +35,15 @@ __all__ = [
     "RuleNotFound",
     "SilenceNotFound",
     "StoreUnavailable",
+    "nearest",
 ]
+
+
+def nearest(written: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """Which of *known* somebody who wrote this may have meant; *likeness* from 0 to 1 is how alike the two must be."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for mistakes only
+
+    return next(iter(get_close_matches(written, list(known), 1, likeness)), None)
 
 
 class DozorError(Exception):
@@ -105,9 +112,9 @@ class RuleNotFound(DozorError):  # noqa: N818
 
     def __init__(self, name: str, known: Iterable[str] = ()) -> None:
         self.name = name
-        close = get_close_matches(name, list(known), 1)
+        close = nearest(name, known)
         super().__init__(
-            f"no rule is called {name!r}; did you mean {close[0]}?" if close else f"no rule is called {name!r}"
+            f"no rule is called {name!r}; did you mean {close}?" if close else f"no rule is called {name!r}"
         )
 
 

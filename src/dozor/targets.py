@@ -13,8 +13,6 @@ from dozor.instruments.connection_budget import ConnectionBudget, PoolClaim
 from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
 from dozor.instruments.database_server_monitor import DatabaseServerMonitor
 from dozor.instruments.database_statistics_monitor import DatabaseStatisticsMonitor
-from dozor.instruments.pgbouncer_monitor import PgBouncerMonitor
-from dozor.instruments.redis_client_monitor import RedisClientMonitor
 from dozor.instruments.workers import Workers, count_workers
 from dozor.model.labels import Labels
 from dozor.overview import ServerActivity, Transaction
@@ -23,7 +21,9 @@ from dozor.settings import NamedUrl, Settings
 
 if TYPE_CHECKING:
     from dozor.instruments.exposition_monitor import ExpositionMonitor
+    from dozor.instruments.pgbouncer_monitor import PgBouncerMonitor
     from dozor.instruments.query_monitor import QueryMonitor
+    from dozor.instruments.redis_client_monitor import RedisClientMonitor
     from dozor.instruments.redis_group import RedisGroup
     from dozor.instruments.redis_monitor import RedisMonitor
 
@@ -82,9 +82,9 @@ class Targets:
 
     pools: dict[str, WatchedPool]
     redis: "dict[str, RedisMonitor]"
-    bouncers: dict[str, PgBouncerMonitor]
+    bouncers: "dict[str, PgBouncerMonitor]"
     expositions: "dict[str, ExpositionMonitor]"
-    redis_clients: dict[str, RedisClientMonitor] = field(default_factory=dict)
+    redis_clients: "dict[str, RedisClientMonitor]" = field(default_factory=dict)
     """Of the servers in `redis` and of groups, the application's own clients where it gave one."""
     redis_groups: "dict[str, RedisGroup]" = field(default_factory=dict)
     """Clusters, and what sentinels watch. Their nodes come and go in `redis`."""
@@ -153,15 +153,13 @@ def build_targets(engines: Mapping[str, Any], redis: Mapping[str, Any], settings
     for given in settings.database_urls:
         _claim(given.name, (targets.pools, targets.bouncers), "database_url")
         if make_url(given.url).get_backend_name() == "pgbouncer":
-            targets.bouncers[given.name] = PgBouncerMonitor(
-                given.name, given.url, clock, interval=settings.interval_seconds
-            )
+            targets.bouncers[given.name] = _bouncer(given, settings, clock)
         else:
             targets.pools[given.name] = _watched_server(given.name, given.url, settings, clock)
     for name, source in redis.items():
         _watch_redis(targets, name, source, settings, clock)
         if not isinstance(source, str):
-            targets.redis_clients[name] = RedisClientMonitor(name, source, clock)
+            targets.redis_clients[name] = _redis_client(name, source, clock)
     for given in settings.redis_urls:
         _claim(given.name, (targets.redis, targets.redis_groups), "redis_url")
         _watch_redis(targets, given.name, given.url, settings, clock)
@@ -174,7 +172,6 @@ def build_targets(engines: Mapping[str, Any], redis: Mapping[str, Any], settings
 
 
 def _watch_redis(targets: Targets, name: str, given: object, settings: Settings, clock: Clock) -> None:
-    from dozor.instruments.redis_group import RedisGroup  # noqa: PLC0415
     from dozor.instruments.redis_monitor import RedisMonitor  # noqa: PLC0415
     from dozor.instruments.redis_source import source_of  # noqa: PLC0415
     from dozor.instruments.redis_target import RedisTarget  # noqa: PLC0415
@@ -183,7 +180,21 @@ def _watch_redis(targets: Targets, name: str, given: object, settings: Settings,
     if isinstance(source, RedisTarget):
         targets.redis[name] = RedisMonitor(name, source, clock, interval=settings.interval_seconds)
     else:
+        from dozor.instruments.redis_group import RedisGroup  # noqa: PLC0415
+
         targets.redis_groups[name] = RedisGroup(name, source, clock, interval=settings.interval_seconds)
+
+
+def _redis_client(name: str, client: object, clock: Clock) -> "RedisClientMonitor":
+    from dozor.instruments.redis_client_monitor import RedisClientMonitor  # noqa: PLC0415
+
+    return RedisClientMonitor(name, client, clock)
+
+
+def _bouncer(given: NamedUrl, settings: Settings, clock: Clock) -> "PgBouncerMonitor":
+    from dozor.instruments.pgbouncer_monitor import PgBouncerMonitor  # noqa: PLC0415
+
+    return PgBouncerMonitor(given.name, given.url, clock, interval=settings.interval_seconds)
 
 
 def _exposition(given: NamedUrl, settings: Settings, clock: Clock) -> "ExpositionMonitor":

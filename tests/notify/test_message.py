@@ -17,6 +17,7 @@ from dozor.model.labels import Labels
 from dozor.model.notification import Notification, Occasion
 from dozor.notify import message
 from dozor.notify.message import LANGUAGES, AlertText, compose, figures
+from dozor.notify.plain import plain
 from dozor.testing import FakeClock
 
 DATE = FakeClock(START).date
@@ -356,14 +357,14 @@ def _placeholders(phrase: str) -> set[str | None]:
 
 @given(st.text(max_size=200))
 def test_strangers_text_stays_in_its_line(value: str) -> None:
-    shown = message.plain(value)
+    shown = plain(value)
     assert shown.splitlines() in ([], [shown])
     assert not any(unicodedata.category(char) in UNSEEN for char in shown)
 
 
 def test_a_megabyte_is_cut() -> None:
-    assert len(message.plain("x" * 2**20)) == 1000
-    assert message.plain("x " * 2**20, 10) == "x x x x x…"
+    assert len(plain("x" * 2**20)) == 1000
+    assert plain("x " * 2**20, 10) == "x x x x x…"
 
 
 @given(notifications, st.sampled_from(sorted(LANGUAGES)))

@@ -18,7 +18,7 @@ from dozor.api.series_schemas import LineModel, QueryLines, SeriesAnswer
 from dozor.clock import Clock
 from dozor.duration import parse_duration
 from dozor.errors import PromQLError, StoreUnavailable
-from dozor.overview import Chart, Grid, Line, read_chart, worst
+from dozor.overview.chart import Chart, Grid, Line, read_chart, worst
 from dozor.overview.moments import undate
 from dozor.promql import measured_metric
 from dozor.store import Queryable

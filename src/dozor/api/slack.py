@@ -23,7 +23,7 @@ from dozor.api.auth import check_size, read_body
 from dozor.api.backend import Backend
 from dozor.api.problems import Problem
 from dozor.errors import ActionForbidden, AlertNotFound, StoreUnavailable
-from dozor.notify.message import plain
+from dozor.notify.plain import plain
 from dozor.notify.slack_blocks import ACKNOWLEDGE, SILENCE, SILENCE_SECONDS, mrkdwn
 
 logger = logging.getLogger("dozor.api")

@@ -21,9 +21,9 @@ from dozor.notify.breaker import DEFAULT_POLICY, BreakerPolicy
 from dozor.notify.channel_state import ChannelState
 from dozor.notify.figures import lane_families, outbox_families
 from dozor.notify.lane import DEAD, FAILED, Lane, Settlement
-from dozor.notify.message import plain
 from dozor.notify.notifier import AnyNotifier, Receiver
 from dozor.notify.outbox import Counts, Outbox, Row, RunInStore
+from dozor.notify.plain import plain
 from dozor.notify.retry import RetryPolicy
 from dozor.notify.routing import Route, Router
 from dozor.notify.sending import SEND_LIMIT_SECONDS

@@ -12,8 +12,8 @@ from dozor.model.notification import Notification, SentMessage
 from dozor.notify.breaker import DEFAULT_POLICY, Breaker, BreakerPolicy
 from dozor.notify.channel_state import ChannelCondition, ChannelState
 from dozor.notify.letters import Letters
-from dozor.notify.message import plain
 from dozor.notify.notifier import Receiver
+from dozor.notify.plain import plain
 from dozor.notify.rate import TokenBucket
 from dozor.notify.sending import SEND_LIMIT_SECONDS, Sender
 

@@ -6,7 +6,7 @@ from typing import Final
 from dozor.clock import Clock
 from dozor.model.alert import Alert, Severity
 from dozor.model.notification import Notification
-from dozor.notify import message
+from dozor.notify.plain import plain
 
 logger = logging.getLogger("dozor.alerts")
 
@@ -26,10 +26,12 @@ class LogNotifier:
 
     async def send(self, notification: Notification) -> None:
         """Log *notification*."""
+        from dozor.notify import message  # noqa: PLC0415 - every language, for whom there is something to tell
+
         for alert in notification.alerts:
             logger.log(_level(alert), "%s", message.line(alert, notification, self._clock.date))
         if notification.omitted:
-            logger.warning("... and %d more of %s", notification.omitted, message.plain(notification.group))
+            logger.warning("... and %d more of %s", notification.omitted, plain(notification.group))
 
 
 def _level(alert: Alert) -> int:

@@ -21,7 +21,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPRecipientsRefused, SMTPResponse,
 from aiosmtplib.errors import SMTPAuthenticationError, SMTPDataError, SMTPNotSupported, SMTPSenderRefused
 
 from dozor.errors import ConfigurationError
-from dozor.notify.message import plain
+from dozor.notify.plain import plain
 
 _GOODBYE_SECONDS: Final = 1.0
 _LONGEST_REASON: Final = 200

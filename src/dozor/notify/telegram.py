@@ -15,8 +15,9 @@ from dozor.errors import ConfigurationError, DeliveryError
 from dozor.model.alert import AlertState, Severity
 from dozor.model.notification import Notification, Occasion, SentMessage
 from dozor.notify.http import ExchangeFailed, HttpReceiver, Reply, parse_url
-from dozor.notify.message import AlertText, MessageText, compose, plain, text
+from dozor.notify.message import AlertText, MessageText, compose, text
 from dozor.notify.notifier import Notifier
+from dozor.notify.plain import plain
 from dozor.notify.retry import bounded, retry_after_seconds
 
 logger = logging.getLogger("dozor.notify")

@@ -2,7 +2,6 @@
 
 from dozor.overview.assess import Urgency, assess, urgency
 from dozor.overview.changes import Change, ChangeKind, ChangeLog, TargetWatch, of_alert, of_annotation, of_changes
-from dozor.overview.chart import Chart, Grid, Line, read_chart, worst
 from dozor.overview.evidence import (
     WINDOWS,
     PoolConnections,
@@ -36,11 +35,8 @@ __all__ = [
     "Change",
     "ChangeKind",
     "ChangeLog",
-    "Chart",
     "ComponentStatus",
-    "Grid",
     "Known",
-    "Line",
     "Overview",
     "PoolConnections",
     "PoolReading",
@@ -70,8 +66,6 @@ __all__ = [
     "of_annotation",
     "of_changes",
     "own_silence",
-    "read_chart",
     "read_routes",
     "urgency",
-    "worst",
 ]

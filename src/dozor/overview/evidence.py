@@ -1,7 +1,7 @@
 """What stands beside the figures: what instruments keep, by the name of what it is about."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct, field
 
@@ -11,13 +11,15 @@ from dozor.instruments.pool_endpoints import EndpointUse
 from dozor.instruments.pool_history import PoolStatistics
 from dozor.instruments.pool_holders import Holder, Waiter
 from dozor.instruments.pool_leaks import Leak
-from dozor.instruments.redis_client_monitor import SlowCall
 from dozor.instruments.redis_commands import CommandWindow
 from dozor.instruments.redis_info import InfoValue
 from dozor.instruments.redis_surveyed import Surveyed
 from dozor.instruments.redis_view import Node
 from dozor.instruments.slowlog import SlowCommand
 from dozor.instruments.statement_book import Source
+
+if TYPE_CHECKING:  # a client is the application's, which an agent has none of
+    from dozor.instruments.redis_client_monitor import SlowCall
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -131,7 +133,7 @@ class RedisDetails(Struct, frozen=True):
     surveyed: Surveyed = field(default_factory=Surveyed)
     slow_log: Sequence[SlowCommand] = ()
     key_rates: Mapping[str, float] = field(default_factory=dict)
-    slow_calls: Sequence[SlowCall] = ()
+    slow_calls: "Sequence[SlowCall]" = ()
 
 
 class RedisClientDetails(Struct, frozen=True):
@@ -146,7 +148,7 @@ class RedisClientDetails(Struct, frozen=True):
     name: str
     pool: Mapping[str, float]
     pools: Mapping[str, Mapping[str, float]]
-    slow_calls: Sequence[SlowCall]
+    slow_calls: "Sequence[SlowCall]"
 
 
 class RedisWhole(Struct, frozen=True):

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
-from difflib import get_close_matches
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from dozor.duration import format_duration
-from dozor.errors import RuleError
+from dozor.errors import RuleError, nearest
 from dozor.promql.parsing import parse
 from dozor.rules.alerting import AlertingRule
 from dozor.rules.bounds import mistaken_for_ratio, unreachable
@@ -182,7 +181,7 @@ def _unknown_metrics(rule: AlertingRule | RecordingRule, names: _Names) -> Itera
         message = f"the Dozor that was asked has no series named {', '.join(unknown)}"
     else:
         message = f"Dozor itself has no metric named {', '.join(unknown)}; --url asks a live Dozor for all that it has"
-    close = [like for name in unknown for like in get_close_matches(name, names.known, 1, 0.85)]
+    close = [like for name in unknown if (like := nearest(name, names.known, likeness=0.85)) is not None]
     yield message + (f" (did you mean {', '.join(close)}?)" if close else "")
 
 

@@ -1,11 +1,10 @@
 """Typed readings of YAML nodes; what is not as it should be becomes a `RuleError` with file, line and key."""
 
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from typing import NoReturn, TypeVar
 
 from dozor.duration import parse_duration
-from dozor.errors import RuleError
+from dozor.errors import RuleError, nearest
 from dozor.rules.yaml_tree import Mapping, Node, Scalar
 from dozor.rules.yaml_tree import Sequence as YamlSequence
 
@@ -79,8 +78,8 @@ class Field:
         assert isinstance(self.node, Mapping)
         for key, _ in self.node.items:
             if key.text not in keys:
-                close = get_close_matches(key.text, keys, 1, 0.7)
-                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(keys)}"
+                close = nearest(key.text, keys, likeness=0.7)
+                hint = f"did you mean {close!r}?" if close else f"there are {', '.join(keys)}"
                 Field(key, self._below(key.text), self.file).fail(f"unknown key {key.text[:60]!r}; {hint}")
         return Record(self, found)
 

@@ -1,6 +1,5 @@
 """The channels that are set up: from tables of the settings file, nested variables, or one variable for each key."""
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
@@ -9,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, cast, get_type_hints
 
-from dozor.errors import ConfigurationError
+from dozor.errors import ConfigurationError, nearest
 from dozor.notify.notifier import LOG, Channel
 from dozor.settings import values
 from dozor.settings.secrets import HIDDEN, shown_url, shown_webhook
@@ -155,8 +154,8 @@ def _missing(known: Mapping[str, "Field[Any]"], written: Mapping[str, object]) -
 
 
 def _meant(key: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else f"; it has {', '.join(known)}"
+    near = nearest(key, known)
+    return f"; did you mean {near}?" if near else f"; it has {', '.join(known)}"
 
 
 def _key(field: "Field[Any]") -> str:

@@ -1,8 +1,6 @@
 """Where values come from, and the place to point at when one is wrong."""
 
-import difflib
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 from typing_extensions import override
 
-from dozor.errors import ConfigurationError
+from dozor.errors import ConfigurationError, nearest
 from dozor.settings.channels import FILE_KEYS, VARIABLES
 from dozor.settings.secrets import plain
 from dozor.settings.toml_lines import line_at, lines_of
@@ -146,6 +144,8 @@ def from_file(keys: Mapping[str, Key], path: Path) -> Given:
     Raises:
         ConfigurationError: it cannot be read, or is not TOML.
     """
+    import tomllib  # noqa: PLC0415 - where there is a file
+
     content = _read(path, Origin(str(path)))
     try:
         document = tomllib.loads(content)
@@ -216,8 +216,8 @@ class _Reader:
 
 
 def _unknown(name: str, origin: Origin, known: Iterable[str]) -> ConfigurationError:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    meant = f"; did you mean {PREFIX + near[0].upper() if origin.key is None else near[0]}?" if near else ""
+    near = nearest(name, known)
+    meant = f"; did you mean {PREFIX + near.upper() if origin.key is None else near}?" if near else ""
     return origin.error(f"there is no such setting{meant}")
 
 

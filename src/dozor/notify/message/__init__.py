@@ -6,8 +6,7 @@
 from dozor.notify.message.compose import AlertText, MessageText, compose, line, link
 from dozor.notify.message.figures import Dates
 from dozor.notify.message.languages import LANGUAGES
-from dozor.notify.message.plain import plain
 from dozor.notify.message.render import text
 from dozor.notify.message.texts import Headings
 
-__all__ = ["LANGUAGES", "AlertText", "Dates", "Headings", "MessageText", "compose", "line", "link", "plain", "text"]
+__all__ = ["LANGUAGES", "AlertText", "Dates", "Headings", "MessageText", "compose", "line", "link", "text"]

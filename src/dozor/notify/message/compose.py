@@ -12,8 +12,8 @@ from dozor.notify.message import evidence
 from dozor.notify.message.english import ENGLISH
 from dozor.notify.message.figures import Dates, duration, figure, moment
 from dozor.notify.message.languages import texts_of
-from dozor.notify.message.plain import plain
 from dozor.notify.message.texts import Headings, Texts
+from dozor.notify.plain import plain
 
 _LONGEST_SUMMARY: Final = 300
 _LONGEST_NAME: Final = 200

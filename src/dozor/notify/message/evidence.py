@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from dozor.notify.message import figures
-from dozor.notify.message.plain import plain
 from dozor.notify.message.texts import Texts
+from dozor.notify.plain import plain
 
 _MOST_OF_A_KIND: Final = 3
 _MOST_LINES: Final = 8
