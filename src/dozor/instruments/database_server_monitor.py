@@ -13,7 +13,15 @@ from dozor.clock import Clock
 from dozor.errors import ConfigurationError, DozorError
 from dozor.instruments.database_activity import DatabaseActivity, read_sessions
 from dozor.instruments.database_figures import ServerFigures, read_figures
-from dozor.instruments.database_probe import ObservedEngineProbe, OwnEngineProbe, Probe, own_engine, probe_of, reason
+from dozor.instruments.database_probe import (
+    NoProbe,
+    ObservedEngineProbe,
+    OwnEngineProbe,
+    Probe,
+    own_engine,
+    probe_of,
+    reason,
+)
 from dozor.instruments.last_reading import LastReading
 from dozor.instruments.server_capacity import ServerCapacity
 from dozor.instruments.side_thread import SideThread, StillBusyError
@@ -78,7 +86,9 @@ class DatabaseServerMonitor(LastReading):
         """The engine observed or, for a URL, Dozor's own (a synchronous one, also where the driver is not)."""
         self._own = isinstance(self._probe, OwnEngineProbe)
         self._asks_figures = server_figures and self._own and self.engine.dialect.name == "postgresql"
-        self._side = SideThread(f"dozor-{self.name}", section=FORKS.section)
+        self._side = SideThread(f"dozor-{self.name}", section=FORKS.section, idle_seconds=2 * interval)
+        self.at_once = type(self._probe) is NoProbe
+        """Whether there is nobody to wait for: a database in memory."""
         self._task: asyncio.Task[Any] | None = None
         self._reading: _Reading = _Reading()
         self._activity = DatabaseActivity(missing="nobody has looked yet")
@@ -112,8 +122,7 @@ class DatabaseServerMonitor(LastReading):
     async def refresh(self) -> None:
         """Collect once. Raises `DatabaseFailure` if the database did not answer."""
         try:
-            async with asyncio.timeout(self._limit_seconds):
-                figures = await self._run(self._ask)
+            figures = self._ask() if self.at_once else await self._ask_in_time()
         except asyncio.CancelledError:
             self._failed(TimeoutError())
             raise
@@ -126,6 +135,11 @@ class DatabaseServerMonitor(LastReading):
             return
         # Without the cause: its text may hold the password, and logs print it.
         raise failure from None
+
+    async def _ask_in_time(self) -> ServerFigures:
+        async with asyncio.timeout(self._limit_seconds):
+            figures: ServerFigures = await self._run(self._ask)
+            return figures
 
     async def close(self) -> None:
         """Close Dozor's connections; a hanging one is left to its own limits."""

@@ -6,7 +6,10 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
+from queue import Empty, SimpleQueue
 from typing import TypeVar
+
+from dozor.locks import open_in_child
 
 R = TypeVar("R")
 
@@ -24,12 +27,23 @@ class SideThread:
     Args:
         name: the thread's.
         section: what a call is made in.
+        idle_seconds: how long the thread waits for one more call before it ends. To start one, Dozor waits until it runs, and the
+            application meanwhile does not: who calls each second keeps it.
     """
 
-    def __init__(self, name: str, *, section: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
-        self._name, self._section = name, section
+    def __init__(
+        self,
+        name: str,
+        *,
+        section: Callable[[], AbstractContextManager[None]] = nullcontext,
+        idle_seconds: float = 0.0,
+    ) -> None:
+        self._name, self._section, self._idle_seconds = name, section, idle_seconds
         self._running: Future[object] | None = None
+        self._calls: SimpleQueue[Callable[[], None]] | None = None
         self._pid = os.getpid()
+        self._lock = threading.Lock()
+        open_in_child(self)
 
     @property
     def busy(self) -> bool:
@@ -42,7 +56,8 @@ class SideThread:
             raise StillBusyError
         future: Future[R] = Future()
         future.set_running_or_notify_cancel()  # or giving up would count as its end
-        self._pid = os.getpid()
+        if self._pid != os.getpid():
+            self._pid, self._calls = os.getpid(), None
         self._running = future  # type: ignore[assignment]  # of which only done() is asked
 
         def work() -> None:
@@ -53,5 +68,25 @@ class SideThread:
             except BaseException as error:  # noqa: BLE001 - handed to the caller
                 future.set_exception(error)
 
-        threading.Thread(target=work, name=self._name, daemon=True).start()
+        self._begin(work)
         return await asyncio.wait_for(asyncio.wrap_future(future), limit_seconds)
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        with self._lock:
+            if self._calls is not None:
+                self._calls.put(work)
+                return
+            calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+            calls.put(work)
+            threading.Thread(target=self._serve, args=(calls,), name=self._name, daemon=True).start()
+            self._calls = calls
+
+    def _serve(self, calls: "SimpleQueue[Callable[[], None]]") -> None:
+        while True:
+            try:
+                calls.get(timeout=self._idle_seconds)()
+            except Empty:
+                with self._lock:
+                    if calls.empty():
+                        self._calls = None
+                        return
