@@ -3,7 +3,6 @@
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Final
 
 from msgspec import Struct
@@ -34,11 +33,14 @@ class _Place:
     times: int = 0
 
 
+_Key = tuple[tuple[int, int], ...]
+
+
 @dataclass(slots=True)
 class _Endpoint:
     kind: int = NO_KIND
     # By the ids of code objects, and lines. The stack beside them keeps the code objects, so that no other one comes to have their ids.
-    places: dict[tuple[int, ...], _Place] = field(default_factory=dict)
+    places: dict[_Key, _Place] = field(default_factory=dict)
 
 
 class PoolPlaces:
@@ -79,8 +81,8 @@ class PoolPlaces:
         return found
 
 
-def _count(places: dict[tuple[int, ...], _Place], stack: tuple[Place, ...]) -> None:
-    key = tuple(chain.from_iterable((id(code), line) for code, line in stack))
+def _count(places: dict[_Key, _Place], stack: tuple[Place, ...]) -> None:
+    key = tuple([(id(code), line) for code, line in stack])
     found = places.get(key)
     if found is None:
         if len(places) >= _MOST_PLACES:

@@ -122,8 +122,7 @@ class QueryMonitor:
                 self._off = None
 
     async def refresh(self) -> None:
-        """Sort what has come in. There is nothing to read: statements are counted as they pass."""
-        self.book.fold()
+        """There is nothing to read: statements are counted as they pass, and sorted by `families`, which follows."""
 
     def families(self) -> list[Family]:
         """`db_query_seconds{operation}`, what was slow, what requests repeat, and what found no room."""
