@@ -170,29 +170,52 @@ class Slots:
 
 
 class History:
-    """A statement's calls: all together, and by stretches of time. Not thread-safe."""
+    """A statement's calls: all together, and by stretches of time. Not thread-safe.
 
-    __slots__ = ("_coarse", "_fine", "total")
+    What is added in one stretch is put into its places when that ends, or somebody asks: it is added every second, and seldom read.
+    """
+
+    __slots__ = ("_coarse", "_fine", "_latest", "_latest_at", "_total")
 
     def __init__(self) -> None:
-        self.total = Tally()
+        self._total = Tally()
         self._fine, self._coarse = Slots(FINE_SECONDS), Slots(COARSE_SECONDS)
+        self._latest: Tally | None = None
+        self._latest_at = 0.0
 
     def add(self, tally: Tally, now: float) -> None:
         """Take in what *tally* has, as of *now* (monotonic seconds)."""
-        self.total.merge(tally)
-        self._fine.add(tally, now)
-        self._coarse.add(tally, now)
+        if now // FINE_SECONDS != self._latest_at // FINE_SECONDS:
+            self._settle()
+        if self._latest is None:
+            self._latest = Tally()
+        self._latest.merge(tally)
+        self._latest_at = now
+
+    @property
+    def total(self) -> Tally:
+        """All together."""
+        self._settle()
+        return self._total
 
     def forget(self, now: float) -> None:
         """Drop what is too old to be asked for."""
+        self._settle()
         self._fine.forget(now)
         self._coarse.forget(now)
 
     def read(self, span: "Span") -> Tally:
         """What was in *span*."""
+        self._settle()
         slots = self._fine if span.slot_seconds == FINE_SECONDS else self._coarse
         return slots.read(span.first, span.last)
+
+    def _settle(self) -> None:
+        latest, self._latest = self._latest, None
+        if latest is not None:
+            self._total.merge(latest)
+            self._fine.add(latest, self._latest_at)
+            self._coarse.add(latest, self._latest_at)
 
 
 class Span(Struct, frozen=True):
