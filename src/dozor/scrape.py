@@ -305,12 +305,13 @@ class Scraper:
             families = _families(watch.collector)
             samples = [sample for family in families for sample in family.samples]
             names, labelled = [sample.name for sample in samples], [sample.labels for sample in samples]
+            # Mostly they are the same objects in the same order, which is seen without hashing any.
+            same = names == watch.names and labelled == watch.labelled
             with contained("scrape.append"):
-                if getattr(watch.collector, "counts_from_zero", False):
+                if not same and getattr(watch.collector, "counts_from_zero", False):
                     self._begin_at_zero(watch, families, at)
                 self.store.append(at, samples)
-                # Mostly they are the same objects in the same order, which is seen without hashing any.
-                if names != watch.names or labelled != watch.labelled:
+                if not same:
                     vanished = set(zip(watch.names, watch.labelled, strict=True)).difference(
                         zip(names, labelled, strict=True)
                     )
