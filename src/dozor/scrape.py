@@ -257,8 +257,8 @@ class Scraper:
                     [(watch.labels, watch.duration_seconds) for watch in watches if watch.duration_seconds is not None]),
             _family("dozor_collector_errors_total", MetricType.COUNTER, "Collections that failed or ran out of time.",
                     [(watch.labels, float(watch.errors)) for watch in watches], unit="collections"),
-            _family("dozor_early_collections_total", MetricType.COUNTER, "Collections between the cycles: what was "
-                    "watched had closed its connection.", [(Labels(), float(self._early_collections))], unit="collections"),
+            Family.counter("dozor_early_collections_total", "Collections between the cycles: what was watched had closed its "
+                           "connection.", "collections", self._early_collections),
         ]  # fmt: skip
 
     async def _refresh(self, watch: _Watch) -> None:
@@ -369,7 +369,7 @@ def _families(collector: Collector) -> list[Family]:
 def _family(
     name: str, kind: MetricType, text: str, samples: Iterable[tuple[Labels, float]], *, unit: str = "seconds"
 ) -> Family:
-    return Family(name, kind, text, unit, tuple(Sample(name, labels, value) for labels, value in samples))
+    return Family(name, kind, text, unit, tuple([Sample(name, labels, value) for labels, value in samples]))
 
 
 async def _wait(

@@ -15,11 +15,7 @@ def lane_families(lanes: Sequence[Lane]) -> Iterable[Family]:
         "dozor_notifications_total",
         "Attempts to deliver a notification: sent, failed (and tried again later) or dead (given up).",
         "attempts",
-        {
-            Labels(receiver=lane.name, result=result): count.value
-            for lane in lanes
-            for result, count in lane.results.items()
-        },
+        {lane.labels_of[result]: count.value for lane in lanes for result, count in lane.results.items()},
     )
     used = [lane for lane in lanes if lane.up is not None]
     if not used:
@@ -37,31 +33,33 @@ def lane_families(lanes: Sequence[Lane]) -> Iterable[Family]:
         "dozor_receiver_up",
         "Whether the last attempt at a receiver succeeded: 1 or 0; absent where there was none.",
         "",
-        {Labels(receiver=lane.name): float(bool(lane.up)) for lane in used},
+        {lane.labels: float(bool(lane.up)) for lane in used},
     )
     yield _gauge(
         "dozor_receiver_open",
         "Whether a receiver failed so often that it is left alone but for a probe now and then: 1 or 0.",
         "",
-        {Labels(receiver=lane.name): float(lane.is_open) for lane in used},
+        {lane.labels: float(lane.is_open) for lane in used},
     )
     yield _counter(
         "dozor_notifications_postponed_total",
         "Notifications that memory had no room for while the database was away; they wait for its return.",
         "notifications",
-        {Labels(receiver=lane.name): float(lane.letters.dropped) for lane in used},
+        {lane.labels: float(lane.letters.dropped) for lane in used},
     )
 
 
 def outbox_families(counts: Counts, at: float) -> Iterable[Family]:
     """How full the outbox is."""
-    depth, dead = float(counts.pending), float(counts.dead)
-    yield _gauge("dozor_outbox_depth", "Notifications that wait to be delivered.", "notifications", {Labels(): depth})
-    given_up = "Notifications that were given up and are kept."
-    yield _gauge("dozor_dead_letters", given_up, "notifications", {Labels(): dead})
+    yield Family.gauge(
+        "dozor_outbox_depth", "Notifications that wait to be delivered.", "notifications", counts.pending
+    )
+    yield Family.gauge(
+        "dozor_dead_letters", "Notifications that were given up and are kept.", "notifications", counts.dead
+    )
     age = 0.0 if counts.oldest_at is None else max(0.0, at - counts.oldest_at)
     text = "Age of the oldest notification that waits to be delivered, in seconds; 0 where none does."
-    yield _gauge("dozor_outbox_oldest_seconds", text, "seconds", {Labels(): age})
+    yield Family.gauge("dozor_outbox_oldest_seconds", text, "seconds", age)
 
 
 def _counter(name: str, text: str, unit: str, values: Mapping[Labels, float]) -> Family:
@@ -75,5 +73,5 @@ def _gauge(name: str, text: str, unit: str, values: Mapping[Labels, float]) -> F
 
 
 def _histogram(name: str, text: str, lanes: Sequence[Lane], of: Callable[[Lane], Histogram]) -> Family:
-    samples = [sample for lane in lanes for sample in of(lane).samples(name, Labels(receiver=lane.name))]
+    samples = [sample for lane in lanes for sample in of(lane).samples(name, lane.labels)]
     return Family(name, MetricType.HISTOGRAM, text, "seconds", tuple(samples))

@@ -8,6 +8,7 @@ from typing import Final
 from dozor.clock import Clock
 from dozor.errors import DeliveryError
 from dozor.metrics import Counter, Histogram
+from dozor.model.labels import Labels
 from dozor.model.notification import Notification, SentMessage
 from dozor.notify.breaker import DEFAULT_POLICY, Breaker, BreakerPolicy
 from dozor.notify.channel_state import ChannelCondition, ChannelState
@@ -41,7 +42,7 @@ class Lane:
         send_limit_seconds: how long one attempt may take.
         letters: what is on its way.
         owed: what the outbox has not been told yet, with the notification's id, since it did not answer.
-        results: attempts that ended so, by `SENT`, `FAILED` and `DEAD`.
+        results: attempts that ended so, by `SENT`, `FAILED` and `DEAD`; labels_of: the labels of their series; labels: of others.
         attempt_seconds: how long attempts took; latency_seconds: from the writing of a notification to its arrival.
     """
 
@@ -66,6 +67,8 @@ class Lane:
         self._bucket = TokenBucket(clock, *receiver.rate)
         self._breaker = Breaker(clock, breaker)
         self.results: Mapping[str, Counter] = {result: Counter() for result in (SENT, FAILED, DEAD)}
+        self.labels = Labels(receiver=name)
+        self.labels_of = {result: self.labels.with_({"result": result}) for result in self.results}
         self.attempt_seconds, self.latency_seconds = Histogram(_ATTEMPT_BOUNDS), Histogram(_LATENCY_BOUNDS)
         self._last_success_at: float | None = None
         self._last_failure_at: float | None = None

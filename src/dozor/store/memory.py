@@ -297,12 +297,14 @@ class MemoryStore:
 
     def _tend(self, batch: _Batch) -> None:
         for timeline in batch.touched:
-            for series in timeline.due(HEAD_SAMPLES):
+            due = timeline.due(HEAD_SAMPLES)
+            for series in due:
                 if series.end != timeline.end:
                     self._part(batch, series)
                 elif len(series.values) >= 2 * HEAD_SAMPLES:
                     self._close(series, series.end - HEAD_SAMPLES)
-            self._bytes -= 8 * timeline.trim(HEAD_SAMPLES)
+            if due:  # else nobody has let go of any times
+                self._bytes -= 8 * timeline.trim(HEAD_SAMPLES)
         self._newest = max(self._newest, batch.time)
         if self._newest - self._swept >= _SWEEP_EVERY_MS:
             self._swept = self._newest
