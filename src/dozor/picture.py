@@ -78,7 +78,7 @@ class Picture:
         }
         self.known = Known(
             interval_seconds=self.interval_seconds,
-            pools=tuple(_pool_reading(watched, at) for watched in self.targets.pools.values()),
+            pools=tuple(_pool_reading(watched) for watched in self.targets.pools.values()),
             servers=(
                 *map(self._group_reading, self.targets.redis_groups),
                 *map(self._redis_reading, self.targets.redis),
@@ -160,8 +160,9 @@ def _disk_figures(host: HostMonitor) -> dict[str, float]:
     }
 
 
-def _pool_reading(watched: WatchedPool, at: float) -> PoolReading:
-    figures = watched.pool.figures()
+def _pool_reading(watched: WatchedPool) -> PoolReading:
+    at, told = watched.pool.told()
+    figures = dict(told)
     if watched.queries is not None:
         figures["db_pool_slow_queries_total"] = float(watched.queries.slow_total)
     return PoolReading(

@@ -116,6 +116,21 @@ def test_gauges_are_those_of_the_pool(make_engine: Callable[..., Engine]) -> Non
     assert figure(monitor, "disconnects_total") == 1
 
 
+def test_what_was_told_stays_until_it_is_told_anew(make_engine: Callable[..., Engine]) -> None:
+    engine, clock = make_engine(), FakeClock()
+    monitor = ConnectionPoolMonitor("default", engine, clock)
+    monitor.attach()
+    assert monitor.told()[1]["db_pool_checked_out"] == 0
+    with engine.connect():
+        assert monitor.told()[1]["db_pool_checked_out"] == 1, "nothing was told yet"
+        monitor.families()
+        told_at = clock.timestamp()
+    clock.advance(1)
+    assert (monitor.told()[0], monitor.told()[1]["db_pool_checked_out"]) == (told_at, 1)
+    monitor.families()
+    assert (monitor.told()[0], monitor.told()[1]["db_pool_checked_out"]) == (told_at + 1, 0)
+
+
 def test_overflow_is_never_below_zero(make_engine: Callable[..., Engine]) -> None:
     engine = make_engine(pool_size=5)
     assert engine.pool.overflow() < 0  # type: ignore[attr-defined]

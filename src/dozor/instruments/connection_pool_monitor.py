@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine
@@ -95,6 +95,7 @@ class ConnectionPoolMonitor:
         self._lock = threading.RLock()
         open_in_child(self, threading.RLock)
         self._pid = os.getpid()
+        self._told: tuple[float, Mapping[str, float]] | None = None
         self._history = PoolHistory(self._point(), DURATION_BOUNDS)
 
     # -- putting on, taking off ----------------------------------------------------------------------------------------
@@ -144,6 +145,7 @@ class ConnectionPoolMonitor:
     def families(self) -> list[Family]:
         """All `db_pool_…` metrics of this pool but the slow statements, which `QueryMonitor` counts."""
         figures = self.figures()
+        self._told = self._clock.timestamp(), figures
         families = [
             Family(name, kind, text, unit, (Sample(name, self._labels, figures[name]),))
             for name, (kind, unit, text) in METRICS.items()
@@ -188,6 +190,10 @@ class ConnectionPoolMonitor:
             "dozor_pool_unaccounted": self._drift.unaccounted,
         }
         return {name: float(value) for name, value in known.items() if value is not None}
+
+    def told(self) -> tuple[float, Mapping[str, float]]:
+        """When (Unix seconds) `families` was last asked, and the figures then; those of now where it never was."""
+        return self._told or (self._clock.timestamp(), self.figures())
 
     @property
     def checkouts_total(self) -> int:
