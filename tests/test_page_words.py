@@ -35,7 +35,7 @@ MODULES: Final = (
     "overview/redis_topology.py", "instruments/query_planner.py", "instruments/query_plan.py", "instruments/own_cost.py", "instruments/workers.py",
     "database/worker.py", "database/journal.py", "keeping.py", "session.py", "reloading.py", "picture.py", "errors.py", "desk.py",
     "api/span.py", "api/auth.py", "api/live.py", "api/series.py", "api/silences.py", "api/parameters.py", "api/rules.py",
-    "api/rules_trial.py", "api/http.py",
+    "api/trials.py", "api/http.py",
 )  # fmt: skip
 
 # Strings with a blank in these modules that no person is shown: types, names of tasks, SQL, text that is looked for.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
 from dozor.api.backend import Access
@@ -20,7 +20,6 @@ from dozor.errors import (
     StoreUnavailable,
 )
 from dozor.garbage import seldom_collected
-from dozor.instruments.middleware import HttpMonitor
 from dozor.instruments.query_plan import QueryPlan
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.alert import Alert
@@ -30,12 +29,15 @@ from dozor.model.rule import RuleChanges
 from dozor.model.silence import Silence
 from dozor.overview import OWN_PREFIX, Change, Known, own_silence
 from dozor.reading import Reading
-from dozor.rules.backtest import Life
-from dozor.rules.unittest import Groups
 from dozor.runtime import Runtime
 from dozor.session import Session
 from dozor.store import Queryable
 from dozor.targets import Targets
+
+if TYPE_CHECKING:
+    from dozor.instruments.middleware import HttpMonitor
+    from dozor.rules.backtest import Life
+    from dozor.rules.unittest import Groups
 
 T = TypeVar("T")
 
@@ -66,7 +68,7 @@ class Desk(Reading):
         look: Callable[[float], None],
         working: Callable[[], Session],
         process: RuntimeMonitor,
-        http: Callable[[], HttpMonitor | None],
+        http: "Callable[[], HttpMonitor | None]",
         max_streams: int,
     ) -> None:
         super().__init__(clock, targets, working, process, http)
@@ -203,7 +205,7 @@ class Desk(Reading):
             lambda session, at: session.lifecycle.end_silence(silence_id, at, by=by, comment=comment)
         )
 
-    def trial_life(self, rules: Groups) -> Life:
+    def trial_life(self, rules: "Groups") -> "Life":
         """A life for the alerts of *rules* as they would have it here, which nobody is told of."""
         return self._working().rehearsal(rules)
 

@@ -9,12 +9,9 @@ from dozor.clock import Clock
 from dozor.instruments.connection_budget import ServerBudget
 from dozor.instruments.http_answers import RequestInFlight, SlowRequest
 from dozor.instruments.loop_stalls import Stalls
-from dozor.instruments.middleware import SLOW_SECONDS, HttpMonitor
-from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.query_repeats import RepeatedQuery
 from dozor.instruments.query_report import Order, QueryReport, TopQueries, one_query, top_queries
 from dozor.instruments.query_slow import SlowFetch, SlowQuery
-from dozor.instruments.redis_client_monitor import SlowCall
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.instruments.statement_book import Source, StatementBook
 from dozor.metrics import merge
@@ -46,6 +43,11 @@ from dozor.targets import Targets, WatchedPool
 if TYPE_CHECKING:
     from dozor.instruments.exposition_monitor import ExpositionMonitor
 
+    # Of an application; an agent has none.
+    from dozor.instruments.middleware import HttpMonitor
+    from dozor.instruments.query_monitor import QueryMonitor
+    from dozor.instruments.redis_client_monitor import SlowCall
+
 
 class Reading:
     """The half of the API's backend that is called in Dozor's thread.
@@ -59,7 +61,7 @@ class Reading:
         targets: Targets,
         working: Callable[[], Session],
         process: RuntimeMonitor,
-        http: Callable[[], HttpMonitor | None],
+        http: "Callable[[], HttpMonitor | None]",
     ) -> None:
         self.clock, self._targets, self._working = clock, targets, working
         self._process, self._http = process, http
@@ -159,7 +161,7 @@ class Reading:
     def _watched(self, pool: str | None) -> dict[str, WatchedPool]:
         return {name: one for name, one in self._targets.pools.items() if pool is None or name == pool}
 
-    def _query_monitors(self, pool: str | None = None) -> dict[str, QueryMonitor]:
+    def _query_monitors(self, pool: str | None = None) -> "dict[str, QueryMonitor]":
         return {name: one.queries for name, one in self._watched(pool).items() if one.queries is not None}
 
     def _books(self, pool: str | None = None) -> dict[str, StatementBook]:
@@ -189,7 +191,7 @@ class Reading:
             for name, one in self._targets.redis.items()
         ]
 
-    def _slow_calls(self, name: str) -> Sequence[SlowCall]:
+    def _slow_calls(self, name: str) -> "Sequence[SlowCall]":
         client = self._targets.redis_clients.get(name)
         return client.slow_calls() if client is not None else ()
 
@@ -246,6 +248,8 @@ class Reading:
 
     def slow_requests(self) -> tuple[Recent[SlowRequest], float]:
         """What it answered late."""
+        from dozor.instruments.middleware import SLOW_SECONDS  # noqa: PLC0415 - only who asks for HTTP need load it
+
         http = self._http()
         if http is None:
             return Recent([], 0), SLOW_SECONDS

@@ -15,8 +15,8 @@ from dozor.dashboard import built
 from dozor.dashboard.built import BuiltFile, BuiltPage
 from dozor.testing import FakeClock
 
-SCRIPT = BuiltFile(b"take(over)", gzip.compress(b"take(over)"), "text/javascript; charset=utf-8")
-STYLE = BuiltFile(b"p{}", gzip.compress(b"p{}"), "text/css; charset=utf-8")
+SCRIPT = BuiltFile(gzip.compress(b"take(over)"), "text/javascript; charset=utf-8")
+STYLE = BuiltFile(gzip.compress(b"p{}"), "text/css; charset=utf-8")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from dozor.api.live import Live
 from dozor.clock import Clock
@@ -39,9 +39,11 @@ from dozor.overview import (
     Sparkline,
     StatementSource,
 )
-from dozor.rules.backtest import Life
-from dozor.rules.unittest import Groups
 from dozor.store import Queryable
+
+if TYPE_CHECKING:  # loaded by whoever tries a rule
+    from dozor.rules.backtest import Life
+    from dozor.rules.unittest import Groups
 
 T = TypeVar("T")
 
@@ -305,7 +307,7 @@ class Backend(Protocol):
         Raises SilenceNotFound, and ActionForbidden for one that has expired.
         """
 
-    def trial_life(self, rules: Groups) -> Life:
+    def trial_life(self, rules: "Groups") -> "Life":
         """A life for the alerts of *rules* as they would have it here, which nobody is told of. In any thread."""
 
     async def reload_rules(self) -> RuleChanges:

@@ -1,48 +1,20 @@
 """alerts/rules/check and /backtest: a rule file that is not in force yet, looked over and tried on what has been."""
 
-import math
-import time
-from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
 from dozor.api import problems
 from dozor.api.backend import Backend
 from dozor.api.parameters import body_documentation, json_body
-from dozor.api.problems import Problem, invalid
-from dozor.api.rendering import json_response, to_json
-from dozor.api.trial_schemas import (
-    BacktestAnswer,
-    BacktestRequest,
-    FindingModel,
-    RuleOutcomeModel,
-    RulesChecked,
-    RulesText,
-    TrialAlertModel,
-)
-from dozor.clock import Clock
-from dozor.duration import parse_duration
-from dozor.errors import PromQLError, RuleError
-from dozor.model.labels import Labels
-from dozor.promql import Limits, Points, compile_query
-from dozor.rules import RuleGroup, parse_rules
-from dozor.rules.backtest import RuleOutcome, Span, backtest, choose
-from dozor.rules.check import KEPT_SECONDS, check_text
-from dozor.store import Queryable, milliseconds, parse_matcher
-
-MAX_SECONDS: Final = 10.0
-"""For all expressions of one trial together."""
-MOST_STEPS: Final = 2000
-MOST_RULES: Final = 50
-_FINEST_SECONDS: Final = 5.0
-_LONGEST_SECONDS: Final = 7 * 86_400.0
-_SHOWN: Final = 50
-_ANY: Final = parse_matcher('__name__=~".+"')
+from dozor.api.rendering import json_response
+from dozor.api.trial_schemas import BacktestAnswer, BacktestRequest, RulesChecked, RulesText
+from dozor.store import Queryable
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
     """Put the trials on *router*."""
+    # What tries them is loaded by the first who does, in the thread for queries.
 
     @router.post(
         "/alerts/rules/check",
@@ -55,20 +27,9 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         """What is wrong with it, and what is probably not meant, as `dozor rules check` says it. Nothing is put in force."""
 
         def look(store: Queryable) -> bytes:
-            labels, _ = store.latest((_ANY,), milliseconds(backend.clock.timestamp()), milliseconds(KEPT_SECONDS))
-            checked = check_text(body.text, live=frozenset(one.get("__name__") for one in labels))
-            findings = [
-                FindingModel(
-                    level=one.level.value,
-                    message=one.message,
-                    line=one.line,
-                    key=one.key,
-                    rule=one.rule,
-                    check=one.check,
-                )
-                for one in checked.findings
-            ]
-            return to_json(RulesChecked(rules=checked.rules, findings=findings))
+            from dozor.api.trials import checked  # noqa: PLC0415
+
+            return checked(body.text, store, backend.clock)
 
         return json_response(await backend.run_query(look))
 
@@ -81,83 +42,10 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     )
     async def alerts_rules_backtest(body: Annotated[BacktestRequest, Depends(json_body(BacktestRequest))]) -> Response:
         """Lives the file's alerts through what Dozor has of the past, as `dozor rules backtest` does. Nobody is told."""
-        groups = _groups(body.text)
-        span = _span(backend.clock.timestamp(), body.since)
 
         def play(store: Queryable) -> bytes:
-            try:
-                outcomes = backtest(groups, span, _Past(store), backend.trial_life)
-            except PromQLError as error:
-                raise Problem(422, f"It cannot be evaluated: {error}") from None
-            return to_json(_answer(outcomes, span, backend.clock))
+            from dozor.api.trials import played  # noqa: PLC0415
+
+            return played(body, store, backend.clock, backend.trial_life)
 
         return json_response(await backend.run_query(play))
-
-
-def _groups(text: str) -> Sequence[RuleGroup]:
-    try:
-        groups = choose(parse_rules(text))
-    except RuleError as error:
-        raise invalid("text", str(error)) from None
-    count = sum(len(group.rules) for group in groups)
-    if not count:
-        raise invalid("text", "there is no rule that alerts in it")
-    if count > MOST_RULES:
-        raise invalid("text", f"{count} rules are too many for one trial; at most {MOST_RULES}")
-    return groups
-
-
-def _span(now: float, since: str) -> Span:
-    try:
-        seconds = parse_duration(since)
-    except ValueError as error:
-        raise invalid("since", str(error)) from None
-    if not 60 <= seconds <= _LONGEST_SECONDS:
-        raise invalid("since", f"{since} is not between 1m and 7d")
-    step = max(_FINEST_SECONDS, math.ceil(seconds / MOST_STEPS))
-    # On whole steps, so that a second look at the same time finds the same.
-    return Span(-(-(now - seconds) // step) * step, now // step * step, step)
-
-
-class _Past:
-    """The series of *store*, within the time that one trial may take."""
-
-    def __init__(self, store: Queryable) -> None:
-        self._store, self._ends = store, time.monotonic() + MAX_SECONDS
-
-    def evaluate(self, expr: str, start: float, end: float, step: float) -> Sequence[tuple[Labels, Points]]:
-        """*expr* at each step. Raises PromQLError."""
-        left = self._ends - time.monotonic()
-        if left <= 0:
-            raise PromQLError(f"all of it takes longer than {MAX_SECONDS:g} s; try fewer rules or a shorter time")
-        return compile_query(expr).range(self._store, start, end, step, limits=Limits(timeout_seconds=left))
-
-
-def _answer(outcomes: Sequence[RuleOutcome], span: Span, clock: Clock) -> BacktestAnswer:
-    return BacktestAnswer(
-        since=clock.date(span.start),
-        until=clock.date(span.end),
-        step_seconds=span.step,
-        rules=[_outcome(outcome, span, clock) for outcome in outcomes],
-    )
-
-
-def _outcome(outcome: RuleOutcome, span: Span, clock: Clock) -> RuleOutcomeModel:
-    return RuleOutcomeModel(
-        rule=outcome.rule.name,
-        expr=outcome.rule.expr,
-        severity=outcome.rule.severity,
-        fired=len(outcome.fired),
-        firing_seconds=outcome.firing_seconds(span.end),
-        false_starts=outcome.false_starts,
-        messages=outcome.messages,
-        alerts=[
-            TrialAlertModel(
-                labels=dict(alert.labels),
-                value=alert.value,
-                fired_at=clock.date(alert.fired_at or span.end),
-                resolved_at=None if alert.resolved_at is None else clock.date(alert.resolved_at),
-            )
-            for alert in outcome.fired[-_SHOWN:]
-        ],
-    )

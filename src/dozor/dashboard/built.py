@@ -15,16 +15,20 @@ _TYPES: Final = {"js": "text/javascript; charset=utf-8", "css": "text/css; chars
 
 
 class BuiltFile(Struct, frozen=True):
-    """One file of the page; its name changes with its content. *packed*: with gzip."""
+    """One file of the page; its name changes with its content. *packed*: with gzip, as nearly everybody takes it."""
 
-    content: bytes
     packed: bytes
     media_type: str
+
+    @property
+    def content(self) -> bytes:
+        """What is packed; unpacked each time."""
+        return gzip.decompress(self.packed)
 
 
 def packed(name: str, content: bytes) -> BuiltFile:
     """The file *name*, packed once for all who ask for it."""
-    return BuiltFile(content, gzip.compress(content, 9, mtime=0), _TYPES[name.rpartition(".")[2]])
+    return BuiltFile(gzip.compress(content, 9, mtime=0), _TYPES[name.rpartition(".")[2]])
 
 
 class BuiltPage(Struct, frozen=True):
