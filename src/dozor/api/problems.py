@@ -6,7 +6,7 @@ application keeps its own error handlers and its own shape of errors for its own
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import wraps
+from functools import cache, wraps
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -93,7 +93,9 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: _documented(status) for status in sorted({401, 403, 500, 503, *statuses})}
 
 
+@cache
 def _documented(status: int) -> dict[str, Any]:
+    # One for all routes, which only read it.
     description, detail = _DESCRIPTIONS[status]
     example = {"type": "about:blank", "title": _title(status), "status": status, "detail": detail}
     return {"description": description, "content": {MEDIA_TYPE: {"schema": SCHEMA, "example": example}}}
