@@ -126,6 +126,25 @@ def test_who_says_that_it_never_waits_does_not(collector: Any) -> None:
     assert "GET_AWAITABLE" not in {instruction.opname for instruction in dis.get_instructions(collector.refresh)}
 
 
+async def test_who_waits_now_and_then_says_when() -> None:
+    tasks: list[bool] = []
+
+    class Sometimes(Thing):
+        @property
+        def at_once(self) -> bool:
+            return self.refreshes % 3 != 0
+
+        async def refresh(self) -> None:
+            tasks.append(asyncio.current_task() is cycle)
+            await super().refresh()
+
+    made, _ = scraper(Store(), Sometimes("sometimes"))
+    cycle = asyncio.current_task()
+    for _ in range(6):
+        await made.cycle()
+    assert tasks == [False, True, True] * 2
+
+
 async def test_a_collector_that_hangs_delays_nobody_and_is_evaluated_when_its_time_is_up() -> None:
     store, slow = Store(), Thing("slow")
     slow.hang = asyncio.Event()

@@ -50,7 +50,7 @@ class Collector(Protocol):
     async def refresh(self) -> None:
         """Read the watched thing, on Dozor's loop. Cancelled at the deadline; raises where the reading failed.
 
-        Where an attribute `at_once` is true, this never waits for anything, and is run without a task or a deadline of its own.
+        While an attribute `at_once` is true, this waits for nothing, and is run without a task or a deadline of its own.
         """
 
     def families(self) -> Iterable[Family]:
@@ -76,7 +76,6 @@ class _Watch:
 
     collector: Collector
     labels: Labels
-    at_once: bool
     succeeded_at: float  # monotonic; the moment of adding stands for a success, so that age starts at 0
     errors: int = 0
     failing: str | None = None
@@ -89,6 +88,11 @@ class _Watch:
     counted: set[SeriesKey] = field(default_factory=set)
     early: "asyncio.Task[None] | None" = None
     early_at: deque[float] = field(default_factory=lambda: deque(maxlen=_EARLY_A_MINUTE))  # monotonic
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the next collection waits for nothing."""
+        return getattr(self.collector, "at_once", False)
 
 
 @dataclass(slots=True)
@@ -122,9 +126,8 @@ class Scraper:
         if collector.name in self._watches:
             raise ValueError(f"there is a collector {collector.name!r} already")
         labels = Labels(collector=collector.name)
-        at_once = bool(getattr(collector, "at_once", False))
         self._watches[collector.name] = _Watch(
-            collector, labels, at_once, self.clock.monotonic(), added_at=self.clock.timestamp()
+            collector, labels, self.clock.monotonic(), added_at=self.clock.timestamp()
         )
 
     def remove(self, name: str) -> None:

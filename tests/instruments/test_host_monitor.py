@@ -176,6 +176,21 @@ class TestDisks:
             await asyncio.sleep(0.001)
         release.set()
 
+    async def test_between_two_looks_at_the_disks_a_collection_waits_for_nothing(
+        self, machine: SimpleNamespace, unlimited: Cgroup, clock: FakeClock
+    ) -> None:
+        monitor = HostMonitor(clock, cgroup=unlimited)
+        looks = 0
+        for _ in range(60):
+            if monitor.at_once:
+                with pytest.raises(StopIteration):
+                    monitor.refresh().send(None)
+            else:
+                await monitor.refresh()
+                looks += 1
+            clock.advance(0.5)
+        assert 3 <= looks <= 6
+
     async def test_a_disk_that_is_gone_has_no_series(
         self, machine: SimpleNamespace, unlimited: Cgroup, clock: FakeClock
     ) -> None:

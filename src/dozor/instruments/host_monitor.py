@@ -14,6 +14,8 @@ from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
 _LOOK_EVERY_SECONDS: Final = 10.0
+# Between the question whether it is time to look and the look itself there is less than:
+_MARGIN_SECONDS: Final = 0.5
 """How often disks are read, and limits looked for."""
 _DISK_SECONDS: Final = 0.25
 # Not a disk that fills up, or one whose server may hang.
@@ -72,6 +74,12 @@ class HostMonitor:
         disks = [disk for disk in list(self._disks.values()) if disk.percent is not None]
         families.append(_family(name, tuple(Sample(name, disk.labels, disk.percent or 0.0) for disk in disks)))
         return tuple(families)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the next `refresh` waits for no file system."""
+        looked_at = self._looked_at
+        return looked_at is not None and self._clock.monotonic() - looked_at < _LOOK_EVERY_SECONDS - _MARGIN_SECONDS
 
     async def refresh(self) -> None:
         """Collect once. What fails is left out, the rest is kept; then raises what failed."""
