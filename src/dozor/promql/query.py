@@ -65,7 +65,7 @@ class Query:
         type: what it evaluates to.
     """
 
-    __slots__ = ("_matrix", "_metric_names", "_strict", "_text", "_vector", "expr", "type")
+    __slots__ = ("_matrix", "_metric_names", "_text", "_unseen", "_vector", "expr", "type")
 
     def __init__(self, expr: str, dialect: Dialect) -> None:
         self.expr = expr
@@ -80,7 +80,8 @@ class Query:
         except RecursionError:
             raise QueryLimitError("the expression is nested too deep") from None
         self._metric_names = frozenset(compiler.metric_names)
-        self._strict = compiler.all_named and is_strict(parsed)
+        self._unseen = compiler.all_named and is_strict(parsed)
+        """Whether it gives nothing while the store lacks its metrics, and has lacked them so far; what was there once mostly stays."""
 
     def _compile(self, compiler: Compiler, parsed: Expr) -> None:
         if self.type is Kind.STRING:
@@ -103,8 +104,10 @@ class Query:
         """
         if self._vector is None:
             raise PromQLError(f"the expression gives a {self.type.value}, not a vector")
-        if self._strict and store.lacks(self._metric_names):
-            return []
+        if self._unseen:
+            if store.lacks(self._metric_names):
+                return []
+            self._unseen = False
         moment = milliseconds(at)
         context = Context(store, moment, moment, 0, budget=Budget(limits or _DEFAULT_LIMITS), notes=Notes())
         vector = self._vector(context)
