@@ -10,8 +10,10 @@ import pytest
 from tests.patience import PATIENCE_SECONDS
 
 from dozor.clock import Clock
+from dozor.instruments import machine as machine_module
 from dozor.instruments.cgroup import Cgroup
 from dozor.instruments.host_monitor import HostMonitor, Partition, real_disks
+from dozor.instruments.machine import Memory, ProcessorTime
 from dozor.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
@@ -23,20 +25,14 @@ MIB = 2**20
 def machine(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A machine whose figures a test sets."""
     state = SimpleNamespace(
-        cpu=SimpleNamespace(user=0.0, system=0.0, idle=0.0, iowait=0.0, guest=0.0),
-        memory=SimpleNamespace(total=1000 * MIB, available=400 * MIB),
+        processors=ProcessorTime(0.0, 0.0),
+        memory=Memory(total=1000 * MIB, available=400 * MIB),
         partitions=[],
         usage=lambda _: SimpleNamespace(percent=50.0),
     )
 
-    class Times(tuple[float, ...]):
-        __slots__ = ()
-
-        def __getattr__(self, name: str) -> float:
-            return float(getattr(state.cpu, name))
-
-    monkeypatch.setattr(psutil, "cpu_times", lambda: Times(vars(state.cpu).values()))
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: state.memory)
+    monkeypatch.setattr(machine_module, "processor_time", lambda: state.processors)
+    monkeypatch.setattr(machine_module, "memory", lambda: state.memory)
     monkeypatch.setattr(psutil, "disk_partitions", lambda **_: state.partitions)
     monkeypatch.setattr(psutil, "disk_usage", lambda path: state.usage(path))  # noqa: PLW0108 - set later
     return state
@@ -64,8 +60,7 @@ class TestProcessor:
         monitor = HostMonitor(clock, cgroup=unlimited)
         await monitor.refresh()
         assert "host_cpu_utilization" not in monitor.figures()
-        machine.cpu = SimpleNamespace(user=3.0, system=1.0, idle=5.0, iowait=1.0, guest=2.0)
-        machine.cpu.user += 2.0  # the guest's time is in it
+        machine.processors = ProcessorTime(6.0, 12.0)
         await monitor.refresh()
         assert monitor.figures()["host_cpu_utilization"] == 50.0
 
@@ -123,7 +118,7 @@ class TestMemory:
         def fails() -> Any:
             raise PermissionError("/proc/stat")
 
-        monkeypatch.setattr(psutil, "cpu_times", fails)
+        monkeypatch.setattr(machine_module, "processor_time", fails)
         monitor = HostMonitor(clock, cgroup=unlimited)
         with pytest.raises(PermissionError):
             await monitor.refresh()

@@ -48,10 +48,12 @@ from dozor import Dozor, Settings
 from dozor.alerts import Lifecycle
 from dozor.clock import Clock
 from dozor.demo.servers import EmbeddedServer
+from dozor.instruments import machine as machine_module
 from dozor.instruments.cgroup import Cgroup
 from dozor.instruments.connection_pool_monitor import ConnectionPoolMonitor
 from dozor.instruments.database_server_monitor import DatabaseServerMonitor
 from dozor.instruments.host_monitor import HostMonitor
+from dozor.instruments.machine import Memory
 from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
 from dozor.instruments.query_monitor import QueryMonitor
 from dozor.instruments.redis_monitor import RedisMonitor
@@ -304,7 +306,7 @@ async def test_dozors_own_commands(cache: tuple[Scene, redis.Redis]) -> None:
 def machine(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A machine with nothing left: 97 % of its memory and 99 % of all that is mounted are in use."""
     state = SimpleNamespace(partitions=[])
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=1000 * MIB, available=30 * MIB))
+    monkeypatch.setattr(machine_module, "memory", lambda: Memory(total=1000 * MIB, available=30 * MIB))
     monkeypatch.setattr(psutil, "disk_usage", lambda _: SimpleNamespace(percent=99.0))
     monkeypatch.setattr(psutil, "disk_partitions", lambda **_: state.partitions)
     return state

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import psutil
 
 from dozor.clock import Clock
+from dozor.instruments import machine
 from dozor.instruments.cgroup import Cgroup
 from dozor.instruments.side_thread import SideThread, StillBusyError
 from dozor.instruments.text import printable
@@ -107,21 +108,18 @@ class HostMonitor:
         if quota is not None:
             now = _CpuTime(quota.used_seconds, self._clock.monotonic() * quota.cores, f"quota of {quota.cores}")
         else:
-            times = psutil.cpu_times()
-            # A guest's time is already in the user's.
-            total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
-            now = _CpuTime(total - times.idle - getattr(times, "iowait", 0.0), total, "host")
+            now = _CpuTime(*machine.processor_time(), "host")
         before, self._cpu_before = self._cpu_before, now
         if before is None or before.source != now.source or now.possible <= before.possible:
             return None
         return _percent(now.busy - before.busy, now.possible - before.possible)
 
     def _memory(self) -> float | None:
-        machine = psutil.virtual_memory()
+        whole = machine.memory()
         limited = self._cgroup.memory()
-        if limited is not None and limited.limit < machine.total:
+        if limited is not None and limited.limit < whole.total:
             return _percent(limited.used, limited.limit)
-        return _percent(machine.total - machine.available, machine.total)
+        return _percent(whole.total - whole.available, whole.total)
 
     async def _read_disks(self) -> None:
         found = psutil.disk_partitions(all=False)

@@ -19,6 +19,7 @@ from dozor.clock import Clock
 from dozor.instruments.gc_pauses import GcPauses
 from dozor.instruments.loop_probe import LOOK_SECONDS, LoopProbe
 from dozor.instruments.loop_stalls import STALL_SECONDS, Stalls
+from dozor.instruments.machine import own_memory
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
@@ -200,9 +201,9 @@ class RuntimeMonitor:
         }
         # What this system does not tell is left out.
         with suppress(psutil.Error, OSError):
-            memory = process.memory_info()
-            figures["process_resident_memory_bytes"] = float(memory.rss)
-            figures["process_virtual_memory_bytes"] = float(memory.vms)
+            memory = own_memory()
+            figures["process_resident_memory_bytes"] = float(memory.resident)
+            figures["process_virtual_memory_bytes"] = float(memory.virtual)
             figures["process_start_time_seconds"] = process.create_time()
         with suppress(psutil.Error, OSError, AttributeError):
             figures["process_open_fds"] = float(_open_descriptors() or process.num_fds())
