@@ -15,9 +15,9 @@ from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
 _LOOK_EVERY_SECONDS: Final = 10.0
+"""How often disks are read, and limits looked for."""
 # Between the question whether it is time to look and the look itself there is less than:
 _MARGIN_SECONDS: Final = 0.5
-"""How often disks are read, and limits looked for."""
 _DISK_SECONDS: Final = 0.25
 # Not a disk that fills up, or one whose server may hang.
 _NOT_DISKS: Final = frozenset(
