@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Final
 
 from dozor.instruments.work import Work
@@ -174,13 +175,18 @@ def _without_status(
     durations: dict[Labels, HistogramSnapshot] = {}
     spent: dict[Labels, Spent] = {}
     for labels, snapshot, total in snapshots:
-        labels = labels.without("status")  # noqa: PLW2901
+        labels = _of_route(labels)  # noqa: PLW2901
         seen = durations.get(labels)
         if seen is None:
             durations[labels], spent[labels] = snapshot, total
         else:
             durations[labels], spent[labels] = _sum(seen, snapshot), spent[labels] + total
     return durations, spent
+
+
+@lru_cache(maxsize=4096)
+def _of_route(labels: Labels) -> Labels:
+    return labels.without("status")
 
 
 def _sum(one: HistogramSnapshot, other: HistogramSnapshot) -> HistogramSnapshot:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from dozor.instruments.pool_tally import Held
@@ -62,7 +63,7 @@ class PoolEndpoints:
 
     def families(self, labels: Labels) -> list[Family]:
         """`db_pool_endpoint_…`: by the label `endpoint`."""
-        rows = [(labels.with_({"endpoint": use.endpoint}), use) for use in self._uses.values()]
+        rows = [(_of_endpoint(labels, use.endpoint), use) for use in self._uses.values()]
         return [
             Family(
                 name, MetricType.COUNTER, text, unit, tuple(Sample(name, row, float(value(use))) for row, use in rows)
@@ -78,6 +79,11 @@ class PoolEndpoints:
                 name = OTHER
             found = self._uses.setdefault(name, EndpointUse(name))
         return found
+
+
+@lru_cache(maxsize=4096)
+def _of_endpoint(labels: Labels, endpoint: str) -> Labels:
+    return labels.with_({"endpoint": endpoint})
 
 
 _METRICS: Final[Mapping[str, tuple[str, str, Any]]] = {

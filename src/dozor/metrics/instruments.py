@@ -8,13 +8,14 @@ import math
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
 from dozor.locks import open_in_child
 from dozor.model.labels import Labels
-from dozor.model.sample import Sample
+from dozor.model.sample import Sample, samples_of
 
 # What is not yet sorted into buckets; beyond this many the writer sorts, so that a stalled reader costs no memory.
 FOLD_AT: Final = 8192
@@ -169,28 +170,21 @@ def histogram_samples(
     name: str, labels: Labels, bucket_labels: Sequence[str], snapshot: HistogramSnapshot
 ) -> list[Sample]:
     """*snapshot* as `name_bucket{le=…}`, `name_sum` and `name_count`."""
-    bucket = f"{name}_bucket"
-    samples = [
-        Sample(bucket, _with_le(labels, bound), float(count))
-        for bound, count in zip(bucket_labels, snapshot.cumulative, strict=True)
-    ]
-    samples.append(Sample(f"{name}_sum", labels, snapshot.sum))
-    samples.append(Sample(f"{name}_count", labels, float(snapshot.count)))
-    return samples
+    values = map(float, (*snapshot.cumulative, snapshot.sum, snapshot.count))
+    return samples_of(_names(name, len(bucket_labels)), _labelled(labels, tuple(bucket_labels)), values)
 
 
-_le_cache: dict[tuple[Labels, str], Labels] = {}
+# The same few series are asked for at every scrape; making and hashing them anew would be most of its cost.
 
 
-def _with_le(labels: Labels, bound: str) -> Labels:
-    # The same few label sets are asked for at every scrape; building and hashing them anew would be most of its cost.
-    key = (labels, bound)
-    found = _le_cache.get(key)
-    if found is None:
-        if len(_le_cache) > 50_000:
-            _le_cache.clear()
-        found = _le_cache[key] = labels.with_({"le": bound})
-    return found
+@lru_cache(maxsize=1024)
+def _names(name: str, buckets: int) -> list[str]:
+    return [f"{name}_bucket"] * buckets + [f"{name}_sum", f"{name}_count"]
+
+
+@lru_cache(maxsize=4096)
+def _labelled(labels: Labels, bucket_labels: tuple[str, ...]) -> list[Labels]:
+    return [*(labels.with_({"le": bound}) for bound in bucket_labels), labels, labels]
 
 
 def format_bound(bound: float) -> str:
