@@ -126,6 +126,22 @@ def test_who_says_that_it_never_waits_does_not(collector: Any) -> None:
     assert "GET_AWAITABLE" not in {instruction.opname for instruction in dis.get_instructions(collector.refresh)}
 
 
+async def test_a_collection_that_does_not_end_is_the_only_one_whatever_its_collector_says() -> None:
+    class Sometimes(Thing):
+        @property
+        def at_once(self) -> bool:
+            return self.refreshes % 2 != 0
+
+    deaf = Sometimes("deaf")
+    deaf.hang, deaf.deaf = asyncio.Event(), True
+    made, _ = scraper(Store(), deaf, clock=Clock())
+    await made.cycle()
+    await made.cycle()
+    assert deaf.refreshes == 1
+    deaf.hang.set()
+    await asyncio.sleep(0)
+
+
 async def test_who_waits_now_and_then_says_when() -> None:
     tasks: list[bool] = []
 

@@ -91,8 +91,8 @@ class _Watch:
 
     @property
     def at_once(self) -> bool:
-        """Whether the next collection waits for nothing."""
-        return getattr(self.collector, "at_once", False)
+        """Whether the next collection waits for nothing, not even for the one before."""
+        return self.in_flight is None and getattr(self.collector, "at_once", False)
 
 
 @dataclass(slots=True)
