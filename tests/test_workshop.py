@@ -1,5 +1,6 @@
 """What is promised of the project itself: its lock files, its wheel, its front door."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -77,6 +78,28 @@ def test_import_dozor_loads_nothing_heavy() -> None:
     code = f"import sys, dozor; print(*(name for name in {heavy.split()} if name in sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert run.stdout.split() == []
+
+
+def test_a_record_that_does_not_change_is_a_struct() -> None:
+    """A frozen dataclass with slots takes four times as much memory for its class; see docs/adr/0024."""
+    needed = (
+        "field(",
+        "__post_init__",
+        "fields(",
+    )  # metadata, what is hidden, what is made of the rest, what looks itself over
+    found = []
+    for path in sorted((PROJECT / "src").rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        for one in ast.walk(ast.parse(source)):
+            if isinstance(one, ast.ClassDef) and "dataclass(frozen=True" in " ".join(
+                map(ast.unparse, one.decorator_list)
+            ):
+                body = ast.get_source_segment(source, one) or ""
+                if not any(word in body for word in needed):
+                    found.append(f"{path.stem}.{one.name}")
+    # Groups and directives are replaced together with rules; what is told of requests is not loaded by an agent.
+    left = {"group.RuleGroup", "directives.Directives"}
+    assert [one for one in found if one not in left and not one.startswith("http_answers.")] == []
 
 
 def test_what_takes_long_is_begun_first_and_by_all() -> None:

@@ -1,7 +1,5 @@
 """redis/…: commands, slow commands, latency, memory, keys, topology, clients."""
 
-import dataclasses
-
 import pytest
 from fastapi.testclient import TestClient
 from msgspec.structs import replace
@@ -42,7 +40,7 @@ def server(backend: FakeBackend) -> RedisDetails:
         ),
         slow_log=(keys, replace(keys, id=16, at=AT - 5, duration_seconds=0.06), replace(keys, id=15, client_name="")),
         key_rates={"evicted_keys": 0.0, "expired_keys": 1.5},
-        slow_calls=(CALL, dataclasses.replace(CALL, duration_seconds=0.07)),
+        slow_calls=(CALL, replace(CALL, duration_seconds=0.07)),
     )  # fmt: skip
     backend.details = [found]
     return found

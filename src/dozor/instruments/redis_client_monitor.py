@@ -4,8 +4,9 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from dozor.clock import Clock
 from dozor.containment import contained, report
@@ -35,8 +36,7 @@ _BLOCKING: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SlowCall:
+class SlowCall(Struct, frozen=True):
     """A call of the application's client that took long, seen from the application.
 
     Attributes:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from msgspec import Struct
+
 from dozor.instruments.redis_info import InfoValue, pairs
 from dozor.instruments.text import printable
 from dozor.metrics.instruments import OTHER
@@ -36,8 +38,7 @@ class Calls(NamedTuple):
     buckets: Buckets = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CommandCost:
+class CommandCost(Struct, frozen=True):
     """One command over one window.
 
     Attributes:
@@ -57,8 +58,7 @@ class CommandCost:
     p99_seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class CommandWindow:
+class CommandWindow(Struct, frozen=True):
     """What was executed in *seconds* up to the last look. The costliest first."""
 
     seconds: float

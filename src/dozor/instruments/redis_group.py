@@ -5,8 +5,9 @@ Each is watched by a monitor of its own; this asks one of them who they are, and
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dozor.clock import Clock
 from dozor.containment import contained
@@ -32,8 +33,7 @@ GONE_SECONDS: Final = 15.0
 _MOST_ASKED: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class NodeChanges:
+class NodeChanges(Struct, frozen=True):
     """What a collection changed: whom to watch from now on, whom no longer, and what there is to tell."""
 
     added: Sequence[RedisMonitor] = ()
@@ -43,8 +43,7 @@ class NodeChanges:
     """Whether this is the first that is known of the whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     failure: RedisFailure | None = None
     at: float | None = None
     families: tuple[Family, ...] = ()

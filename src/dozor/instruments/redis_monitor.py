@@ -3,8 +3,9 @@
 import asyncio
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from dozor.clock import Clock
 from dozor.containment import report
@@ -38,8 +39,7 @@ from dozor.model.sample import Family
 _MARGIN_SECONDS: Final = 0.05
 
 
-@dataclass(frozen=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     """All that one collection found out; replaced as a whole, so that any thread reads a whole."""
 
     connected: bool | None = None

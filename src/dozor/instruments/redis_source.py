@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from dozor.containment import report
 from dozor.errors import ConfigurationError
 from dozor.instruments.redis_target import RedisTarget
@@ -36,8 +38,7 @@ class ClusterSource:
             return self.seeds[0].at(host, port)
 
 
-@dataclass(frozen=True, slots=True)
-class SentinelSource:
+class SentinelSource(Struct, frozen=True):
     """Sentinels, and the name that they know a primary by. *server*: how to log in to that and its replicas, wherever they are."""
 
     service: str

@@ -6,8 +6,9 @@ Only commands whose cost does not grow with the data. Each is optional: one that
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from dozor.instruments.redis_commands import CommandStats, parse_calls, parse_histograms, parse_percentiles
 from dozor.instruments.redis_failure import forbidden

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from dozor.instruments.redis_info import InfoValue
 
 
-@dataclass(frozen=True, slots=True)
-class LatencyEvent:
+class LatencyEvent(Struct, frozen=True):
     """One kind of delay that the server's latency monitor noticed.
 
     Attributes:
@@ -38,8 +38,7 @@ class Standing(NamedTuple):
     quorum: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Surveyed:
+class Surveyed(Struct, frozen=True):
     """What was found out beside `INFO`; replaced as a whole. None or empty is unknown."""
 
     at: float = -math.inf

@@ -1,8 +1,9 @@
 """What changes among servers that belong together: who takes over, who joins, who leaves."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from dozor.instruments.redis_view import Node, Role, View
 
@@ -15,8 +16,7 @@ class TurnKind(StrEnum):
     REMOVED = "removed"
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """A change of who belongs together, in a sentence. *subject* is the name of what is watched."""
 
     kind: TurnKind

@@ -1,9 +1,10 @@
 """Who belongs together, as one of them tells it: the nodes of a cluster, or a primary with its replicas and sentinels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from msgspec import Struct, field
 
 from dozor.instruments.redis_info import InfoValue
 
@@ -23,8 +24,7 @@ class Role(StrEnum):
     SENTINEL = "sentinel"
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """One of them.
 
     Attributes:
@@ -48,8 +48,7 @@ class Node:
         return self.target.address
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """What one of them says of all.
 
     Attributes:
