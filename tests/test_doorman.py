@@ -1,5 +1,6 @@
 """A doorman answers what is plain, and leaves the rest to uvicorn as it came."""
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from tests.patience import PATIENCE_SECONDS
 from tests.serving import free_port
 
-from dozor.doorman import Answer, read_head
+from dozor.doorman import Answer, Doorman, read_head
 from dozor.serving import EarlyServer
 
 GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -122,6 +123,55 @@ def test_requests_may_come_in_pieces_and_several_at_once(client: Client) -> None
     assert [client.receive()[0].status for _ in range(2)] == [200, 200]
     client.send((GET % b"/health")[9:])
     assert client.receive()[0].status == 200
+
+
+class Slow(asyncio.Transport):
+    """A transport whose client takes nothing for now."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 4711)})
+        self.written: list[bytes] = []
+        self.reading = True
+
+    def write(self, data: Any) -> None:
+        self.written.append(data)
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+
+def test_who_takes_no_answers_is_given_no_more_of_them() -> None:
+    """Requests one after another, whose answers nobody reads, wait in the client, and not as answers in Dozor's memory."""
+
+    async def scene() -> None:
+        answered = asyncio.Queue[None]()
+
+        async def answer(_scope: Any) -> Answer:
+            answered.put_nowait(None)
+            return Answer(200, b"x" * 100_000)
+
+        async def leave(_transport: asyncio.Transport, _received: bytes) -> None:
+            raise AssertionError("all of it is plain")
+
+        transport, doorman = Slow(), Doorman(answer, leave, set())
+        doorman.connection_made(transport)
+        doorman.pause_writing()
+        doorman.data_received(GET % b"/metrics" + GET % b"/metrics")
+        await answered.get()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert (len(transport.written), answered.empty(), transport.reading) == (1, True, False)
+        doorman.resume_writing()
+        await answered.get()
+        doorman.connection_lost(None)
+
+    asyncio.run(scene())
 
 
 def test_it_closes_where_the_client_wants_it(client: Client) -> None:

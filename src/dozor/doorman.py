@@ -78,6 +78,8 @@ class Doorman(asyncio.Protocol):
     ) -> None:
         self._answer, self._leave_to, self._present = answer, leave_to, present
         self._received = b""
+        self._taken = asyncio.Event()  # what was written, by a client that keeps up with it
+        self._taken.set()
         self._busy: asyncio.Task[None] | None = None
         self._idle: asyncio.TimerHandle | None = None
 
@@ -96,7 +98,16 @@ class Doorman(asyncio.Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._present.discard(self)
+        self._taken.set()
         self._stay()
+
+    @override
+    def pause_writing(self) -> None:
+        self._taken.clear()
+
+    @override
+    def resume_writing(self) -> None:
+        self._taken.set()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -134,6 +145,7 @@ class Doorman(asyncio.Protocol):
             return
         closes = any(name == b"connection" and b"close" in value.lower() for name, value in scope["headers"])
         self._send(answer, body=scope["method"] == "GET", last=closes)
+        await self._taken.wait()
         self._received, self._busy = rest, None
         if closes:
             self._transport.close()
