@@ -56,6 +56,7 @@ class QueryBook(StatementBook):
         self._texts: dict[str, QueryText] = {}
         self._characters = 0
         self._leaving: list[QueryText] = []
+        self._active: set[QueryText] = set()
         self._other_texts: dict[str, QueryText] = {}
         # Of its own, so that no statement waits while Dozor's thread reads.
         self._texts_lock = threading.Lock()
@@ -111,6 +112,11 @@ class QueryBook(StatementBook):
 
     # -- in Dozor's thread ---------------------------------------------------------------------------------------------
 
+    def take_calls(self) -> None:
+        """Add up the calls that have come: half of `fold`, for who wants to pause before the other."""
+        with self._lock, contained("query.take"):
+            self._take_calls()
+
     def fold(self) -> None:
         """Take in what has come since the last time."""
         with self._lock, contained("query.fold"):
@@ -122,11 +128,8 @@ class QueryBook(StatementBook):
         return len(self._texts)
 
     def _fold(self) -> None:
+        self._take_calls()
         now, at = self._clock.monotonic(), self._clock.timestamp()
-        self._read_texts(at)
-        active = [text for text in self._all_texts() if self._take(text)]
-        for text in active:
-            text.idle_since = now
         for text in self._leaving:
             self._take(text)
         self.folded.inc(sum(self._take(text) for text in list(self._other_texts.values())))
@@ -134,7 +137,16 @@ class QueryBook(StatementBook):
         self._settle(now, at)
         self._take_works(at)
         self._make_room(now)
+        active, self._active = self._active, set()
         self._sample(active)
+
+    def _take_calls(self) -> None:
+        now = self._clock.monotonic()
+        self._read_texts(self._clock.timestamp())
+        for text in self._all_texts():
+            if (text or text.failures) and self._take(text):
+                text.idle_since = now
+                self._active.add(text)
 
     def _all_texts(self) -> list[QueryText]:
         with self._texts_lock:

@@ -122,7 +122,8 @@ class QueryMonitor:
                 self._off = None
 
     async def refresh(self) -> None:
-        """There is nothing to read: statements are counted as they pass, and sorted by `families`, which follows."""
+        """There is nothing to read: statements are counted as they pass. What follows in `families` is less then, and both are short."""
+        self.book.take_calls()
 
     def families(self) -> list[Family]:
         """`db_query_seconds{operation}`, what was slow, what requests repeat, and what found no room."""
