@@ -190,9 +190,10 @@ def test_what_a_run_does_not_use_it_does_not_load(tmp_path: Path, port: int) -> 
         "dozor.instruments.query_monitor",
         "dozor.instruments.redis_client_monitor",
     }
+    for_postgresql = {"psycopg", "sqlalchemy.dialects.postgresql"}
     for_redis = {"hiredis", "dozor.instruments.redis_monitor"}
     before, after = _loaded(tmp_path, port)
-    assert before & (never | for_who_asks | for_some | for_redis | {"psycopg"}) == set()
+    assert before & (never | for_who_asks | for_some | for_redis | for_postgresql) == set()
     assert after & never == set()
     assert after >= for_who_asks
     before, after = _loaded(tmp_path, port, *_REDIS)

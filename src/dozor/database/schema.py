@@ -5,7 +5,7 @@ whole as JSON; beside it stand, as columns, only what queries filter, order or a
 `model.Alert` therefore needs no migration, as long as it has a default.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -21,8 +21,8 @@ from sqlalchemy import (
     TypeDecorator,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
 from typing_extensions import override
 
 REVISION: Final = "0003"
@@ -40,6 +40,21 @@ class CleanText(TypeDecorator[str]):
     @override
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else clean(value)
+
+
+class _Json(TypeDecorator[Any]):
+    """JSON; PostgreSQL's dialect, 2 MiB, is loaded where there is a PostgreSQL."""
+
+    impl = JSON
+    cache_ok = True
+
+    @override
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name != "postgresql":
+            return super().load_dialect_impl(dialect)
+        from sqlalchemy.dialects.postgresql import JSONB  # noqa: PLC0415
+
+        return dialect.type_descriptor(JSONB())
 
 
 def clean(given: str) -> str:
@@ -66,7 +81,7 @@ alerts = Table(
     Column("resolved_at", Double),
     Column(
         "labels",
-        JSON().with_variant(JSONB(), "postgresql"),
+        _Json,
         nullable=False,
         server_default=text("'{}'"),
         comment="those of the record, beside it: to search a history must not mean to parse all its evidence",

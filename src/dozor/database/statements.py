@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
     ColumnElement,
@@ -18,8 +19,10 @@ from sqlalchemy import (
     literal,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import Text
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
 
@@ -28,7 +31,14 @@ _DAY: Final = 86_400
 
 def insert(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
     """An INSERT into *table* that knows ON CONFLICT."""
-    return postgresql.insert(table) if _is_postgresql(connection) else sqlite.insert(table)
+    # Each dialect is megabytes, and loaded already where there is a connection of it.
+    if _is_postgresql(connection):
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+
+    return sqlite.insert(table)
 
 
 def batches(items: Iterable[T], size: int = 500) -> Iterator[list[T]]:
@@ -41,7 +51,7 @@ def batches(items: Iterable[T], size: int = 500) -> Iterator[list[T]]:
 def is_one_of(connection: Connection, value: ColumnElement[Any], wanted: Iterable[str]) -> ColumnElement[bool]:
     """Whether the text *value* is one of *wanted*, of which there may be more than a statement may have parameters."""
     if _is_postgresql(connection):
-        return value == any_(literal(list(wanted), postgresql.ARRAY(Text)))
+        return value == any_(literal(list(wanted), ARRAY(Text)))
     listed = func.json_each(msgspec.json.encode(list(wanted)).decode()).table_valued("value")
     return value.in_(select(listed.c.value))
 
