@@ -75,3 +75,22 @@ async def test_the_child_of_a_fork_has_a_thread_of_its_own() -> None:
     first = await side.run(threading.current_thread, PATIENCE_SECONDS)
     side._pid = os.getppid()  # as the child finds it
     assert await side.run(threading.current_thread, PATIENCE_SECONDS) is not first
+
+
+async def test_a_thread_that_is_to_end_does_so_once_its_call_has_returned() -> None:
+    side, release = SideThread("test", idle_seconds=PATIENCE_SECONDS), threading.Event()
+    first = await side.run(threading.current_thread, PATIENCE_SECONDS)
+    side.end()
+    first.join(PATIENCE_SECONDS)
+    assert not first.is_alive()
+    side.end()  # once more, with none there
+    second = await side.run(threading.current_thread, PATIENCE_SECONDS)
+    with pytest.raises(TimeoutError):
+        await side.run(release.wait, 0.01)
+    side.end()
+    with pytest.raises(StillBusyError):
+        await side.run(release.wait, PATIENCE_SECONDS)
+    release.set()
+    second.join(PATIENCE_SECONDS)
+    assert not second.is_alive()
+    assert await side.run(threading.current_thread, PATIENCE_SECONDS) is not second

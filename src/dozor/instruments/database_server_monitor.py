@@ -31,6 +31,8 @@ from dozor.model.sample import Family, MetricType, Sample
 
 _CAPACITY_EVERY_SECONDS: Final = 60.0
 _ACTIVITY_EVERY_SECONDS: Final = 5.0
+# Who asks less often than this is better off with a thread each time than with one that waits.
+_LONGEST_IDLE_SECONDS: Final = 10.0
 _FAMILIES: Final[Mapping[str, tuple[str, str]]] = {
     "db_up": ("", "Whether the database answers on a connection of Dozor's own: 1 or 0."),
     "db_server_connections": ("connections", "Client connections to the server by state, without Dozor's own."),
@@ -86,7 +88,9 @@ class DatabaseServerMonitor(LastReading):
         """The engine observed or, for a URL, Dozor's own (a synchronous one, also where the driver is not)."""
         self._own = isinstance(self._probe, OwnEngineProbe)
         self._asks_figures = server_figures and self._own and self.engine.dialect.name == "postgresql"
-        self._side = SideThread(f"dozor-{self.name}", section=FORKS.section, idle_seconds=2 * interval)
+        self._side = SideThread(
+            f"dozor-{self.name}", section=FORKS.section, idle_seconds=min(2 * interval, _LONGEST_IDLE_SECONDS)
+        )
         self.at_once = type(self._probe) is NoProbe
         """Whether there is nobody to wait for: a database in memory."""
         self._task: asyncio.Task[Any] | None = None
@@ -143,14 +147,17 @@ class DatabaseServerMonitor(LastReading):
 
     async def close(self) -> None:
         """Close Dozor's connections; a hanging one is left to its own limits."""
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(self._limit_seconds):
-                while True:
-                    try:
-                        await self._run(self._probe.close)
-                        return
-                    except StillBusyError:  # the last question is being answered
-                        await asyncio.sleep(0.01)
+        try:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(self._limit_seconds):
+                    while True:
+                        try:
+                            await self._run(self._probe.close)
+                            return
+                        except StillBusyError:  # the last question is being answered
+                            await asyncio.sleep(0.01)
+        finally:
+            self._side.end()
 
     def _ask(self) -> ServerFigures:
         self._probe.check()

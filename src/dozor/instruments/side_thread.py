@@ -40,7 +40,7 @@ class SideThread:
     ) -> None:
         self._name, self._section, self._idle_seconds = name, section, idle_seconds
         self._running: Future[object] | None = None
-        self._calls: SimpleQueue[Callable[[], None]] | None = None
+        self._calls: SimpleQueue[Callable[[], None] | None] | None = None
         self._pid = os.getpid()
         self._lock = threading.Lock()
         open_in_child(self)
@@ -71,22 +71,35 @@ class SideThread:
         self._begin(work)
         return await asyncio.wait_for(asyncio.wrap_future(future), limit_seconds)
 
+    def end(self) -> None:
+        """Let the thread end as soon as it has nothing to do; a later call has another one."""
+        with self._lock:
+            if self._calls is not None and self._pid == os.getpid():
+                self._calls.put(None)
+            self._calls = None
+
     def _begin(self, work: Callable[[], None]) -> None:
         with self._lock:
             if self._calls is not None:
                 self._calls.put(work)
                 return
-            calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+            calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
             calls.put(work)
             threading.Thread(target=self._serve, args=(calls,), name=self._name, daemon=True).start()
             self._calls = calls
 
-    def _serve(self, calls: "SimpleQueue[Callable[[], None]]") -> None:
+    def _serve(self, calls: "SimpleQueue[Callable[[], None] | None]") -> None:
         while True:
             try:
-                calls.get(timeout=self._idle_seconds)()
+                work = calls.get(timeout=self._idle_seconds)
             except Empty:
                 with self._lock:
                     if calls.empty():
-                        self._calls = None
+                        if self._calls is calls:
+                            self._calls = None
                         return
+                continue
+            if work is None:
+                return
+            work()
+            del work  # with what it was called for, which would be kept until the next call
