@@ -1,6 +1,7 @@
 """The HTTP middleware around real Starlette and FastAPI applications."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -23,7 +24,7 @@ from dozor.instruments.http_answers import BOUNDS, Answers
 from dozor.instruments.http_known import KnownRoute
 from dozor.instruments.http_route import find_route
 from dozor.instruments.middleware import DozorMiddleware, HttpMonitor
-from dozor.instruments.work import Work, current_work
+from dozor.instruments.work import current_work
 from dozor.instruments.work_finished import finished_works
 from dozor.model.labels import Labels
 from dozor.testing import FakeClock
@@ -540,6 +541,32 @@ async def run(app: Callable[..., Awaitable[None]], monitor: HttpMonitor) -> None
     await DozorMiddleware(app, monitor)(scope, receive, send)
 
 
+async def test_what_is_sent_after_the_end_goes_nowhere_and_the_servers_send_is_let_go() -> None:
+    passed: list[Any] = []
+    senders: list[Callable[[Any], Awaitable[None]]] = []
+
+    class Server:
+        async def send(self, message: Any) -> None:
+            passed.append(message["type"])
+
+        async def receive(self) -> Any:
+            return {"type": "http.disconnect"}
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        senders.append(send)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def serve() -> "weakref.ref[Server]":
+        server = Server()
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        await DozorMiddleware(app, HttpMonitor())(scope, server.receive, server.send)
+        return weakref.ref(server)
+
+    assert (await serve())() is None
+    await senders[0]({"type": "http.response.body", "body": b""})
+    assert passed == ["http.response.start"]
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -746,12 +773,15 @@ def test_what_requests_spend_until_their_response_begins_is_summed_by_route_over
 
 def test_what_is_spent_is_summed_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dozor.instruments.http_answers.FOLD_AT", 10)
-    answers, work = Answers(), Work()
-    work.sent = ["SELECT 1"] * 3
-    for _ in range(25):
-        answers.spend(work)
+    answers = Answers()
+    for second in range(25):
+        answers.spend((0.0, 0.0, 0.0, 3, 0))
+        answers.pending.append(0.1)
+        if second >= answers.next_look:
+            answers.look(second)
     assert len(answers._works) <= 11 * 5
-    assert answers.spent().statements == 75
+    assert len(answers.pending) <= 11
+    assert (answers.spent().statements, answers.seconds.snapshot().count) == (75, 25)
 
 
 def test_what_is_answered_late_is_kept_by_route_with_what_it_spent() -> None:

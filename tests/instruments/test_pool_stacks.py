@@ -221,6 +221,21 @@ def test_the_first_of_a_kind_is_looked_at_whatever_else_goes_on() -> None:
     assert not desk.checkout(new), "the second is one of many"
 
 
+def test_an_endpoint_that_cannot_be_a_key_is_told_by_which_it_is(engine: Engine) -> None:
+    class Answer:
+        __hash__ = None  # type: ignore[assignment]  # as of a class with an equality of its own
+
+        def __call__(self) -> None: ...
+
+    with watched(engine, stacks="off") as pool, request("GET /odd", Answer()):
+        for _ in range(3):
+            with take(engine):
+                assert only(pool).endpoint == "GET /odd"
+    desk, first, second = Desk(), Request("GET /odd", Answer()), Request("GET /odder", Answer())
+    desk.count(10_000, endpoint("GET /busy"))
+    assert [desk.checkout(one) for one in (first, first, second)] == [True, False, True]
+
+
 def test_who_leaked_or_holds_long_is_looked_at_each_time() -> None:
     desk = Desk()
     busy, leaky = endpoint("GET /busy"), endpoint("POST /leaky")

@@ -337,7 +337,8 @@ def test_statements_are_bounded(
 def test_a_reader_that_stalls_costs_no_memory(
     engine: Engine, monitor: QueryMonitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dozor.instruments.query_monitor.FOLD_AT", 50)
+    monkeypatch.setattr("dozor.instruments.query_book.FOLD_AT", 50)
+    monkeypatch.setattr("dozor.instruments.query_book.LOOK_SECONDS", 0.0)
     send(engine, *["SELECT 1"] * 200)
     [waiting] = monitor.book._texts.values()
     assert len(waiting) <= 50

@@ -9,7 +9,7 @@ from typing import Final
 from dozor.instruments.work import Work
 from dozor.locks import open_in_child
 from dozor.metrics import Histogram, HistogramSnapshot
-from dozor.metrics.instruments import FOLD_AT, format_bound, histogram_samples, take_all
+from dozor.metrics.instruments import FOLD_AT, LOOK_SECONDS, format_bound, histogram_samples, take_all
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType, Sample
 
@@ -104,26 +104,29 @@ class RequestInFlight:
 class Answers:
     """What was answered by one method, route and status. Written by requests, read by Dozor. Safe in any thread."""
 
-    __slots__ = ("__weakref__", "_lock", "_total", "_works", "append", "pending", "route", "seconds")
+    __slots__ = ("__weakref__", "_lock", "_total", "_works", "next_look", "pending", "route", "seconds", "spend")
 
     def __init__(self) -> None:
         self.seconds = Histogram(BOUNDS)
         """Until the response began. Its count is the count of requests, and a request is one append."""
-        self.append, self.pending = self.seconds.append, self.seconds.pending
+        self.pending = self.seconds.pending
         self.route = ""
+        self.next_look = 0.0
+        """When a request is to `look` again (monotonic seconds): now and then, for to ask each time how many wait costs more."""
         # One after the other the five figures of each request: tuples would be so many objects for the garbage collector to visit.
         self._works: list[float] = []
+        self.spend = self._works.extend
+        """Take in what a request has spent, as five figures in the order of `Spent`'s."""
         self._total = Spent()
         self._lock = threading.Lock()
         open_in_child(self)
 
-    def spend(self, work: Work) -> None:
-        """Take in what a request has spent. Never waits."""
-        works = self._works
-        works.extend(
-            (work.wait_seconds, work.database_seconds, work.redis_seconds, work.statements, work.redis_commands)
-        )
-        if len(works) > _FIGURES * FOLD_AT and self._lock.acquire(blocking=False):
+    def look(self, now: float) -> None:
+        """Take in what is pending, should Dozor's thread have left it for long; *now* is monotonic. Never waits."""
+        self.next_look = now + LOOK_SECONDS
+        if len(self.seconds.pending) > FOLD_AT:
+            self.seconds.fold()
+        if len(self._works) > _FIGURES * FOLD_AT and self._lock.acquire(blocking=False):
             try:
                 self._fold()
             finally:

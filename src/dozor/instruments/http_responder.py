@@ -1,7 +1,7 @@
 """One request that is being answered."""
 
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dozor.instruments.http_known import KnownRoute
 from dozor.instruments.work import Work
@@ -15,25 +15,26 @@ class Responder(Work):
 
     Whoever has a connection of a pool out keeps its responder, perhaps for long, and so does whatever began within the request: the
     timers with which a server watches its connections stand in asyncio's list for some hundred requests after they were cancelled.
-    So it has no `send`, and lets go of the scope when the request ends.
+    So it lets go of the scope when the request ends, and of the server's `send`, which the middleware's own kind of it has.
 
     Attributes:
-        monitor: which counts it.
+        monitor: which counts it; the same for all that pass one middleware, and of its class; *app* likewise.
         began: when it came, by the monitor's timer.
         status: of the answer, once that has begun.
         known: how it was routed, from then on.
         scope: of the request, until that ends.
-        app: the application in the scope before routing, or None; *root_path* likewise.
+        app: the application in the scope before routing, or None.
+        root_path: likewise, or "".
     """
 
-    __slots__ = ("app", "began", "known", "monitor", "root_path", "scope", "status")
+    __slots__ = ("began", "known", "root_path", "scope", "status")
 
-    monitor: "HttpMonitor"
+    monitor: "ClassVar[HttpMonitor]"
+    app: ClassVar[Any] = None
     began: float
     status: int | None
     known: KnownRoute | None
     scope: MutableMapping[str, Any] | None
-    app: Any
     root_path: str
 
     __init__ = object.__init__

@@ -19,7 +19,7 @@ from dozor.instruments.http_responder import Responder
 from dozor.instruments.http_route import UNMATCHED, find_route
 from dozor.instruments.work import Work, current_work
 from dozor.metrics import Children, Counter
-from dozor.metrics.instruments import FOLD_AT, OTHER
+from dozor.metrics.instruments import OTHER
 from dozor.model.labels import Labels
 from dozor.model.sample import Family
 
@@ -38,6 +38,8 @@ _FOLDED_TEXT: Final = "Requests counted under the label value other, for want of
 # What nginx calls a request whose client has gone: nobody was answered, and it is no fault of the server's.
 _CLIENT_GONE: Final = 499
 _SERVER_ERROR: Final = 500
+# What a request has spent before it has spent anything: this very object, for that is what is looked at.
+_NOTHING: Final = 0.0
 
 
 class HttpMonitor:
@@ -178,13 +180,14 @@ _enter, _leave = current_work.set, current_work.reset
 # nothing else. So there is no object that is called, no method, and what is used each time stands in a variable around the function.
 def _counter(monitor: HttpMonitor) -> Callable[[Responder, int], None]:
     timer, known_by_endpoint, recognize = monitor.timer, monitor.known.by_endpoint, monitor.recognize
-    slow_seconds = monitor.slow_seconds
+    slow_seconds, nothing = monitor.slow_seconds, _NOTHING
 
     def count(responder: Responder, status: int) -> None:
         """Take the answer in. Never raises."""
         responder.status = status
         try:
-            seconds = timer() - responder.began
+            now = timer()
+            seconds = now - responder.began
             scope: Any = responder.scope
             try:
                 known: Any = known_by_endpoint[scope["endpoint"]]
@@ -203,12 +206,21 @@ def _counter(monitor: HttpMonitor) -> Callable[[Responder, int], None]:
                 known = recognize(responder, status)
                 answers = known.answers[status]
             responder.known = known
-            append = answers.append
-            append(seconds)
-            if len(answers.pending) > FOLD_AT:
-                answers.seconds.fold()
-            if responder.wait_seconds or responder.redis_commands or responder.sent is not None:
-                answers.spend(responder)
+            answers.pending.append(seconds)
+            if now >= answers.next_look:
+                answers.look(now)
+            sent = responder.sent
+            if sent is not None or responder.wait_seconds is not nothing or responder.redis_commands:
+                spend = answers.spend
+                spend(
+                    (
+                        responder.wait_seconds,
+                        responder.database_seconds,
+                        responder.redis_seconds,
+                        len(sent) if sent is not None and responder.many is None else responder.statements,
+                        responder.redis_commands,
+                    )
+                )
             if seconds >= slow_seconds:
                 monitor.keep_slow(responder, status, seconds)
         except Exception:  # noqa: BLE001 - the request is answered whatever happens to the count
@@ -228,30 +240,53 @@ def DozorMiddleware(  # noqa: N802, C901, PLR0915 - to Starlette's add_middlewar
         on_first_request: called once, before the first request or WebSocket is passed on.
     """
     count, timer, begin, end = _counter(monitor), monitor.timer, monitor.open.add, monitor.open.discard
-    begun, outer = False, None
+    begun, nothing = False, _NOTHING
+
+    class Answering(Responder):
+        """A request that passes here. What is the same for all of them stands in the class, and need not be put into each."""
+
+        __slots__ = ("send",)
+
+        send: Send
+
+        # A method of the responder and no function within the function: that would be made at each request, out of five parts.
+        # And not a coroutine: what the server's `send` returns is awaited by the caller just as well.
+        def counting(self, message: Message) -> Awaitable[None]:
+            if self.status is None and message["type"] == "http.response.start":
+                count(self, message["status"])
+            send = self.send
+            return send(message)
+
+    Answering.monitor = monitor
 
     def first_request(scope: Scope) -> None:
-        nonlocal begun, outer
+        nonlocal begun
+        begun = True
         # The application that this is inside of, if any: always the same, but in the scope only until an inner one is routed to.
-        begun, outer = True, scope.get("app")
+        Answering.app = scope.get("app")
         if on_first_request is not None:
             with contained("http.first_request"):
                 on_first_request()
 
     async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-        if not begun and scope["type"] != "lifespan":
-            first_request(scope)
         if scope["type"] != "http":
+            if not begun and scope["type"] != "lifespan":
+                first_request(scope)
             await app(scope, receive, send)
             return
+        if not begun:
+            first_request(scope)
         try:
-            responder = Responder()
-            responder.wait_seconds = responder.database_seconds = responder.redis_seconds = 0.0
+            responder = Answering()
+            responder.wait_seconds = responder.database_seconds = responder.redis_seconds = nothing
             responder.redis_commands = 0
             responder.sent = responder.many = responder.status = responder.known = None
-            responder.monitor, responder.scope, responder.app = monitor, scope, outer
-            # Routing changes the root path.
-            responder.root_path, responder.began = scope.get("root_path", ""), timer()
+            responder.scope, responder.send = scope, send
+            try:
+                responder.root_path = scope["root_path"]  # which routing changes
+            except KeyError:
+                responder.root_path = ""
+            responder.began = timer()
             begin(responder)
         except Exception:  # noqa: BLE001 - the request is answered whatever happens to the count
             report("http.begin")
@@ -260,16 +295,9 @@ def DozorMiddleware(  # noqa: N802, C901, PLR0915 - to Starlette's add_middlewar
             await app(scope, receive, send)
             return
 
-        # Not a coroutine: what the server's `send` returns is awaited by the caller just as well. The types are in quotes since
-        # they would be worked out at each request.
-        def counting(message: "Message") -> "Awaitable[None]":
-            if responder.status is None and message["type"] == "http.response.start":
-                count(responder, message["status"])
-            return send(message)
-
         around = _enter(responder)
         try:
-            await app(scope, receive, counting)
+            await app(scope, receive, responder.counting)
         except BaseException as error:
             if responder.status is None:
                 gone = isinstance(error, (asyncio.CancelledError, GeneratorExit))
@@ -284,11 +312,16 @@ def DozorMiddleware(  # noqa: N802, C901, PLR0915 - to Starlette's add_middlewar
             if responder.status is None:
                 count(responder, _SERVER_ERROR)  # it returned without an answer; the server sends 500
             if responder.sent is not None:
-                responder.finish()
-            responder.scope = None
+                known = responder.known
+                responder.finish(None if known is None else known.title)
+            responder.scope, responder.send = None, _too_late
 
     vars(watched)["app"] = app  # by which others find their way through middleware
     return watched
+
+
+async def _too_late(_message: Message) -> None:
+    """Takes what is sent when the request has ended, which no server passes on; for the responder must not keep the server's `send`."""
 
 
 def _marks() -> CodeType:

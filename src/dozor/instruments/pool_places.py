@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from dozor.instruments.pool_tally import NO_KIND
+from dozor.instruments.pool_tally import NO_KIND, Kind
 from dozor.instruments.query_caller import Place, own_lines
 from dozor.instruments.work import Work
 from dozor.locks import open_in_child
@@ -16,7 +16,7 @@ _MOST_ENDPOINTS: Final = 500
 _MOST_PLACES: Final = 16
 _MOST_TOLD: Final = 3
 
-Taken = tuple[Work | None, int, tuple[Place, ...]]
+Taken = tuple[Work | None, Kind, tuple[Place, ...]]
 """A connection was taken: for which request, of which kind (see `kind_of`), and where."""
 
 
@@ -38,7 +38,7 @@ _Key = tuple[tuple[int, int], ...]
 
 @dataclass(slots=True)
 class _Endpoint:
-    kind: int = NO_KIND
+    kind: Kind = NO_KIND
     # By the ids of code objects, and lines. The stack beside them keeps the code objects, so that no other one comes to have their ids.
     places: dict[_Key, _Place] = field(default_factory=dict)
 
@@ -58,10 +58,10 @@ class PoolPlaces:
                 work, kind, stack = taken.popleft()
                 endpoint = self._endpoint("" if work is None else work.name)
                 if endpoint is not None:
-                    endpoint.kind = endpoint.kind if kind == NO_KIND else kind
+                    endpoint.kind = endpoint.kind if kind is NO_KIND else kind
                     _count(endpoint.places, stack)
 
-    def kind(self, endpoint: str) -> int:
+    def kind(self, endpoint: str) -> Kind:
         """Of which kind requests of *endpoint* were last seen to be; `NO_KIND`: not known."""
         found = self._endpoints.get(endpoint)
         return NO_KIND if found is None else found.kind

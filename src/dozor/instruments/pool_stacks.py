@@ -13,7 +13,7 @@ from typing import Final, Literal
 from dozor.containment import report
 from dozor.instruments.detail import DETAIL
 from dozor.instruments.pool_places import PoolPlaces, Taken, UsualPlace
-from dozor.instruments.pool_tally import NO_KIND, PoolTally, kind_of
+from dozor.instruments.pool_tally import NO_KIND, Kind, PoolTally, kind_of
 from dozor.instruments.query_caller import Place, take_stack
 from dozor.instruments.work import Work
 from dozor.locks import open_in_child
@@ -54,11 +54,11 @@ class PoolStacks:
         self._fresh: deque[Taken] = deque(maxlen=_MOST_FRESH)
         self._places = PoolPlaces()
         self._left: float = _MOST_LEFT
-        self._taken: dict[int, int] = {}
-        self._missed: set[int] = set()
+        self._taken: dict[Kind, int] = {}
+        self._missed: set[Kind] = set()
         self._elapsed = 0.0
-        self._suspects: dict[str, tuple[int, float]] = {}
-        self._suspect_kinds: frozenset[int] = frozenset()
+        self._suspects: dict[str, tuple[Kind, float]] = {}
+        self._suspect_kinds: frozenset[Kind] = frozenset()
         self._busy_from = _NEVER
         tally.look = self.look
         self._set_level()
@@ -115,7 +115,7 @@ class PoolStacks:
             report("pool.stack")
         return None
 
-    def _wants(self, work: Work | None, kind: int) -> bool:
+    def _wants(self, work: Work | None, kind: Kind) -> bool:
         if self._mode != "auto":
             return self._mode == "all"
         if self._left <= 0 or not DETAIL.lines:
@@ -133,7 +133,7 @@ class PoolStacks:
     def _note_suspect_kinds(self) -> None:
         self._suspect_kinds = frozenset(kind for kind, _ in self._suspects.values())
 
-    def _pay(self, kind: int, *, taken: bool) -> None:
+    def _pay(self, kind: Kind, *, taken: bool) -> None:
         seen = self._tally.seen
         if taken:
             self._left -= 1

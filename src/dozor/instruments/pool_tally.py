@@ -32,14 +32,17 @@ TaskMark = tuple["ref[asyncio.Task[Any]]", str]
 """A task, which must not be kept alive, and its name."""
 
 
-NO_KIND: Final = id(None)
+Kind = object
+
+NO_KIND: Final = None
 """Of what is no request, or of one that has not been routed or is over."""
 
 
-def kind_of(work: Work | None) -> int:
-    """What tells requests of one kind from others: the function that answers them, by its id, for that is cheap."""
+def kind_of(work: Work | None) -> Kind:
+    """What tells requests of one kind from others: the function that answers them, or its id where it cannot be a key."""
     scope = None if work is None else work.scope
-    return NO_KIND if scope is None else id(scope.get("endpoint"))
+    endpoint = NO_KIND if scope is None else scope.get("endpoint")
+    return id(endpoint) if type(endpoint).__hash__ is None else endpoint
 
 
 Held = tuple[float, int | TaskMark, Work | None, tuple[Place, ...] | None]
@@ -81,7 +84,7 @@ class PoolTally:
         """How many are out when a further one is worth a look; a list, so that it can be shared."""
         self.look: Callable[[Work | None], tuple[Place, ...] | None] = self.raise_peak
         """Called before a connection is noted, where `wants_look`; gives its stack, or None."""
-        self.seen = {NO_KIND}
+        self.seen: set[Kind] = {NO_KIND}
         """Kinds of requests (`kind_of`) of which no look is wanted, whatever `level` is; their first checkout is worth one."""
         self.peak_held = 0
         self.returns_missed = 0

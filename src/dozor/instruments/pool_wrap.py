@@ -16,10 +16,10 @@ from sqlalchemy.pool import base
 
 from dozor.containment import contained, report
 from dozor.instruments.patching import Patch, Replacement, accepts, mentions
-from dozor.instruments.pool_tally import NOTABLE_WAIT_SECONDS, PoolTally, Timer, task_or_thread
+from dozor.instruments.pool_tally import NOTABLE_WAIT_SECONDS, PoolTally, Timer, kind_of, task_or_thread
 from dozor.instruments.pool_waiting import PoolWaiting
 from dozor.instruments.work import current_work
-from dozor.metrics.instruments import FOLD_AT
+from dozor.metrics.instruments import FOLD_AT, LOOK_SECONDS
 
 
 def unsupported(pool: Pool) -> str | None:
@@ -85,7 +85,7 @@ class PoolWrap:
             self._tally.holders,
             self._tally.level,
         )
-        note_wait, note_notable, look, seen = tally.waits.append, tally.notable.append, tally.look, tally.seen
+        waits, note_notable, look, seen = tally.waits.pending, tally.notable.append, tally.look, tally.seen
         who, work_now = task_or_thread if _is_async(pool) else get_ident, current_work.get
         # As above: `Pool.connect` does no more than this.
         own_connect = pool.connect
@@ -101,18 +101,22 @@ class PoolWrap:
                 tally.failed(error, timer() - started)
                 raise
             try:
-                waited = timer() - started
+                now = timer()
+                waited = now - started
                 if reentrant and connection._connection_record in holders:
                     return connection
-                note_wait(waited)
+                waits.append(waited)
                 work, wanted = work_now(), len(holders) >= level[0]
                 if work is not None:
                     work.wait_seconds += waited
                     scope = work.scope
-                    if scope is not None and id(scope.get("endpoint")) not in seen:
-                        wanted = True
+                    if scope is not None and not wanted:  # as in `wants_look`, without the calls
+                        try:
+                            wanted = scope.get("endpoint") not in seen
+                        except TypeError:  # one that cannot be a key
+                            wanted = kind_of(work) not in seen
                 stack = look(work) if wanted else None
-                holders[connection._connection_record] = (started + waited, who(), work, stack)
+                holders[connection._connection_record] = (now, who(), work, stack)
                 if waited > notable:
                     note_notable((work, waited, False))
             except Exception:  # noqa: BLE001 - the application gets its connection whatever happens to the count
@@ -122,16 +126,20 @@ class PoolWrap:
         return connect
 
     def _give_back(self, original: Replacement) -> Replacement:
-        timer, tally, forget = self._timer, self._tally, self._tally.holders.pop
-        note_use, uses = tally.uses.append, tally.uses.pending
+        timer, tally, forget, uses = self._timer, self._tally, self._tally.holders.pop, self._tally.uses.pending
+        next_look = 0.0
 
         def give_back(record: Any) -> Any:
+            nonlocal next_look
             try:
                 held = forget(record, None)
                 if held is not None:
-                    note_use(timer() - held[0])
-                    if len(uses) > FOLD_AT:
-                        tally.fold()
+                    now = timer()
+                    uses.append(now - held[0])
+                    if now >= next_look:  # now and then, for to ask each time how many wait costs more
+                        next_look = now + LOOK_SECONDS
+                        if len(uses) > FOLD_AT:
+                            tally.fold()
             except Exception:  # noqa: BLE001 - the connection goes back whatever happens to the count
                 report("pool.checkin")
             return original(record)

@@ -19,6 +19,7 @@ from dozor.instruments.query_text import QueryText, fingerprint_of, key_of
 from dozor.instruments.statement_book import StatementBook
 from dozor.instruments.work_finished import FinishedWork, finished_works
 from dozor.metrics import Children, Counter, Histogram
+from dozor.metrics.instruments import FOLD_AT, LOOK_SECONDS
 
 MOST_TEXTS: Final = 2000
 
@@ -109,6 +110,12 @@ class QueryBook(StatementBook):
                 self._take(text)
             finally:
                 self._lock.release()
+
+    def look(self, text: QueryText, now: float) -> None:
+        """Relieve *text* if it has much; *now* is monotonic."""
+        text.next_look = now + LOOK_SECONDS
+        if len(text) > FOLD_AT:
+            self.relieve(text)
 
     # -- in Dozor's thread ---------------------------------------------------------------------------------------------
 

@@ -32,7 +32,6 @@ from dozor.instruments.query_text import QueryText, rows_of
 from dozor.instruments.work import Work, current_work
 from dozor.locks import open_in_child
 from dozor.metrics import Children, Histogram
-from dozor.metrics.instruments import FOLD_AT
 from dozor.model.labels import Labels
 from dozor.model.sample import Family, MetricType
 
@@ -180,8 +179,7 @@ class QueryMonitor:
             text = self.book.text(statement, context)
             text.append(seconds)
             text.rows.append(rows_of(cursor))
-            if len(text) > FOLD_AT:
-                self.book.relieve(text)
+            self.book.look(text, self._timer())
             work = current_work.get()
             if work is not None:
                 self._account(work, text, seconds)
@@ -233,7 +231,8 @@ class QueryMonitor:
                 noted[2] = ended = timer()
                 seconds = ended - started
                 text = fast.get(statement)
-                if text is None or seconds >= slow_seconds or len(text) > FOLD_AT:
+                # Now and then the longer way also looks how many calls wait: to ask that each time costs more.
+                if text is None or seconds >= slow_seconds or ended >= text.next_look:
                     observe(statement, context, seconds, None, cursor)
                     return result
                 text.append(seconds)

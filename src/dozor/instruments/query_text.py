@@ -31,6 +31,7 @@ class QueryText(list[float]):
         book: whose it is.
         unread: what came in before Dozor had read the text.
         idle_since: monotonic seconds of the last look that found something.
+        next_look: when a call is to look whether there are too many of them, by the timer of those who append.
         sampled: how often it was chosen for a closer look.
     """
 
@@ -42,6 +43,7 @@ class QueryText(list[float]):
         "failures",
         "histogram",
         "idle_since",
+        "next_look",
         "operation",
         "raised",
         "rows",
@@ -65,6 +67,7 @@ class QueryText(list[float]):
         self.statement: QueryStatement | None = None
         self.unread: Tally | None = None
         self.sampled = 0
+        self.next_look = 0.0
         self.failures: deque[FailureKind] = deque()
         self.raised: deque[str] = deque()
         self.callers: deque[str] = deque(maxlen=8)

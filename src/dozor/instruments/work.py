@@ -86,16 +86,18 @@ class Work:
         self.many = many = Many(dict(Counter(self.sent)))
         return many
 
-    def finish(self) -> None:
-        """It has ended: hand over what statements it sent. Never raises."""
+    def finish(self, name: str | None = None) -> None:
+        """It has ended: hand over what statements it sent. Never raises. *name* is its own, where that is at hand."""
         try:
-            if self.sent is not None:
-                many = self.many
-                if many is None:
-                    finished_works.add(self.name, self.sent)
-                else:
-                    finished_works.add(self.name, (), many.times, many.lines)
+            sent, many = self.sent, self.many
+            if sent is not None:
                 self.sent = self.many = None
+                if name is None:
+                    name = self.name
+                if many is None:
+                    finished_works.add(name, sent)
+                else:
+                    finished_works.add(name, (), many.times, many.lines)
         except Exception:  # noqa: BLE001 - whoever ends it has better to do than to deal with this
             report("work.finish")
 

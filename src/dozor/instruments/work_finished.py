@@ -45,7 +45,7 @@ class FinishedWorks:
         if len(self._row) < _MOST_KEPT:
             # Atomic, with the GIL and without: what one request sent stands together.
             if times is None:
-                self._row.extend((name, None, len(sent), *sent))
+                self._row.extend([name, None, len(sent), *sent])
             else:
                 self._row.extend((name, (tuple(times.items()), tuple((lines or {}).items())), 0))
 

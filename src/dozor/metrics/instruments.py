@@ -19,6 +19,8 @@ from dozor.model.sample import Sample, samples_of
 
 # What is not yet sorted into buckets; beyond this many the writer sorts, so that a stalled reader costs no memory.
 FOLD_AT: Final = 8192
+# A writer that has the time at hand asks no more often than this how much that is: that costs less than to ask at each value.
+LOOK_SECONDS: Final = 0.1
 
 OTHER: Final = "other"
 
