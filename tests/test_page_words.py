@@ -41,6 +41,7 @@ MODULES: Final = (
 # Strings with a blank in these modules that no person is shown: types, names of tasks, SQL, text that is looked for.
 NOT_SAID: Final = re.compile(
     r"\| None|^dict\[|^\W*$|Engine \| |^\s*(PRAGMA|SELECT|SET LOCAL|PREPARE|EXPLAIN)\b|^extract\(|\| Merged|^cannot watch|^(unknown command|max number of clients|event loop)"
+    r"|^(without any password configured|invalid password|no password is set|for 'auth' command)$"
     r"|^(journal's rest|heartbeat's connection|early collections|metrics server|rule files)$|^dozor page until"
     r"|^ (using|on) \{1\}$|^Parallel \{1\}$|^[A-Z]\w+( [A-Z][\w]+)+$|^One-Time Filter$|^TID Cond$|^CTE Name$|^\(cost="
     r"|^\{1\} \{2\}$|^(pool_size|max_overflow)=\S*(, max_overflow=\S*)?$|^\{1\} / \{2\} = \{3\}$|rate\(|^(duration|range|query|filter): \{1\}\.$|^Bearer |charset=|^line \{1\}: $"
