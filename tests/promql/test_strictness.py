@@ -1,5 +1,7 @@
 """Which expressions need not be evaluated where what they look at is not there."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from tests.chaos import examples
@@ -8,11 +10,13 @@ from tests.promql.expressions import T0, expressions
 from dozor.errors import PromQLError
 from dozor.model.labels import Labels
 from dozor.model.sample import Sample
-from dozor.promql import compile_query
+from dozor.promql import Dialect, Kind, VectorSample, compile_query
 from dozor.promql.parsing import parse
 from dozor.promql.strictness import is_strict
 from dozor.rules import builtin_groups
 from dozor.store import MemoryStore
+
+DIALECT = Dialect(experimental=True)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +44,9 @@ def test_most_are(expr: str) -> None:
         "1",
         "time()",
         "vector(1)",
+        "scalar(a)",
+        "-scalar(a)",
+        "scalar(a) + 1",
         "hour()",
         "absent(a)",
         "absent_over_time(a[5m])",
@@ -56,11 +63,23 @@ def test_some_are_not(expr: str) -> None:
 
 
 @given(expressions())
-@settings(max_examples=examples(200), deadline=None)
-def test_a_strict_one_gives_nothing_over_nothing(expr: str) -> None:
-    if is_strict(parse(expr)):
-        found = compile_query(expr).evaluate(MemoryStore(), T0)
-        assert (found.vector, found.series) == ([], [])
+@settings(max_examples=examples(500), deadline=None)
+def test_over_nothing_all_give_what_their_evaluation_gives(expr: str) -> None:
+    try:
+        query = compile_query(expr.replace("holt_winters", "double_exponential_smoothing"), dialect=DIALECT)
+    except PromQLError:
+        return
+    if query.type is not Kind.MATRIX:
+        store = MemoryStore()
+        wanted = outcome(lambda: query.evaluate(store, T0).vector)
+        assert outcome(lambda: query.instant(store, T0)) == wanted
+
+
+def outcome(evaluate: Callable[[], list[VectorSample]]) -> str:
+    try:
+        return repr(evaluate())
+    except PromQLError as error:
+        return str(error)
 
 
 def test_a_series_that_appears_is_seen_and_one_of_another_metric_is_not() -> None:

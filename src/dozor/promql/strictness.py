@@ -7,8 +7,8 @@ import promql_parser as tree
 from dozor.promql.matching import matching_of
 from dozor.promql.parsing import Expr, Kind, kind, unwrapped
 
-# The first two make something of nothing; the last ones may fail for their parameters.
-_OTHERS: Final = frozenset({"absent", "absent_over_time", "double_exponential_smoothing", "holt_winters"})
+# The first two make something of nothing; the last one may fail for its parameters.
+_OTHERS: Final = frozenset({"absent", "absent_over_time", "double_exponential_smoothing"})
 
 
 def is_strict(expr: Expr) -> bool:
@@ -21,7 +21,8 @@ def is_strict(expr: Expr) -> bool:
         case tree.AggregateExpr() as aggregate:
             return aggregate.param is None and is_strict(aggregate.expr)
         case tree.Call() as call:
-            return call.func.name not in _OTHERS and _are_strict(call.args)
+            # What gives a number gives one in any case.
+            return kind(call) is Kind.VECTOR and call.func.name not in _OTHERS and _are_strict(call.args)
         case tree.BinaryExpr() as operation:
             matching = matching_of(operation.modifier)
             filled = matching.fill_many is not None or matching.fill_one is not None
