@@ -28,7 +28,7 @@ EXAMPLES: list[tuple[Any, Any, Any]] = [
 ]
 
 texts = st.text(max_size=4)
-scalars = st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | texts
+scalars = st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False, allow_infinity=False) | texts
 arrays = st.lists(st.none() | scalars, max_size=3)
 documents = st.recursive(
     st.dictionaries(texts, scalars | arrays, max_size=4),

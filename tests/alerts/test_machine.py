@@ -272,7 +272,7 @@ class Life(RuleBasedStateMachine):
         if (before.silenced, before.silenced_by) != (after.silenced, after.silenced_by):
             assert {"silenced", "silence ended"} & events
         if before.acknowledged != after.acknowledged:
-            assert "acknowledged" in events
+            assert ("acknowledged" if after.acknowledged else "no longer acknowledged") in events
         if before.inhibited_by != after.inhibited_by:
             assert {"inhibited", "no longer inhibited"} & events
         if before.flaps != after.flaps:

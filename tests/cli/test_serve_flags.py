@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from dozor.cli.app import app
 from dozor.cli.serve_flags import FLAGS, plain_flags
 
-_VALUES = st.text(min_size=1, max_size=12).filter(lambda text: not text.startswith("-"))
+# No system hands a program an argument with a NUL in it.
+_VALUES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12).filter(
+    lambda text: not text.startswith("-")
+)
 _PAIRS = st.lists(st.tuples(st.sampled_from(sorted(FLAGS)), _VALUES, st.booleans()), max_size=8)
 
 

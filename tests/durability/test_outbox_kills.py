@@ -113,8 +113,14 @@ async def _finish(database: Database, webhook_url: str) -> None:
     thread = StoreThread()
     delivery = deliver(database, thread, Clock(), webhook_url)
     delivery.start()
-    async with asyncio.timeout(2 * PATIENCE_SECONDS):
-        while await thread.run(database.outbox_depth, timeout=PATIENCE_SECONDS):
+    least = None
+    async with asyncio.timeout(
+        None
+    ) as limit:  # however much there is on however slow a machine, as long as it becomes less
+        while left := await thread.run(database.outbox_depth, timeout=PATIENCE_SECONDS):
+            if least is None or left < least:
+                least = left
+                limit.reschedule(asyncio.get_running_loop().time() + PATIENCE_SECONDS)
             await asyncio.sleep(0.02)
     await delivery.stop(5)
     assert thread.close(5)

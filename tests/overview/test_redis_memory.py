@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dozor.overview.redis_memory import MemoryPicture, memory_picture
@@ -56,6 +56,7 @@ def test_what_is_unknown_stays_unknown() -> None:
     assert memory_picture({}) == MemoryPicture(None, None, None, None, None, "")
 
 
+@example({"used_memory": 1, "used_memory_dataset": 0})
 @given(
     st.dictionaries(
         st.sampled_from(

@@ -83,7 +83,8 @@ def _parts(said: Mapping[str, str | int | float], used: int) -> Iterator[MemoryP
     dataset = _whole(said, "used_memory_dataset")
     found = [(name, size, text) for name, key, text in _PARTS if (size := _whole(said, key)) is not None and size > 0]
     if dataset is not None:
-        found.append(("dataset", min(dataset, used), "Keys and values."))
+        if dataset > 0:
+            found.append(("dataset", min(dataset, used), "Keys and values."))
         rest = used - sum(size for _, size, _ in found)
         if rest > 0:
             found.append(("overhead", rest, "Hash tables of keys and expiries, and what else keeps the data in order."))
