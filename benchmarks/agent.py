@@ -9,7 +9,6 @@ which may have to do so, does not count.
 
 import os
 import re
-import resource
 import socket
 import statistics
 import subprocess
@@ -21,7 +20,7 @@ from pathlib import Path
 
 import httpx2
 import psutil
-from benchmarks.common import print_figure
+from benchmarks.common import import_seconds, print_figure
 
 from dozor.demo.servers import EmbeddedServers
 
@@ -37,17 +36,6 @@ ASKED = (
     "metrics/all",
 )
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-
-
-def seconds_of(code: str) -> float:
-    """The median CPU time of a Python process that runs *code*."""
-    taken = []
-    for _ in range(STARTS + 1):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", code], check=True, env=ENVIRONMENT)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return statistics.median(taken[1:])
 
 
 @dataclass
@@ -104,7 +92,7 @@ def pss_mib(pid: int) -> dict[str, float]:
 def main() -> None:
     """Print the figures."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
-    imported = seconds_of("import fastapi, sqlalchemy, dozor") - seconds_of("import fastapi, sqlalchemy")
+    imported = import_seconds({"dozor": "dozor"})["dozor"]
     with EmbeddedServers() as servers, tempfile.TemporaryDirectory() as folder:
         launch(folder, servers.postgres_url, servers.redis_url).end()
         starts, answers = [], []

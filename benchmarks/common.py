@@ -1,10 +1,14 @@
 """What the benchmarks share: repeated, interleaved timing, and one way to print a figure."""
 
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 
 ROUNDS = 15
+STARTS = 7
 
 
 def interleaved(
@@ -28,6 +32,18 @@ def interleaved(
             run(calls)
             taken[name].append((timer() - began) / calls)
     return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def import_seconds(modules: Mapping[str, str]) -> dict[str, float]:
+    """The CPU time that importing each of *modules* takes in a process that has FastAPI and SQLAlchemy; the median of processes in turn."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    taken: dict[str, list[float]] = {name: [] for name in modules}
+    for _ in range(STARTS + 1):  # the first one may have to compile
+        for name, wanted in modules.items():
+            program = f"import fastapi, sqlalchemy, time; at = time.process_time(); import {wanted}; print(time.process_time() - at)"
+            said = subprocess.run([sys.executable, "-c", program], check=True, env=environment, stdout=subprocess.PIPE)
+            taken[name].append(float(said.stdout))
+    return {name: statistics.median(times[1:]) for name, times in taken.items()}
 
 
 def print_added(title: str, seconds: Mapping[str, float], *, bare: str, ours: str, target_us: float) -> None:

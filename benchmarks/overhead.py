@@ -9,14 +9,12 @@ listeners alone. All variants run in turn in the same process with the same vers
 import argparse
 import asyncio
 import os
-import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 
-from benchmarks.common import interleaved
+from benchmarks.common import import_seconds, interleaved
 from benchmarks.served import Served, compare
 from benchmarks.variants import BARE, OURS, Variant, variants
 from fastapi import FastAPI
@@ -27,7 +25,6 @@ from starlette.types import ASGIApp, Message
 from dozor.instruments.work import Work, current_work
 
 PARTS = ("checkout", "statement", "within", "request", "import", "uvicorn")
-IMPORTS = 7
 ROUNDS = 51
 
 Row = tuple[str, str, dict[str, float], str]
@@ -143,16 +140,9 @@ def in_process(known: Mapping[str, Variant], wanted: Collection[str]) -> list[Ro
 
 
 def imports(known: Mapping[str, Variant]) -> Row:
-    """What importing it takes beyond FastAPI and SQLAlchemy, in milliseconds; processes in turn."""
-    taken: dict[str, list[float]] = {name: [] for name in known}
-    for _ in range(IMPORTS):
-        for name, variant in known.items():
-            modules = ", ".join(filter(None, ("fastapi, sqlalchemy", variant.imports)))
-            began = time.perf_counter()
-            subprocess.run([sys.executable, "-c", f"import {modules}"], check=True)
-            taken[name].append(time.perf_counter() - began)
-    medians = {name: statistics.median(times) for name, times in taken.items()}
-    return "import", "ms", {name: value / 1000 for name, value in _added(medians).items()}, "<= 100"
+    """What importing it takes beyond FastAPI and SQLAlchemy, in milliseconds of the CPU."""
+    found = import_seconds({name: variant.imports for name, variant in known.items() if variant.imports})
+    return "import", "ms", {name: seconds * 1e3 for name, seconds in found.items()}, "<= 100"
 
 
 def through_uvicorn(found: Mapping[str, Served]) -> list[Row]:
