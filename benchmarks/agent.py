@@ -7,7 +7,6 @@ at the page and asked the API, which is loaded for that. As installed, Dozor and
 which may have to do so, does not count.
 """
 
-import os
 import re
 import socket
 import statistics
@@ -20,11 +19,10 @@ from pathlib import Path
 
 import httpx2
 import psutil
-from benchmarks.common import import_seconds, print_figure
+from benchmarks.common import ENVIRONMENT, STARTS, import_seconds, print_figure
 
 from dozor.demo.servers import EmbeddedServers
 
-STARTS = 7
 API = "/api/v1/monitoring"
 ASKED = (
     "system/health",
@@ -35,7 +33,6 @@ ASKED = (
     "dashboard/overview",
     "metrics/all",
 )
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @dataclass

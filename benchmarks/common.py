@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 
 ROUNDS = 15
 STARTS = 7
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""Of processes whose start is measured: as installed, they are compiled."""
 
 
 def interleaved(
@@ -36,12 +38,11 @@ def interleaved(
 
 def import_seconds(modules: Mapping[str, str]) -> dict[str, float]:
     """The CPU time that importing each of *modules* takes in a process that has FastAPI and SQLAlchemy; the median of processes in turn."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     taken: dict[str, list[float]] = {name: [] for name in modules}
     for _ in range(STARTS + 1):  # the first one may have to compile
         for name, wanted in modules.items():
             program = f"import fastapi, sqlalchemy, time; at = time.process_time(); import {wanted}; print(time.process_time() - at)"
-            said = subprocess.run([sys.executable, "-c", program], check=True, env=environment, stdout=subprocess.PIPE)
+            said = subprocess.run([sys.executable, "-c", program], check=True, env=ENVIRONMENT, stdout=subprocess.PIPE)
             taken[name].append(float(said.stdout))
     return {name: statistics.median(times[1:]) for name, times in taken.items()}
 

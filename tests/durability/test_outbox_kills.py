@@ -17,6 +17,7 @@ import pytest
 from tests.chaos import CHAOS, SEED
 from tests.database.processes import CONTEXT
 from tests.durability.storm import deliver, storm
+from tests.durability.storm_world import until_nothing_is_left
 from tests.patience import PATIENCE_SECONDS
 
 from dozor.clock import Clock
@@ -113,14 +114,10 @@ async def _finish(database: Database, webhook_url: str) -> None:
     thread = StoreThread()
     delivery = deliver(database, thread, Clock(), webhook_url)
     delivery.start()
-    least = None
-    async with asyncio.timeout(
-        None
-    ) as limit:  # however much there is on however slow a machine, as long as it becomes less
-        while left := await thread.run(database.outbox_depth, timeout=PATIENCE_SECONDS):
-            if least is None or left < least:
-                least = left
-                limit.reschedule(asyncio.get_running_loop().time() + PATIENCE_SECONDS)
-            await asyncio.sleep(0.02)
+
+    def left() -> int:
+        return thread.submit(database.outbox_depth).result(PATIENCE_SECONDS)
+
+    await asyncio.to_thread(until_nothing_is_left, left, "every notification was sent")
     await delivery.stop(5)
     assert thread.close(5)

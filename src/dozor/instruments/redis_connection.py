@@ -130,9 +130,7 @@ class RedisConnection(asyncio.Protocol):
         if self._ended is not None:
             return
         self._ended = error or ConnectionResetError("closed by the server")
-        if self._waiter is not None and not self._waiter.done():
-            self._wake()
-        elif self.on_end is not None:
+        if not self._wake() and self.on_end is not None:
             # Not at once: the transport is in the midst of it, and whoever is told will abort it.
             asyncio.get_running_loop().call_soon(self._tell)
 
@@ -140,9 +138,12 @@ class RedisConnection(asyncio.Protocol):
         if self.on_end is not None:
             self.on_end()
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    def _wake(self) -> bool:
+        """Let whoever waits go on; false where nobody does."""
+        if self._waiter is None or self._waiter.done():
+            return False
+        self._waiter.set_result(None)
+        return True
 
     def _why(self) -> Exception:
         """What ended it, once: an error that is kept would keep, with its traceback, all that waited for it."""

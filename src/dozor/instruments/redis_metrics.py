@@ -12,7 +12,7 @@ from dozor.instruments.redis_info import Info, InfoValue, pairs, run_id
 from dozor.instruments.redis_labelled import Found, families
 from dozor.metrics.instruments import OTHER
 from dozor.model.labels import Labels
-from dozor.model.sample import Family, MetricType, Sample
+from dozor.model.sample import Family, Sample
 
 SHOWN: Final = 64
 """How many databases, replicas, primaries of a sentinel and kinds of errors are shown one by one, of each; the rest is summed up."""
@@ -180,8 +180,8 @@ class InfoMetrics:
 def own_family(name: str, labels: Labels, value: float) -> Family:
     """The family of one figure of Dozor's own, whose name stands in OWN."""
     unit, text = OWN[name]
-    kind = MetricType.COUNTER if name.endswith("_total") else MetricType.GAUGE
-    return Family(name, kind, text, unit, (Sample(name, labels, value),))
+    made = Family.counter if name.endswith("_total") else Family.gauge
+    return made(name, text, unit, value, labels)
 
 
 _CONFIGURED: Final = (
