@@ -1,6 +1,8 @@
 """How long tests wait, on a machine that others use too."""
 
 import os
+import time
+from collections.abc import Callable
 from typing import Final
 
 PATIENCE_SECONDS: Final = 60.0
@@ -15,3 +17,11 @@ def promised(seconds: float) -> float:
     """
     wanted = os.getloadavg()[0] / (os.cpu_count() or 1)
     return seconds * max(2.0, 2 * wanted)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Return once *condition* holds, which it will; blocks the thread meanwhile."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come about"
+        time.sleep(0.001)

@@ -2,7 +2,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import uvicorn
@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from tests.patience import PATIENCE_SECONDS, promised
+from tests.patience import promised, until
 
 from dozor.demo import director as director_module
 from dozor.demo import faults
@@ -57,20 +57,13 @@ def shop_url(scene: Scene) -> Iterator[str]:
         thread.join()
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_visitors_come_and_a_fault_is_caused_and_put_right_at_the_end(
     scene: Scene, shop_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(director_module, "_SETTLE_SECONDS", 0.0)
     director = Director(shop_url, scene, Narrator(), fault="redis-stopped")
     director.start()
-    eventually(lambda: scene.requests > 3 and scene.ended == ["stop"])
+    until(lambda: scene.requests > 3 and scene.ended == ["stop"])
     began = time.monotonic()
     director.stop()
     assert time.monotonic() - began < promised(2)
@@ -83,7 +76,7 @@ def test_what_the_visitors_cost_is_not_taken_for_what_dozor_costs(
     monkeypatch.setattr(director_module, "_SETTLE_SECONDS", 0.0)
     director = Director(shop_url, scene, Narrator(), fault="redis-stopped")
     director.start()
-    eventually(lambda: scene.requests > 3)
+    until(lambda: scene.requests > 3)
     try:
         assert director._thread.native_id not in cpu_seconds_by_thread()
     finally:
@@ -106,7 +99,7 @@ def test_a_fault_that_is_on_is_not_caused_twice(
     assert director.cause("flood")
     assert director.cause("flood")
     assert not director.cause("drought")
-    eventually(lambda: len(caused) == 1)
+    until(lambda: len(caused) == 1)
     director.stop()
     assert len(caused) == 1
     assert capsys.readouterr().out.count("FAULT flood") == 1
@@ -116,9 +109,9 @@ def test_a_fault_is_put_right_before_its_time(scene: Scene, shop_url: str, monke
     monkeypatch.setattr(director_module, "_SETTLE_SECONDS", 0.0)
     director = Director(shop_url, scene, Narrator(), fault="redis-stopped")
     director.start()
-    eventually(lambda: scene.ended == ["stop"])
+    until(lambda: scene.ended == ["stop"])
     assert director.end("redis-stopped")
-    eventually(lambda: scene.ended == ["stop", "start"])
+    until(lambda: scene.ended == ["stop", "start"])
     assert director.end("redis-stopped")
     assert not director.end("drought")
     director.stop()

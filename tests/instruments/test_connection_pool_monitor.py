@@ -4,7 +4,6 @@ import asyncio
 import gc
 import re
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import base as pool_base
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, until
 
 from dozor import containment
 from dozor.instruments import pool_wrap
@@ -70,13 +69,6 @@ def watch(engine: Engine | AsyncEngine, name: str = "default", **options: Any) -
 
 def figure(monitor: ConnectionPoolMonitor, name: str) -> float | object:
     return monitor.figures().get(f"db_pool_{name}", UNKNOWN)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come about"
-        time.sleep(0.001)
 
 
 # -- the figures -------------------------------------------------------------------------------------------------------

@@ -3,12 +3,11 @@
 import asyncio
 import pdb  # noqa: T100 - its path
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import until
 
 from dozor.instruments import loop_probe
 from dozor.instruments.detail import DETAIL
@@ -230,13 +229,6 @@ def settle(loop: asyncio.AbstractEventLoop) -> None:
     done = threading.Event()
     loop.call_soon_threadsafe(done.set)
     assert done.wait(60)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come about"
-        time.sleep(0.002)
 
 
 def ended(monitor: RuntimeMonitor) -> Stall:

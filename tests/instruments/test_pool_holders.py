@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, NullPool, QueuePool, create_engine, exc, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.instruments.pools import cycle, only, request, watched
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import until
 
 from dozor.instruments.pool_holders import Holder
 from dozor.instruments.work import Work
@@ -34,13 +33,6 @@ def make_engine(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
     yield make
     for engine in made:
         engine.dispose()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come about"
-        time.sleep(0.001)
 
 
 # -- statement and transaction, of each driver -------------------------------------------------------------------------

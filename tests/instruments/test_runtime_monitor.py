@@ -3,12 +3,11 @@
 import asyncio
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from prometheus_client.process_collector import ProcessCollector
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, until
 
 from dozor.instruments.runtime_monitor import RuntimeMonitor
 from dozor.model.labels import Labels
@@ -19,13 +18,6 @@ pytestmark = pytest.mark.anyio
 
 def figures(monitor: RuntimeMonitor) -> dict[str, float]:
     return {family.name: family.samples[0].value for family in monitor.families() if len(family.samples) == 1}
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come about"
-        time.sleep(0.002)
 
 
 async def test_process_metrics_are_those_of_the_prometheus_client() -> None:
